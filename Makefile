@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+# belfry's build: one GNU Makefile, no recursion into folders, no configure step.
+#
+#   make                 the release binary, build/belfry
+#   make demo            installs what is missing, builds, shows alerts fire and resolve
+#   make check           installs what is missing, builds, runs every test   (T=test_x: one unit test)
+#   make asan | tsan     unit and fault tests under sanitizers               (T=test_x)
+#   make cover           unit tests with line coverage, summary at the end
+#   make fuzz            every fuzz target for FUZZ_SECONDS (30)             (T=fuzz_x)
+#   make bench | fault   benchmarks; fault experiments
+#   make lint            format, headers alone, include directions, static analysis
+#   make install         DESTDIR= PREFIX=/usr/local
+#   make deb | rpm       packages in build/packages/;  make dist: a source archive there
+#   make format          clang-format over the tree;   make clean
+#
+# V=1 shows the commands, WERROR= turns warnings into warnings again, CC=clang is supported.
+# Sources are found, not listed: a .c file in a product folder is in the product. docs/contributing.md
+# tells the rest.
+
+PREFIX       ?= /usr/local
+VARIANT      ?= release
+WERROR       ?= -Werror
+FUZZ_SECONDS ?= 30
+ifeq ($(origin CC),default)
+CC           := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX          := $(if $(findstring clang,$(CC)),$(subst clang,clang++,$(CC)),g++)
+endif
+PYTHON       ?= $(firstword $(wildcard /usr/bin/python3) python3)
+Q            := $(if $(V),,@)
+say          := @$(if $(V),:,printf '  %-7s %s\n')
+B            := build/$(VARIANT)
+GEN          := build/gen
+VERSION      := $(file <VERSION)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS    += --no-builtin-rules --no-print-directory
+
+# ---- Sources ------------------------------------------------------------------------------------
+
+DIRS    := base storage rules rules/promql exporters \
+           agent agent/http agent/statsd agent/scrape agent/ingest
+SRC     := $(wildcard $(addsuffix /*.c,$(DIRS)))
+HDR     := $(wildcard $(addsuffix /*.h,$(DIRS) tests/lib))
+CXXSRC  := $(wildcard base/*.cc)
+PROTO   := $(wildcard agent/ingest/proto/*.proto)
+TESTLIB := $(wildcard tests/lib/*.c)
+TESTSRC := $(wildcard tests/unit/test_*.c tests/fault/test_*.c)
+PROGSRC := $(wildcard tests/bench/bench_*.c tests/fuzz/fuzz_*.c tests/demo/*.c)
+MAIN    := $(wildcard agent/main.c)
+
+PB_C    := $(patsubst agent/ingest/proto/%.proto,$(GEN)/%.pb-c.c,$(PROTO))
+LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC))) $(patsubst %.cc,$(B)/%.o,$(CXXSRC)) \
+           $(patsubst build/%.c,$(B)/%.o,$(PB_C)) $(B)/gen/web_assets.o
+TLIB_OBJ := $(patsubst %.c,$(B)/%.o,$(TESTLIB))
+TESTS   := $(patsubst %.c,$(B)/%,$(TESTSRC))
+BENCHES := $(patsubst %.c,$(B)/%,$(filter tests/bench/%,$(PROGSRC)))
+FUZZERS := $(patsubst %.c,$(B)/%,$(filter tests/fuzz/%,$(PROGSRC)))
+DEMOS   := $(patsubst %.c,$(B)/%,$(filter tests/demo/%,$(PROGSRC)))
+LIB     := $(B)/libbelfry.a
+TLIB    := $(B)/libtests.a
+BIN     := $(if $(filter release,$(VARIANT)),build/belfry,$(B)/belfry)
+ALL_OBJ := $(LIB_OBJ) $(TLIB_OBJ) $(B)/agent/main.o $(addsuffix .o,$(TESTS) $(BENCHES) $(FUZZERS) $(DEMOS))
+
+# The page: every file below dashboards/web/ of these kinds, and what the page needs of npm packages.
+WEB_DIR := dashboards/web
+WEB_SRC := $(wildcard $(foreach e,html css js svg ico png webmanifest,\
+             $(WEB_DIR)/*.$e $(WEB_DIR)/[!n]*/*.$e))
+WEB_PKG := $(wildcard $(WEB_DIR)/package-lock.json)
+WEB_NPM := $(if $(WEB_PKG),uplot/dist/uPlot.iife.min.js uplot/dist/uPlot.min.css)
+WEB_GZ  := $(patsubst $(WEB_DIR)/%,$(GEN)/web/%.gz,$(WEB_SRC)) \
+           $(addsuffix .gz,$(addprefix $(GEN)/web/vendor/,$(notdir $(WEB_NPM))))
+
+# ---- Flags --------------------------------------------------------------------------------------
+
+# snappy has no .pc file on Debian; probe.sh looks for its header.
+PKGS := libcurl libevent libevent_pthreads sqlite3 yaml-0.1 libprotobuf-c jansson zlib re2 \
+        libxxhash libcrypto
+
+# Goals that need no compiler and no libraries: they install them first, or never use them.
+OUTER := help check asan tsan cover fuzz bench fault lint demo deb rpm dist clean format
+NEEDS_CONFIG := $(filter-out $(OUTER),$(or $(MAKECMDGOALS),all))
+
+ifneq ($(NEEDS_CONFIG),)
+# What the compiler takes and where the libraries are: asked once per compiler, then read from a file.
+CONFIG := build/config/$(subst /,_,$(CC)).mk
+$(CONFIG): packaging/probe.sh Makefile
+	@mkdir -p $(@D); packaging/probe.sh '$(CC)' '$(CXX)' $(PKGS) > $@
+include $(CONFIG)
+ifneq ($(MISSING),)
+$(shell rm -f $(CONFIG))
+$(error missing: $(MISSING). Install them with: packaging/deps.sh build)
+endif
+endif
+
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wvla -Wformat=2 \
+            -Wcast-qual -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough \
+            -Wswitch-enum $(if $(filter release,$(VARIANT)),-Wnull-dereference) $(WERROR)
+CWARN    := -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+HARDEN   := -fstack-protector-strong -fno-common -fno-strict-aliasing $(CC_OPTS)
+
+MODE_release := -O2 -g -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY)
+MODE_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+MODE_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+MODE_cover   := -O0 -g --coverage
+MODE_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LINK_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed
+LINK_asan    := -fsanitize=address,undefined
+LINK_tsan    := -fsanitize=thread
+LINK_cover   := --coverage
+LINK_fuzz    := -fsanitize=address,undefined
+
+# CPPFLAGS, CFLAGS, CXXFLAGS and LDFLAGS are the user's and come last.
+INCLUDE     := -I. -I$(GEN) -D_GNU_SOURCE $(PKG_CFLAGS)
+ALL_CFLAGS   = -std=c11 $(INCLUDE) $(WARN) $(CWARN) $(HARDEN) $(MODE_$(VARIANT)) $(CPPFLAGS) $(CFLAGS)
+ALL_CXXFLAGS = -std=c++17 -fno-exceptions -fno-rtti $(INCLUDE) $(WARN) $(HARDEN) \
+               $(MODE_$(VARIANT)) $(CPPFLAGS) $(CXXFLAGS)
+ALL_LDFLAGS  = $(LINK_$(VARIANT)) $(LDFLAGS)
+LIBS        := $(PKG_LIBS) -lsnappy -lstdc++ -lpthread -lm
+
+# Everything is rebuilt when the flags change, not only when files do. Compared here, without a process.
+ifneq ($(NEEDS_CONFIG),)
+FLAGS_NOW := $(CC) $(CXX) $(ALL_CFLAGS) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) $(LIBS)
+ifneq ($(strip $(file <$(B)/.flags)),$(strip $(FLAGS_NOW)))
+$(shell mkdir -p $(B))
+$(file >$(B)/.flags,$(FLAGS_NOW))
+endif
+endif
+
+# ---- Compiling and linking ----------------------------------------------------------------------
+
+.PHONY: $(OUTER) all tests install run-tests run-fuzz run-bench run-fault FORCE
+all: $(BIN)
+tests: $(TESTS)
+
+$(B)/%.o: %.c $(B)/.flags | generated
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+
+$(B)/%.o: %.cc $(B)/.flags
+	@mkdir -p $(@D)
+	$(say) CXX $<
+	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c $< -o $@
+
+# Generated code is not ours to warn about.
+$(B)/gen/%.o: $(GEN)/%.c $(B)/.flags
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(ALL_CFLAGS) -w -Wno-error -MMD -MP -c $< -o $@
+
+# The version: BELFRY_VERSION reaches only files named main.c or version.c, the revision only main.c,
+# so that a commit rebuilds one object.
+$(B)/agent/main.o $(addprefix $(B)/,$(addsuffix /version.o,$(DIRS))): EXTRA = \
+  -DBELFRY_VERSION='"$(VERSION)"' $(if $(findstring agent/main,$@),-DBELFRY_REVISION='"$(file <$(GEN)/revision)"')
+$(addprefix $(B)/,$(addsuffix /version.o,$(DIRS))): VERSION
+$(B)/agent/main.o: VERSION $(GEN)/revision
+$(GEN)/revision: FORCE
+	@mkdir -p $(@D); r=$$(git rev-parse --short=12 HEAD 2>/dev/null || cat REVISION 2>/dev/null || echo unknown); \
+	  [ "$$(cat $@ 2>/dev/null)" = "$$r" ] || printf '%s' "$$r" > $@
+
+# Rebuilt from nothing, so that the object of a removed source does not stay in it.
+$(LIB): $(LIB_OBJ)
+$(TLIB): $(TLIB_OBJ)
+$(LIB) $(TLIB): $(B)/.flags
+	@rm -f $@; mkdir -p $(@D)
+	$(Q)ar rcD $@ $(filter %.o,$^) && ranlib -D $@
+
+ifneq ($(MAIN),)
+$(BIN): $(B)/agent/main.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+else
+$(BIN): $(LIB)
+	@echo 'belfry: agent/main.c does not exist yet; built $(LIB) only'
+endif
+
+$(TESTS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CHECK_LIBS) $(LIBS) -o $@
+$(BENCHES) $(DEMOS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+$(FUZZERS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(LIBS) -o $@
+
+-include $(wildcard $(ALL_OBJ:.o=.d))
+
+# ---- Generated sources --------------------------------------------------------------------------
+
+.PHONY: generated
+generated: $(PB_C) $(GEN)/web_assets.h
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: agent/ingest/proto/%.proto
+	@mkdir -p $(GEN)
+	$(say) PROTO $<
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(GEN) $<
+
+$(GEN)/web/vendor/%.gz: $(GEN)/npm/.stamp
+	@mkdir -p $(@D)
+	$(Q)gzip -9nc $(GEN)/npm/node_modules/$(filter %/$*,$(WEB_NPM)) > $@
+
+$(GEN)/web/%.gz: $(WEB_DIR)/%
+	@mkdir -p $(@D)
+	$(Q)gzip -9nc $< > $@
+
+# npm works on a copy, so that the source tree stays clean.
+$(GEN)/npm/.stamp: $(WEB_DIR)/package.json $(WEB_PKG)
+	@mkdir -p $(@D)
+	$(say) NPM $<
+	$(Q)cp $^ $(@D)/ && cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+$(GEN)/web_assets.c $(GEN)/web_assets.h &: packaging/web_assets.sh $(WEB_GZ)
+	@mkdir -p $(@D)
+	$(Q)packaging/web_assets.sh $(GEN) $(patsubst $(GEN)/web/%.gz,%,$(WEB_GZ))
+
+# ---- Tests --------------------------------------------------------------------------------------
+
+# The outer targets install what is missing and come back in with the goal that does the work.
+DEPS := packaging/deps.sh
+
+check:
+	$(Q)$(DEPS) build test
+	$(Q)$(MAKE) run-tests
+asan tsan cover:
+	$(Q)$(DEPS) build test
+	$(Q)$(MAKE) VARIANT=$@ run-tests
+fuzz:
+	$(Q)$(DEPS) build test
+	$(Q)$(MAKE) VARIANT=fuzz CC=clang run-fuzz
+bench fault:
+	$(Q)$(DEPS) build test
+	$(Q)$(MAKE) run-$@
+
+# Sanitizers watch the C tests; the daemon's own black-box tests run on the release binary.
+PICKED  := $(if $(T),$(filter %/$(T),$(TESTS)),$(TESTS))
+SCRIPTS := $(if $(T),,$(if $(filter release,$(VARIANT)),$(wildcard tests/conformance/*.sh \
+             tests/e2e/test_*.py tests/e2e/test_*.sh)))
+run-tests: $(PICKED) $(if $(SCRIPTS),$(BIN) $(DEMOS))
+	$(Q)$(PYTHON) tests/lib/run_checks.py --variant $(VARIANT) --bin $(BIN) $(PICKED) $(SCRIPTS)
+	$(Q)$(if $(filter cover,$(VARIANT)),gcovr --root . --filter '$(subst $() ,|,$(DIRS))/' $(B) | tail -25)
+
+run-fuzz: $(if $(T),$(filter %/$(T),$(FUZZERS)),$(FUZZERS))
+	$(if $^,,$(error no fuzz targets yet: tests/fuzz/fuzz_*.c))
+	$(Q)set -e; for f in $^; do n=$${f##*/}; mkdir -p $(B)/corpus/$$n $(B)/findings; \
+	  echo "  FUZZ    $$n"; c=tests/fuzz/corpus/$$n; [ -d $$c ] || c=; \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -verbosity=0 \
+	    -artifact_prefix=$(B)/findings/$$n- $(B)/corpus/$$n $$c; done
+
+run-bench: $(BENCHES) $(BIN)
+	$(if $(wildcard tests/bench/*),,$(error no benchmarks yet: tests/bench/))
+	$(Q)set -e; for b in $(BENCHES) $(wildcard tests/bench/bench_*.py tests/bench/bench_*.sh); do \
+	  BELFRY_BIN=$(BIN) $$b; done
+
+run-fault: $(filter %/fault/%,$(TESTS)) $(BIN)
+	$(if $(wildcard tests/fault/*),,$(error no fault experiments yet: tests/fault/))
+	$(Q)$(PYTHON) tests/lib/run_checks.py --variant $(VARIANT) --bin $(BIN) \
+	  $(filter %/fault/%,$(TESTS)) $(wildcard tests/fault/test_*.py tests/fault/test_*.sh)
+
+lint:
+	$(Q)$(DEPS) build test
+	$(Q)$(MAKE) generated run-lint
+.PHONY: run-lint
+run-lint:
+	$(Q)CC='$(CC)' INCLUDE='$(INCLUDE)' tests/lib/lint.sh
+format:
+	$(Q)clang-format -i $(SRC) $(HDR) $(TESTLIB) $(TESTSRC) $(PROGSRC)
+
+clean:
+	$(Q)rm -rf build
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
