@@ -119,11 +119,13 @@ ALL_CFLAGS   = -std=c11 $(INCLUDE) $(WARN) $(CWARN) $(HARDEN) $(MODE_$(VARIANT))
 ALL_CXXFLAGS = -std=c++17 -fno-exceptions -fno-rtti $(INCLUDE) $(WARN) $(HARDEN) \
                $(MODE_$(VARIANT)) $(CPPFLAGS) $(CXXFLAGS)
 ALL_LDFLAGS  = $(LINK_$(VARIANT)) $(LDFLAGS)
+# Unsafe functions are compile errors in the product; for gcc, since clang under FORTIFY has them as macros.
+BANNED      := $(if $(findstring clang,$(CC)),,$(addprefix -include ,$(wildcard base/banned.h)))
 LIBS        := $(PKG_LIBS) -lsnappy -lstdc++ -lpthread -lm
 
 # Everything is rebuilt when the flags change, not only when files do. Compared here, without a process.
 ifneq ($(NEEDS_CONFIG),)
-FLAGS_NOW := $(CC) $(CXX) $(ALL_CFLAGS) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) $(LIBS)
+FLAGS_NOW := $(CC) $(CXX) $(ALL_CFLAGS) $(BANNED) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) $(LIBS)
 ifneq ($(strip $(file <$(B)/.flags)),$(strip $(FLAGS_NOW)))
 $(shell mkdir -p $(B))
 $(file >$(B)/.flags,$(FLAGS_NOW))
@@ -139,7 +141,7 @@ tests: $(TESTS)
 $(B)/%.o: %.c $(B)/.flags | generated
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),,$(BANNED)) $(EXTRA) -MMD -MP -c $< -o $@
 
 $(B)/%.o: %.cc $(B)/.flags
 	@mkdir -p $(@D)
@@ -194,6 +196,7 @@ $(FUZZERS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
 
 .PHONY: generated
 generated: $(PB_C) $(GEN)/web_assets.h
+	@:
 
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: agent/ingest/proto/%.proto
 	@mkdir -p $(GEN)
@@ -262,12 +265,56 @@ run-fault: $(filter %/fault/%,$(TESTS)) $(BIN)
 	$(Q)$(PYTHON) tests/lib/run_checks.py --variant $(VARIANT) --bin $(BIN) \
 	  $(filter %/fault/%,$(TESTS)) $(wildcard tests/fault/test_*.py tests/fault/test_*.sh)
 
+# Lint is make targets too: a file that did not change since it was clean is not looked at again.
+LINTC   := $(SRC) $(TESTLIB) $(TESTSRC) $(PROGSRC)
+SCRIPT  := $(wildcard .ci/run packaging/*.sh tests/*/*.sh packaging/debian/*.postinst packaging/debian/*.postrm)
+PYTHONS := $(wildcard tests/*/*.py packaging/*.py)
+L       := build/lint
+.PHONY: lint-all lint-tree
 lint:
 	$(Q)$(DEPS) build test
-	$(Q)$(MAKE) generated run-lint
-.PHONY: run-lint
-run-lint:
-	$(Q)CC='$(CC)' INCLUDE='$(INCLUDE)' tests/lib/lint.sh
+	$(Q)$(MAKE) VARIANT=lint generated
+	$(Q)$(MAKE) VARIANT=lint -j2 -k --output-sync=target lint-all
+	@echo 'lint: clean'
+lint-all: lint-tree $(L)/format $(HDR:%=$(L)/%.alone) $(SRC:%=$(L)/%.tidy) $(TESTLIB:%=$(L)/%.tidy) \
+          $(SCRIPT:%=$(L)/%.shellcheck) $(PYTHONS:%=$(L)/%.pyc)
+
+lint-tree:
+	$(Q)tests/lib/layers.sh
+$(L)/layers: tests/lib/layers.sh tests/lib/test_layers.sh
+	@mkdir -p $(@D)
+	$(Q)tests/lib/test_layers.sh >$@
+lint-all: $(L)/layers
+
+$(L)/format: .clang-format $(LINTC) $(HDR) $(CXXSRC)
+	@mkdir -p $(@D)
+	$(Q)$(if $(filter-out .clang-format,$^),clang-format --dry-run --Werror $(filter-out .clang-format,$^))
+	@touch $@
+
+$(L)/%.h.alone: %.h | generated
+	@mkdir -p $(@D)
+	$(Q)echo 'extern int alone;' | $(CC) -std=c11 $(INCLUDE) $(WARN) -MMD -MP -MT $@ -MF $@.d \
+	  -fsyntax-only -include $< -xc -
+	@touch $@
+
+# clang-tidy also brings clang's own warnings, with the flags of the build.
+$(L)/%.c.tidy: %.c .clang-tidy | generated
+	@mkdir -p $(@D)
+	$(say) TIDY $<
+	$(Q)clang-tidy --quiet $< -- -std=c11 $(INCLUDE) $(BANNED) $(filter-out -Werror,$(WARN)) $(CWARN) \
+	  -Wthread-safety -Wno-string-conversion $(LINT_DEFS) >$@.out 2>$@.err || { cat $@.out; grep -v 'warnings generated' $@.err; exit 1; }
+	@$(CC) -std=c11 $(INCLUDE) $(BANNED) $(LINT_DEFS) -MM -MP -MT $@ -MF $@.d $<; touch $@
+
+$(L)/%.shellcheck: %
+	@mkdir -p $(@D)
+	$(Q)shellcheck $< && touch $@
+$(L)/%.pyc: %
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) -c 'import py_compile,sys; py_compile.compile(sys.argv[1], sys.argv[2], doraise=True)' $< $@
+LINT_DEFS := -DBELFRY_VERSION='"0"' -DBELFRY_REVISION='"0"'
+ifneq ($(filter lint-all,$(MAKECMDGOALS)),)
+-include $(wildcard $(addsuffix .alone.d,$(HDR:%=$(L)/%)) $(addsuffix .tidy.d,$(LINTC:%=$(L)/%)))
+endif
 format:
 	$(Q)clang-format -i $(SRC) $(HDR) $(TESTLIB) $(TESTSRC) $(PROGSRC)
 

@@ -24,6 +24,8 @@ for o in -fstack-clash-protection -fcf-protection=full -fstrict-flex-arrays=3 \
 	-ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -Wthread-safety; do
 	takes "$o" && opts="$opts $o"
 done
+# clang's -Wconversion brings this one, which dislikes ASSERT(!"text").
+takes -Wstring-conversion && opts="$opts -Wno-string-conversion"
 fortify=2
 takes -D_FORTIFY_SOURCE=3 '#include <features.h>
 #if __USE_FORTIFY_LEVEL < 3
