@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * clock - wall time for samples, monotonic time for waiting; tests may replace both.
+ *
+ * With BELFRY_TEST=1, BELFRY_CLOCK=unix_ms[,speed] or clock_inject() makes both clocks run from
+ * a given instant at `speed` times real time. Whoever waits asks clock_wait_ms() how long to
+ * sleep really, and looks at the clock again afterwards, since a test may move it.
+ */
+#ifndef BELFRY_BASE_CLOCK_H
+#define BELFRY_BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+int64_t clock_wall_ms(void); /* Unix time */
+int64_t clock_mono_ms(void); /* for waiting and timeouts; never goes back */
+int64_t clock_real_ns(void); /* CLOCK_MONOTONIC, never injected: for measuring */
+
+/* How many real ms to sleep to wait `ms` of clock time: >= 0, and short while a clock is injected. */
+int clock_wait_ms(int64_t ms);
+
+/* Tests: from now on wall time is unix_ms and runs `speed` times as fast (0 stands still). */
+void clock_inject(int64_t unix_ms, double speed);
+bool clock_is_injected(void);
+/* Back to the real clocks. */
+void clock_restore(void);
+
+#endif
