@@ -25,7 +25,8 @@ struct remote_write;
 struct self_metrics;
 
 struct app {
-	struct config *config; /* the running one; loop thread replaces it, others copy what they need */
+	struct config
+		*config; /* the running one; loop thread replaces it, others copy what they need */
 	struct loop *loop;
 	struct pool *query_pool, *ingest_pool;
 	struct store *store;
@@ -41,13 +42,15 @@ struct app {
 	struct self_metrics *self;
 	int64_t start_wall_ms;
 	_Atomic bool ready; /* /-/ready */
-	/* the last reload, for metric, page and /api/v1/status/runtimeinfo; guarded by config_lock in app.c */
+	/* the last reload, for metric, page and /api/v1/status/runtimeinfo; guarded by config_lock
+	 * in app.c */
 	bool reload_ok;
 	int64_t reload_ms;
 	char reload_msg[1024];
 };
 
-/* Reload now (loop thread). Writes what happened, errors with carets included, to out; false when the old one was kept. */
+/* Reload now (loop thread). Writes what happened, errors with carets included, to out; false when
+ * the old one was kept. */
 bool app_reload(struct app *app, struct buf *out);
 /* YAML of the running configuration with secrets as <secret>. Any thread; copied into a. */
 struct str app_config_yaml(struct app *app, struct arena *a);

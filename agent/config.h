@@ -2,9 +2,9 @@
 /*
  * config - belfry.yml as typed, checked, immutable data.
  *
- * One schema table (agent/config_schema.c) drives parsing, unknown-key suggestions, defaults, the secret
- * list, the reload list and the reference page (docs/reference/config.md, belfry.yml(5)). A loaded
- * configuration owns one arena; parts get plain structs that live in it.
+ * One schema table (agent/config_schema.c) drives parsing, unknown-key suggestions, defaults, the
+ * secret list, the reload list and the reference page (docs/reference/config.md, belfry.yml(5)). A
+ * loaded configuration owns one arena; parts get plain structs that live in it.
  */
 #ifndef BELFRY_AGENT_CONFIG_H
 #define BELFRY_AGENT_CONFIG_H
@@ -65,8 +65,10 @@ struct config *config_load(const char *path, const struct config_flags *flags, s
 void config_free(struct config *c);
 /* The configuration with defaults filled in and secrets as <secret>, as YAML. */
 void config_print(const struct config *c, struct buf *out);
-/* Keys that differ between the two and cannot change live: their dotted names, comma-separated, into out. */
-void config_fixed_changes(const struct config *running, const struct config *wanted, struct buf *out);
+/* Keys that differ between the two and cannot change live: their dotted names, comma-separated,
+ * into out. */
+void config_fixed_changes(
+	const struct config *running, const struct config *wanted, struct buf *out);
 /* The reference page in Markdown, from the schema table (make docs; belfry help config). */
 void config_reference(struct buf *out);
 /* belfry check config. */

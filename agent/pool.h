@@ -17,7 +17,8 @@ struct pool_job {
 	void (*run)(struct pool_job *job); /* on a worker; owns the job */
 };
 
-int pool_new(struct pool **out, enum role role, unsigned threads, size_t queue_cap, struct err *e) MUST_CHECK;
+int pool_new(struct pool **out, enum role role, unsigned threads, size_t queue_cap,
+	struct err *e) MUST_CHECK;
 /* Any thread; false when the queue is full: the job stays the caller's. */
 bool pool_submit(struct pool *p, struct pool_job *job) MUST_CHECK;
 size_t pool_waiting(struct pool *p);

@@ -21,7 +21,8 @@ void assert_fail(const char *cond, const char *file, int line, const char *func)
 	void *frames[48];
 	int n = backtrace(frames, 48);
 
-	(void)fprintf(stderr, "level=fatal msg=\"assertion failed: %s\" at=%s:%d func=%s role=%s doing=\"%s\"\n",
+	(void)fprintf(stderr,
+		"level=fatal msg=\"assertion failed: %s\" at=%s:%d func=%s role=%s doing=\"%s\"\n",
 		cond, file, line, func, role_name(), context != NULL ? context : "");
 	backtrace_symbols_fd(frames, n, STDERR_FILENO);
 	abort();

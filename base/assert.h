@@ -9,10 +9,10 @@
 #ifndef BELFRY_BASE_ASSERT_H
 #define BELFRY_BASE_ASSERT_H
 
-#define ASSERT(cond)                                                           \
-	do {                                                                   \
-		if (__builtin_expect(!(cond), 0))                              \
-			assert_fail(#cond, __FILE__, __LINE__, __func__);      \
+#define ASSERT(cond)                                                                               \
+	do {                                                                                       \
+		if (__builtin_expect(!(cond), 0))                                                  \
+			assert_fail(#cond, __FILE__, __LINE__, __func__);                          \
 	} while (0)
 
 void assert_fail(const char *cond, const char *file, int line, const char *func)

@@ -16,7 +16,8 @@ int64_t clock_wall_ms(void); /* Unix time */
 int64_t clock_mono_ms(void); /* for waiting and timeouts; never goes back */
 int64_t clock_real_ns(void); /* CLOCK_MONOTONIC, never injected: for measuring */
 
-/* How many real ms to sleep to wait `ms` of clock time: >= 0, and short while a clock is injected. */
+/* How many real ms to sleep to wait `ms` of clock time: >= 0, and short while a clock is injected.
+ */
 int clock_wait_ms(int64_t ms);
 
 /* Tests: from now on wall time is unix_ms and runs `speed` times as fast (0 stands still). */

@@ -6,8 +6,9 @@
  *      12 |       scrape_intervall: 5s
  *         |       ^~~~~~~~~~~~~~~~
  *
- * Collects all errors of a load (LIMIT_DIAG_ERRORS a file), in order of their place. Values of secret
- * keys are never shown: mark them with diag_secret before printing. Memory from the given arena.
+ * Collects all errors of a load (LIMIT_DIAG_ERRORS a file), in order of their place. Values of
+ * secret keys are never shown: mark them with diag_secret before printing. Memory from the given
+ * arena.
  */
 #ifndef BELFRY_BASE_DIAG_H
 #define BELFRY_BASE_DIAG_H
@@ -46,7 +47,8 @@ void diag_secret(struct diag *d, struct diag_pos at);
 void diag_print(const struct diag *d, struct buf *out);
 /* The first error on one line (for a log line and a metric), "" when none. */
 struct str diag_first(const struct diag *d);
-/* The nearest of `names` (n of them) to `s`, or an empty str when none is near (distance <= 2 or a third). */
+/* The nearest of `names` (n of them) to `s`, or an empty str when none is near (distance <= 2 or a
+ * third). */
 struct str diag_nearest(struct str s, const struct str *names, size_t n);
 
 #endif

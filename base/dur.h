@@ -27,10 +27,10 @@ void time_print_ms(struct buf *b, int64_t ms);
 /* Proleptic Gregorian calendar in UTC for any int64 ms (Howard Hinnant, "days_from_civil"). */
 struct civil {
 	int64_t year;
-	int month, day;  /* 1..12, 1..31 */
+	int month, day; /* 1..12, 1..31 */
 	int hour, minute, second, ms;
-	int weekday;     /* 0 = Sunday */
-	int yday;        /* 1..366 */
+	int weekday; /* 0 = Sunday */
+	int yday;    /* 1..366 */
 	int days_in_month;
 };
 void civil_from_ms(int64_t ms, struct civil *c);

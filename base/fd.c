@@ -33,7 +33,8 @@ static int split_host_port(struct str s, struct str *host, struct str *port, str
 
 int fd_addr_parse(struct str s, struct fd_addr *out, struct err *e)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo hints = {
+		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *res = NULL;
 	struct str whole = s, host, port;
 	char host_c[256], port_c[8];
@@ -45,17 +46,18 @@ int fd_addr_parse(struct str s, struct fd_addr *out, struct err *e)
 	if (split_host_port(s, &host, &port, e) != 0)
 		return -1;
 	if (!str_to_i64(port, &number) || number < 0 || number > 65535)
-		return err_set(e, ERR_INPUT, 0, "address \"" STR_FMT "\": the port must be 0 to 65535",
-			STR_ARG(whole));
+		return err_set(e, ERR_INPUT, 0,
+			"address \"" STR_FMT "\": the port must be 0 to 65535", STR_ARG(whole));
 	if (host.n >= sizeof host_c || memchr(host.p, '\0', host.n) != NULL)
-		return err_set(e, ERR_INPUT, 0, "address \"" STR_FMT "\": bad host", STR_ARG(whole));
+		return err_set(
+			e, ERR_INPUT, 0, "address \"" STR_FMT "\": bad host", STR_ARG(whole));
 	memcpy(host_c, host.p, host.n);
 	host_c[host.n] = '\0';
 	(void)snprintf(port_c, sizeof port_c, "%lld", number);
 	rc = getaddrinfo(host.n > 0 ? host_c : NULL, port_c, &hints, &res);
 	if (rc != 0)
-		return err_set(e, ERR_INPUT, rc, "cannot resolve \"" STR_FMT "\": %s", STR_ARG(whole),
-			gai_strerror(rc));
+		return err_set(e, ERR_INPUT, rc, "cannot resolve \"" STR_FMT "\": %s",
+			STR_ARG(whole), gai_strerror(rc));
 	memset(out, 0, sizeof *out);
 	memcpy(&out->sa, res->ai_addr, res->ai_addrlen);
 	out->len = res->ai_addrlen;
@@ -192,7 +194,8 @@ int fd_read_file(const char *path, size_t max, struct arena *a, struct str *out,
 	int rc = -1;
 
 	if (fd < 0)
-		return err_set(e, ERR_INPUT, errno, "cannot open %s: %s", path, err_strerror(errno));
+		return err_set(
+			e, ERR_INPUT, errno, "cannot open %s: %s", path, err_strerror(errno));
 	if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
 		err_set(e, ERR_INPUT, EISDIR, "cannot read %s: not a file", path);
 		goto close_fd;
@@ -202,7 +205,8 @@ int fd_read_file(const char *path, size_t max, struct arena *a, struct str *out,
 		goto close_fd;
 	}
 	/* files of /proc and pipes say 0: read up to the limit */
-	room = S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size : MIN_OF(max, (size_t)65536);
+	room = S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size
+						     : MIN_OF(max, (size_t)65536);
 	p = arena_alloc(a, room + 1, 1);
 	if (p == NULL) {
 		err_set(e, ERR_LIMIT, 0, "cannot read %s: out of memory", path);

@@ -29,11 +29,12 @@ int fd_port(int fd);
 void fd_close(int fd); /* -1 is allowed */
 
 /* The whole of a file, at most max bytes, into the arena (NUL behind). */
-int fd_read_file(const char *path, size_t max, struct arena *a, struct str *out, struct err *e)
-	MUST_CHECK;
+int fd_read_file(
+	const char *path, size_t max, struct arena *a, struct str *out, struct err *e) MUST_CHECK;
 /* Create path and its parents with mode 0750; fine when it is there. */
 int fd_mkdir_p(const char *path, struct err *e) MUST_CHECK;
 /* Free bytes and total bytes of the file system that holds path. */
-int fd_disk_space(const char *path, uint64_t *free_bytes, uint64_t *total, struct err *e) MUST_CHECK;
+int fd_disk_space(
+	const char *path, uint64_t *free_bytes, uint64_t *total, struct err *e) MUST_CHECK;
 
 #endif

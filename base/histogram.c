@@ -55,11 +55,11 @@ static bool same_side(const struct hist_side *a, const struct hist_side *b)
 bool hist_eq(const struct hist *a, const struct hist *b)
 {
 	return a->schema == b->schema && a->is_int == b->is_int &&
-		f64_bits(a->zero_threshold) == f64_bits(b->zero_threshold) &&
-		f64_bits(a->zero_count) == f64_bits(b->zero_count) &&
-		f64_bits(a->count) == f64_bits(b->count) && f64_bits(a->sum) == f64_bits(b->sum) &&
-		same_side(&a->pos, &b->pos) && same_side(&a->neg, &b->neg) &&
-		a->n_custom == b->n_custom && same_doubles(a->custom, b->custom, a->n_custom);
+	       f64_bits(a->zero_threshold) == f64_bits(b->zero_threshold) &&
+	       f64_bits(a->zero_count) == f64_bits(b->zero_count) &&
+	       f64_bits(a->count) == f64_bits(b->count) && f64_bits(a->sum) == f64_bits(b->sum) &&
+	       same_side(&a->pos, &b->pos) && same_side(&a->neg, &b->neg) &&
+	       a->n_custom == b->n_custom && same_doubles(a->custom, b->custom, a->n_custom);
 }
 
 static int check_side(const struct hist_side *s, const char *name, struct err *e)
@@ -68,15 +68,17 @@ static int check_side(const struct hist_side *s, const char *name, struct err *e
 	int64_t index = 0;
 
 	if (s->n_spans > LIMIT_HIST_SPANS || s->n_counts > LIMIT_HIST_BUCKETS)
-		return err_set(e, ERR_LIMIT, 0, "%s side has %u buckets in %u spans", name, s->n_counts,
-			s->n_spans);
+		return err_set(e, ERR_LIMIT, 0, "%s side has %u buckets in %u spans", name,
+			s->n_counts, s->n_spans);
 	for (uint32_t i = 0; i < s->n_spans; i++) {
 		if (i > 0 && s->spans[i].offset < 0)
-			return err_set(e, ERR_INPUT, 0, "%s span %u has a negative offset", name, i + 1);
+			return err_set(
+				e, ERR_INPUT, 0, "%s span %u has a negative offset", name, i + 1);
 		index += s->spans[i].offset;
 		index += s->spans[i].length;
 		buckets += s->spans[i].length;
-		if (index > INT32_MAX || index < INT32_MIN || s->spans[i].length > LIMIT_HIST_BUCKETS)
+		if (index > INT32_MAX || index < INT32_MIN ||
+			s->spans[i].length > LIMIT_HIST_BUCKETS)
 			return err_set(e, ERR_INPUT, 0, "%s span %u is out of range", name, i + 1);
 	}
 	if (buckets != s->n_counts)
@@ -96,7 +98,8 @@ static int check_custom(const struct hist *h, struct err *e)
 	if (h->n_custom > LIMIT_HIST_CUSTOM)
 		return err_set(e, ERR_LIMIT, 0, "%u custom bounds", h->n_custom);
 	if (h->neg.n_counts > 0 || h->zero_count != 0)
-		return err_set(e, ERR_INPUT, 0, "custom buckets go with no zero or negative buckets");
+		return err_set(
+			e, ERR_INPUT, 0, "custom buckets go with no zero or negative buckets");
 	for (uint32_t i = 0; i < h->n_custom; i++) {
 		if (isnan(h->custom[i]) || (i > 0 && !(h->custom[i - 1] < h->custom[i])))
 			return err_set(e, ERR_INPUT, 0, "custom bound %u does not ascend", i + 1);
@@ -107,8 +110,8 @@ static int check_custom(const struct hist *h, struct err *e)
 		last += (int64_t)h->pos.spans[i].offset + h->pos.spans[i].length;
 	}
 	if (last > (int64_t)h->n_custom + 1)
-		return err_set(e, ERR_INPUT, 0, "%lld buckets for %u custom bounds", (long long)last,
-			h->n_custom);
+		return err_set(e, ERR_INPUT, 0, "%lld buckets for %u custom bounds",
+			(long long)last, h->n_custom);
 	return 0;
 }
 
@@ -132,7 +135,7 @@ int hist_check(const struct hist *h, struct err *e)
 size_t hist_bytes(const struct hist *h)
 {
 	return sizeof *h + (h->pos.n_spans + h->neg.n_spans) * sizeof(struct hist_span) +
-		((size_t)h->pos.n_counts + h->neg.n_counts + h->n_custom) * sizeof(double);
+	       ((size_t)h->pos.n_counts + h->neg.n_counts + h->n_custom) * sizeof(double);
 }
 
 double hist_bound(const struct hist *h, int32_t index)
@@ -166,7 +169,7 @@ int32_t hist_index(double v, int32_t schema)
 	int32_t i, past = isinf(v) ? 1 : 0;
 
 	if (isinf(v))
-		v = DBL_MAX; /* its bucket is the one after the largest number's */
+		v = DBL_MAX;   /* its bucket is the one after the largest number's */
 	frac = frexp(v, &exp); /* v = frac * 2^exp, frac in [0.5, 1) */
 	if (schema <= 0) {
 		int64_t e = frac == 0.5 ? exp - 1 : exp;

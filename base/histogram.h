@@ -22,9 +22,15 @@
 #define HIST_SCHEMA_MAX    8
 #define HIST_SCHEMA_CUSTOM (-53)
 
-enum hist_reset { HIST_RESET_UNKNOWN = 0, HIST_RESET_YES = 1, HIST_RESET_NO = 2, HIST_RESET_GAUGE = 3 };
+enum hist_reset {
+	HIST_RESET_UNKNOWN = 0,
+	HIST_RESET_YES = 1,
+	HIST_RESET_NO = 2,
+	HIST_RESET_GAUGE = 3
+};
 
-/* A run of buckets: `offset` empty ones after the previous run (the first: its index), then `length`. */
+/* A run of buckets: `offset` empty ones after the previous run (the first: its index), then
+ * `length`. */
 struct hist_span {
 	int32_t offset;
 	uint32_t length;
@@ -59,7 +65,8 @@ bool hist_eq(const struct hist *a, const struct hist *b);
 int hist_check(const struct hist *h, struct err *e) MUST_CHECK;
 /* Bytes of the arrays, for accounting. */
 size_t hist_bytes(const struct hist *h);
-/* Upper bound of bucket `index` on the positive side; schema -53 uses custom bounds (+Inf at the end). */
+/* Upper bound of bucket `index` on the positive side; schema -53 uses custom bounds (+Inf at the
+ * end). */
 double hist_bound(const struct hist *h, int32_t index);
 /* The bucket index of a value > 0 under a standard schema. */
 int32_t hist_index(double v, int32_t schema);

@@ -32,12 +32,12 @@ void json_str(struct json *j, struct str s);
 void json_c(struct json *j, const char *s);
 void json_bool(struct json *j, bool v);
 void json_i64(struct json *j, int64_t v);
-void json_f64(struct json *j, double v);       /* shortest; NaN and infinities as null */
-void json_f64_str(struct json *j, double v);   /* "1.5", "NaN", "+Inf": Prometheus sample values */
+void json_f64(struct json *j, double v);     /* shortest; NaN and infinities as null */
+void json_f64_str(struct json *j, double v); /* "1.5", "NaN", "+Inf": Prometheus sample values */
 void json_null(struct json *j);
-void json_raw(struct json *j, struct str text); /* already JSON */
+void json_raw(struct json *j, struct str text);     /* already JSON */
 void json_labels(struct json *j, struct labels ls); /* {"a":"b"} */
-void json_time(struct json *j, int64_t ms);    /* seconds as a number: f64_print_time */
+void json_time(struct json *j, int64_t ms);         /* seconds as a number: f64_print_time */
 void json_rfc3339(struct json *j, int64_t ms);
 /* key and value at once */
 void json_kv_str(struct json *j, const char *key, struct str s);

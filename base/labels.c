@@ -230,7 +230,8 @@ int labels_check(struct labels ls, bool need_name, struct err *e)
 	bool named = false;
 
 	if (ls.n > LIMIT_LABELS)
-		return err_set(e, ERR_LIMIT, 0, "%zu labels, at most %u are taken", ls.n, LIMIT_LABELS);
+		return err_set(
+			e, ERR_LIMIT, 0, "%zu labels, at most %u are taken", ls.n, LIMIT_LABELS);
 	for (size_t i = 0; i < ls.n; i++) {
 		const struct label *l = &ls.v[i];
 

@@ -52,7 +52,8 @@ void labels_print_value(struct buf *b, struct str v);
 /* Legacy names ([a-zA-Z_][a-zA-Z0-9_]*; ':' too for metrics). */
 bool label_name_is_legacy(struct str s);
 bool metric_name_is_legacy(struct str s);
-/* A set as stored and sent may be: sorted, bounded (limits.h), valid UTF-8, a metric name if asked. */
+/* A set as stored and sent may be: sorted, bounded (limits.h), valid UTF-8, a metric name if asked.
+ */
 int labels_check(struct labels ls, bool need_name, struct err *e) MUST_CHECK;
 
 /* Builder: a base set with changes; the result is sorted. Memory from the arena. */

@@ -9,33 +9,34 @@
 #define BELFRY_BASE_LIMITS_H
 
 /* --- configuration and rule files --- */
-#define LIMIT_YAML_BYTES   (4u << 20) /* libyaml is quadratic on deep nesting: small files only */
-#define LIMIT_YAML_DEPTH   32u        /* deeper than any real configuration */
-#define LIMIT_YAML_NODES   2000000u   /* nodes of one document */
-#define LIMIT_DIAG_ERRORS  20u        /* errors of one file shown at once */
+#define LIMIT_YAML_BYTES   (4u << 20)  /* libyaml is quadratic on deep nesting: small files only */
+#define LIMIT_YAML_DEPTH   32u         /* deeper than any real configuration */
+#define LIMIT_YAML_NODES   2000000u    /* nodes of one document */
+#define LIMIT_DIAG_ERRORS  20u         /* errors of one file shown at once */
 #define LIMIT_CONFIG_BYTES (64u << 20) /* arena of one loaded configuration */
-#define LIMIT_RULE_GROUPS  20000u     /* groups over all rule files */
-#define LIMIT_RULES        200000u    /* rules over all groups */
+#define LIMIT_RULE_GROUPS  20000u      /* groups over all rule files */
+#define LIMIT_RULES        200000u     /* rules over all groups */
 
-/* --- labels and samples (defaults of VictoriaMetrics and Prometheus; see architecture.md 1.4) --- */
-#define LIMIT_LABELS        64u           /* labels of one series */
-#define LIMIT_LABEL_NAME    1024u         /* bytes of a label name */
-#define LIMIT_LABEL_VALUE   4096u         /* bytes of a label value */
-#define LIMIT_HIST_BUCKETS  20000u        /* populated buckets of one native histogram */
-#define LIMIT_HIST_SPANS    10000u        /* spans of one side of a native histogram */
-#define LIMIT_HIST_CUSTOM   2000u         /* custom bucket bounds of one native histogram */
-#define LIMIT_MAX_SERIES    20000000u     /* ceiling of storage.max_series */
-#define LIMIT_BATCH_SAMPLES 4000000u      /* samples of one batch to the storage writer */
-#define LIMIT_WRITER_QUEUE  1024u         /* batches waiting for the storage writer */
-#define LIMIT_WRITER_BYTES  (256u << 20)  /* bytes of batches waiting for the storage writer */
-#define LIMIT_AHEAD_MS      600000        /* samples further ahead of the wall clock are refused */
+/* --- labels and samples (defaults of VictoriaMetrics and Prometheus; see architecture.md 1.4) ---
+ */
+#define LIMIT_LABELS        64u          /* labels of one series */
+#define LIMIT_LABEL_NAME    1024u        /* bytes of a label name */
+#define LIMIT_LABEL_VALUE   4096u        /* bytes of a label value */
+#define LIMIT_HIST_BUCKETS  20000u       /* populated buckets of one native histogram */
+#define LIMIT_HIST_SPANS    10000u       /* spans of one side of a native histogram */
+#define LIMIT_HIST_CUSTOM   2000u        /* custom bucket bounds of one native histogram */
+#define LIMIT_MAX_SERIES    20000000u    /* ceiling of storage.max_series */
+#define LIMIT_BATCH_SAMPLES 4000000u     /* samples of one batch to the storage writer */
+#define LIMIT_WRITER_QUEUE  1024u        /* batches waiting for the storage writer */
+#define LIMIT_WRITER_BYTES  (256u << 20) /* bytes of batches waiting for the storage writer */
+#define LIMIT_AHEAD_MS      600000       /* samples further ahead of the wall clock are refused */
 
 /* --- StatsD --- */
-#define LIMIT_STATSD_PACKET  65536u  /* largest datagram taken */
-#define LIMIT_STATSD_NAME    512u    /* bytes of a metric name on the wire */
-#define LIMIT_STATSD_TAGS    40u     /* tags of one line */
+#define LIMIT_STATSD_PACKET  65536u   /* largest datagram taken */
+#define LIMIT_STATSD_NAME    512u     /* bytes of a metric name on the wire */
+#define LIMIT_STATSD_TAGS    40u      /* tags of one line */
 #define LIMIT_STATSD_SERIES  1000000u /* series of one reader's table */
-#define LIMIT_STATSD_BUCKETS 160u    /* buckets of a timer before its resolution halves */
+#define LIMIT_STATSD_BUCKETS 160u     /* buckets of a timer before its resolution halves */
 
 /* --- scrape --- */
 #define LIMIT_SCRAPE_BODY    (64u << 20) /* default body_size_limit, decoded */
@@ -44,39 +45,39 @@
 #define LIMIT_REDIRECTS      3           /* redirects followed by a scrape, same host only */
 
 /* --- HTTP server --- */
-#define LIMIT_HTTP_CONNS        512u         /* open connections */
-#define LIMIT_HTTP_HEAD_BYTES   (32u << 10)  /* request line and headers */
-#define LIMIT_HTTP_HEAD_MS      10000        /* total time for the head */
-#define LIMIT_HTTP_BODY_MS      60000        /* total time for the body */
-#define LIMIT_HTTP_STALL_MS     30000        /* a reader that takes nothing for this long is cut */
-#define LIMIT_HTTP_BODY         (1u << 20)   /* body of an ordinary API request */
-#define LIMIT_HTTP_WRITE_BODY   (32u << 20)  /* compressed body of remote write */
-#define LIMIT_HTTP_OUT_BYTES    (256u << 20) /* all reply bytes waiting to be sent */
-#define LIMIT_HTTP_BACKLOG      4096         /* listen(2) backlog */
-#define LIMIT_DECODED_BYTES     (32u << 20)  /* one remote-write body after snappy */
-#define LIMIT_SERIES_ANSWER     1000000u     /* label sets in one answer of /api/v1/series */
+#define LIMIT_HTTP_CONNS      512u         /* open connections */
+#define LIMIT_HTTP_HEAD_BYTES (32u << 10)  /* request line and headers */
+#define LIMIT_HTTP_HEAD_MS    10000        /* total time for the head */
+#define LIMIT_HTTP_BODY_MS    60000        /* total time for the body */
+#define LIMIT_HTTP_STALL_MS   30000        /* a reader that takes nothing for this long is cut */
+#define LIMIT_HTTP_BODY       (1u << 20)   /* body of an ordinary API request */
+#define LIMIT_HTTP_WRITE_BODY (32u << 20)  /* compressed body of remote write */
+#define LIMIT_HTTP_OUT_BYTES  (256u << 20) /* all reply bytes waiting to be sent */
+#define LIMIT_HTTP_BACKLOG    4096         /* listen(2) backlog */
+#define LIMIT_DECODED_BYTES   (32u << 20)  /* one remote-write body after snappy */
+#define LIMIT_SERIES_ANSWER   1000000u     /* label sets in one answer of /api/v1/series */
 
 /* --- PromQL --- */
-#define LIMIT_EXPR_BYTES     16384u          /* text of one expression */
-#define LIMIT_EXPR_DEPTH     200u            /* nodes from root to leaf; brackets while parsing */
-#define LIMIT_QUERY_STEPS    11000           /* steps of one range query, as Prometheus */
-#define LIMIT_QUERY_SAMPLES  50000000u       /* query.max_samples */
-#define LIMIT_QUERY_MEMORY   ((size_t)256 << 20) /* query.max_memory, one query's arena */
-#define LIMIT_QUERY_QUEUE    64u             /* queries waiting for a worker */
-#define LIMIT_ANNOTATIONS    10u             /* warnings and infos of one answer, each */
-#define LIMIT_REGEX_BYTES    4096u           /* text of one regular expression */
-#define LIMIT_REGEX_PROGRAM  (1 << 20)       /* memory of one compiled expression */
+#define LIMIT_EXPR_BYTES    16384u    /* text of one expression */
+#define LIMIT_EXPR_DEPTH    200u      /* nodes from root to leaf; brackets while parsing */
+#define LIMIT_QUERY_STEPS   11000     /* steps of one range query, as Prometheus */
+#define LIMIT_QUERY_SAMPLES 50000000u /* query.max_samples */
+#define LIMIT_QUERY_MEMORY  ((size_t)256 << 20) /* query.max_memory, one query's arena */
+#define LIMIT_QUERY_QUEUE   64u                 /* queries waiting for a worker */
+#define LIMIT_ANNOTATIONS   10u                 /* warnings and infos of one answer, each */
+#define LIMIT_REGEX_BYTES   4096u               /* text of one regular expression */
+#define LIMIT_REGEX_PROGRAM (1 << 20)           /* memory of one compiled expression */
 
 /* --- rules, notifications --- */
-#define LIMIT_ALERTS_PER_RULE 100000u     /* active alerts of one rule */
-#define LIMIT_TEMPLATE_OUTPUT (64u << 10) /* bytes a template may produce */
-#define LIMIT_TEMPLATE_STEPS  100000u     /* nodes a template may execute */
-#define LIMIT_TEMPLATE_DEPTH  100u        /* nesting of template actions and calls */
-#define LIMIT_OUTBOX_ROWS     100000u     /* notifications not yet accepted */
-#define LIMIT_OUTBOX_EXPIRY_MS 86400000   /* a notification is given up, loudly, after this */
-#define LIMIT_MESSAGE_ALERTS  10u         /* alerts written out in one message, then "+K more" */
-#define LIMIT_REPLY_BYTES     (1u << 20)  /* what is kept of a receiver's answer */
-#define LIMIT_SEND_TIMEOUT_MS 10000       /* total time of one delivery attempt */
+#define LIMIT_ALERTS_PER_RULE  100000u     /* active alerts of one rule */
+#define LIMIT_TEMPLATE_OUTPUT  (64u << 10) /* bytes a template may produce */
+#define LIMIT_TEMPLATE_STEPS   100000u     /* nodes a template may execute */
+#define LIMIT_TEMPLATE_DEPTH   100u        /* nesting of template actions and calls */
+#define LIMIT_OUTBOX_ROWS      100000u     /* notifications not yet accepted */
+#define LIMIT_OUTBOX_EXPIRY_MS 86400000    /* a notification is given up, loudly, after this */
+#define LIMIT_MESSAGE_ALERTS   10u         /* alerts written out in one message, then "+K more" */
+#define LIMIT_REPLY_BYTES      (1u << 20)  /* what is kept of a receiver's answer */
+#define LIMIT_SEND_TIMEOUT_MS  10000       /* total time of one delivery attempt */
 
 /* --- threads and queues --- */
 #define LIMIT_STATE_QUEUE  65536u /* jobs waiting for the state writer */

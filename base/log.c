@@ -94,7 +94,8 @@ static void flatten(char *s)
 	}
 }
 
-void log_write(struct log_site *site, enum log_level level, const char *component, const char *fmt, ...)
+void log_write(
+	struct log_site *site, enum log_level level, const char *component, const char *fmt, ...)
 {
 	char text[LOG_LINE_MAX / 2];
 	struct buf line;

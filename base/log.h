@@ -37,10 +37,10 @@ uint64_t log_dropped_total(void);
 void log_write(struct log_site *site, enum log_level level, const char *component, const char *fmt,
 	...) __attribute__((format(printf, 4, 5)));
 
-#define LOG_AT(level, component, ...)                                  \
-	do {                                                           \
-		static struct log_site log_site_;                      \
-		log_write(&log_site_, (level), (component), __VA_ARGS__); \
+#define LOG_AT(level, component, ...)                                                              \
+	do {                                                                                       \
+		static struct log_site log_site_;                                                  \
+		log_write(&log_site_, (level), (component), __VA_ARGS__);                          \
 	} while (0)
 #define log_debug(component, ...) LOG_AT(LOG_DEBUG, component, __VA_ARGS__)
 #define log_info(component, ...)  LOG_AT(LOG_INFO, component, __VA_ARGS__)

@@ -95,7 +95,8 @@ static bool has_room(const struct queue *q, size_t weight)
 {
 	if (q->n == q->cap)
 		return false;
-	return q->weight_max == 0 || q->n == 0 || weight <= q->weight_max - MIN_OF(q->weight, q->weight_max);
+	return q->weight_max == 0 || q->n == 0 ||
+	       weight <= q->weight_max - MIN_OF(q->weight, q->weight_max);
 }
 
 bool queue_push_wait(struct queue *q, void *msg, size_t weight, int real_ms)

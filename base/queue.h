@@ -16,7 +16,8 @@
 
 struct queue;
 
-/* cap >= 1 messages; `weight_max` bounds the sum of weights (0: no such bound). Aborts without memory. */
+/* cap >= 1 messages; `weight_max` bounds the sum of weights (0: no such bound). Aborts without
+ * memory. */
 struct queue *queue_new(size_t cap, size_t weight_max);
 /* The queue must be empty or its messages be nobody's. */
 void queue_free(struct queue *q);
@@ -24,7 +25,8 @@ void queue_free(struct queue *q);
 bool queue_push(struct queue *q, void *msg, size_t weight) MUST_CHECK;
 /* Waits up to real_ms for room; false when still full, or closed. */
 bool queue_push_wait(struct queue *q, void *msg, size_t weight, int real_ms) MUST_CHECK;
-/* Next message; waits up to real_ms (0: not at all, -1: for ever). NULL when none came or closed and empty. */
+/* Next message; waits up to real_ms (0: not at all, -1: for ever). NULL when none came or closed
+ * and empty. */
 void *queue_pop(struct queue *q, int real_ms);
 /* Refuse further pushes and wake all waiters; queue_pop still hands out what is left. */
 void queue_close(struct queue *q);

@@ -34,7 +34,8 @@ int regex_expand(const struct regex *re, struct str s, struct str replacement, s
 /* Number of capture groups; and whether text is a valid pattern at all. */
 size_t regex_groups(const struct regex *re);
 /* Unanchored: replace every match in s (templates' reReplaceAll). */
-int regex_replace_all(const struct regex *re, struct str s, struct str replacement, struct buf *out);
+int regex_replace_all(
+	const struct regex *re, struct str s, struct str replacement, struct buf *out);
 /* As regex_new, but not anchored: for regex_replace_all and `match`. */
 struct regex *regex_new_search(struct str pattern, struct err *e) MUST_CHECK;
 

@@ -16,10 +16,10 @@ extern bool seam_enabled; /* written by seam_init only, before threads start */
 void seam_init(void);
 void seam_pass(const char *point);
 
-#define SEAM_CRASH(point)                  \
-	do {                               \
-		if (seam_enabled)          \
-			seam_pass(point);  \
+#define SEAM_CRASH(point)                                                                          \
+	do {                                                                                       \
+		if (seam_enabled)                                                                  \
+			seam_pass(point);                                                          \
 	} while (0)
 
 #endif

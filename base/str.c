@@ -70,8 +70,8 @@ unsigned str_distance(struct str a, struct str b, unsigned max)
 				best = prev[j] + 1;
 			if (cur[j - 1] + 1 < best)
 				best = cur[j - 1] + 1;
-			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] &&
-				old[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
+				a.p[i - 2] == b.p[j - 1] && old[j - 2] + 1 < best)
 				best = old[j - 2] + 1;
 			cur[j] = best;
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * notify - from alert events to messages that receivers accepted: routing tree, groups and their
- * timers, outbox, delivery. Lives on the state writer thread (storage/state.h); its tables are in state.db.
+ * timers, outbox, delivery. Lives on the state writer thread (storage/state.h); its tables are in
+ * state.db.
  *
  *   alert_batch -> state job: alert_store_save + notify groups -> outbox rows (one transaction)
  *   group timers -> outbox rows; outbox rows -> sender -> result -> row done or next attempt
@@ -57,7 +58,8 @@ struct route_config {
 	size_t n_group_by;
 	bool group_by_all; /* ['...'] */
 	bool continue_;
-	int64_t group_wait_ms, group_interval_ms, repeat_interval_ms; /* inherited values filled in */
+	int64_t group_wait_ms, group_interval_ms,
+		repeat_interval_ms; /* inherited values filled in */
 	const struct route_config *routes;
 	size_t n_routes;
 };
@@ -71,20 +73,21 @@ struct notify_config {
 
 struct notify;
 
-/* Loads groups, outbox and sent log from state.db (state_db(state)), registers as a module: before state_start. cfg must
- * live until notify_free or the reload that replaced it was acknowledged. */
-int notify_new(struct notify **out, struct state *state, const struct notify_config *cfg, struct sender sender,
-	struct err *e) MUST_CHECK;
+/* Loads groups, outbox and sent log from state.db (state_db(state)), registers as a module: before
+ * state_start. cfg must live until notify_free or the reload that replaced it was acknowledged. */
+int notify_new(struct notify **out, struct state *state, const struct notify_config *cfg,
+	struct sender sender, struct err *e) MUST_CHECK;
 /* The sink rules are given. */
 struct alert_sink notify_sink(struct notify *n);
 /* Any thread, waits until the state writer took it: afterwards the old cfg may be freed. */
 void notify_reload(struct notify *n, const struct notify_config *cfg);
-/* Stop handing rows to the sender (shutdown); what is in flight is reported or stays in the outbox. */
+/* Stop handing rows to the sender (shutdown); what is in flight is reported or stays in the outbox.
+ */
 void notify_quiesce(struct notify *n);
 void notify_free(struct notify *n);
 
-/* JSON for the page: {"receivers":[{name, integration, last_success, queued, failed, last_error}], "outbox":[...newest 100...]}. Any
- * thread (reads state.db through a reader connection). */
+/* JSON for the page: {"receivers":[{name, integration, last_success, queued, failed, last_error}],
+ * "outbox":[...newest 100...]}. Any thread (reads state.db through a reader connection). */
 int notify_status_json(struct notify *n, struct buf *out, struct err *e) MUST_CHECK;
 
 #endif

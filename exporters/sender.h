@@ -14,12 +14,12 @@
 
 enum send_kind { SEND_HTTP, SEND_SMTP };
 
-/* One transfer. Made by the exporter with malloc'ed strings (send_request_free frees them all), given to submit, given back
- * through on_done on the client's thread, once. */
+/* One transfer. Made by the exporter with malloc'ed strings (send_request_free frees them all),
+ * given to submit, given back through on_done on the client's thread, once. */
 struct send_request {
 	enum send_kind kind;
-	char *url;    /* http(s)://… or smtp(s)://host:port/helo-name */
-	char *method; /* HTTP: POST by default */
+	char *url;      /* http(s)://… or smtp(s)://host:port/helo-name */
+	char *method;   /* HTTP: POST by default */
 	char **headers; /* "Name: value", checked against CR, LF and NUL by who made them */
 	size_t n_headers;
 	char *body; /* HTTP body, or the whole RFC 5322 message with CRLF line ends */
@@ -35,13 +35,13 @@ struct send_request {
 	char *ca_file, *cert_file, *key_file, *server_name;
 	bool insecure_skip_verify;
 	bool follow_redirects;
-	int timeout_ms;    /* total; 0: LIMIT_SEND_TIMEOUT_MS */
-	size_t reply_max;  /* bytes of the answer that are kept; 0: LIMIT_REPLY_BYTES */
+	int timeout_ms;   /* total; 0: LIMIT_SEND_TIMEOUT_MS */
+	size_t reply_max; /* bytes of the answer that are kept; 0: LIMIT_REPLY_BYTES */
 
 	/* answer */
-	int status;        /* HTTP status or last SMTP code; 0 when none came */
-	bool transport_ok; /* a whole answer came */
-	char error[200];   /* what went wrong, secrets redacted */
+	int status;             /* HTTP status or last SMTP code; 0 when none came */
+	bool transport_ok;      /* a whole answer came */
+	char error[200];        /* what went wrong, secrets redacted */
 	int64_t retry_after_ms; /* from Retry-After; 0: none */
 	char *reply;
 	size_t reply_len;
@@ -58,7 +58,8 @@ struct send_request {
 
 struct sender {
 	void *ctx;
-	/* Takes the request; false when the queue is full or the client stopped: it stays the caller's. */
+	/* Takes the request; false when the queue is full or the client stopped: it stays the
+	 * caller's. */
 	bool (*submit)(void *ctx, struct send_request *req);
 };
 

@@ -18,48 +18,52 @@
 enum alert_state { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING };
 
 struct alert_event {
-	enum alert_state from, to;   /* equal when only value or annotations changed */
-	bool keep_firing;            /* firing on because of keep_firing_for */
-	struct labels labels;        /* with alertname; sorted */
-	struct labels annotations;   /* expanded; belfry_* ones removed */
-	uint64_t fingerprint;        /* labels_fingerprint(labels) */
-	int64_t active_at_ms;        /* pending since */
-	int64_t fired_at_ms;         /* 0 while pending */
-	int64_t resolved_at_ms;      /* 0 until it is over */
+	enum alert_state from, to; /* equal when only value or annotations changed */
+	bool keep_firing;          /* firing on because of keep_firing_for */
+	struct labels labels;      /* with alertname; sorted */
+	struct labels annotations; /* expanded; belfry_* ones removed */
+	uint64_t fingerprint;      /* labels_fingerprint(labels) */
+	int64_t active_at_ms;      /* pending since */
+	int64_t fired_at_ms;       /* 0 while pending */
+	int64_t resolved_at_ms;    /* 0 until it is over */
 	int64_t keep_firing_since_ms;
-	double value;                /* of the expression at this evaluation; on resolve: the last firing value */
-	double current;              /* of the compared side, also when resolved; NaN when not known */
-	double worst;                /* extreme of the compared side since it fired, in the direction of the comparison */
-	double threshold;            /* NaN when the rule compares with no constant */
-	char op[3];                  /* ">", "<=", ...; "" when there is none */
+	double value; /* of the expression at this evaluation; on resolve: the last firing value */
+	double current;   /* of the compared side, also when resolved; NaN when not known */
+	double worst;     /* extreme of the compared side since it fired, in the direction of the
+			     comparison */
+	double threshold; /* NaN when the rule compares with no constant */
+	char op[3];       /* ">", "<=", ...; "" when there is none */
 	const struct alert_rule_info *rule;
 };
 
 /* Facts of the rule, the same for all its alerts; lives in the batch's arena. */
 struct alert_rule_info {
 	struct str file, group, name, expr;
-	struct str rule_key; /* stable identity in state.db: file;group;name;hash of expr and labels */
+	struct str
+		rule_key; /* stable identity in state.db: file;group;name;hash of expr and labels */
 	int64_t for_ms, keep_firing_for_ms, interval_ms;
 };
 
 /* One evaluation of a group: owned, given away through alert_sink. */
 struct alert_batch {
-	struct arena arena; /* holds everything below */
-	struct str group_key; /* file;group */
-	int64_t slot_ms;      /* the evaluation's time */
+	struct arena arena;         /* holds everything below */
+	struct str group_key;       /* file;group */
+	int64_t slot_ms;            /* the evaluation's time */
 	struct alert_event *events; /* every pending, firing or just resolved alert of the group */
 	size_t n;
-	bool changed; /* some event is a transition, or the slot must be stored: write to state.db */
+	bool changed; /* some event is a transition, or the slot must be stored: write to state.db
+		       */
 };
 
 struct alert_sink {
 	void *ctx;
-	/* Takes the batch; false when its queue is full: the caller tries again with the next evaluation,
-	 * keeping its transitions. */
+	/* Takes the batch; false when its queue is full: the caller tries again with the next
+	 * evaluation, keeping its transitions. */
 	bool (*submit)(void *ctx, struct alert_batch *batch);
 };
 
-/* rules/alert_store.c: rows of state.db. Save the batch's transitions (state writer, inside a transaction). */
+/* rules/alert_store.c: rows of state.db. Save the batch's transitions (state writer, inside a
+ * transaction). */
 int alert_store_save(sqlite3 *db, const struct alert_batch *b, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules - loads rule files, evaluates groups at their slots on the rule threads, keeps alert states.
+ * rules - loads rule files, evaluates groups at their slots on the rule threads, keeps alert
+ * states.
  *
- * One rule thread per manager (more later); groups are evaluated at aligned slots (hash of the group spreads them).
- * Results: recording samples and ALERTS go to the store as batches; alert events to the sink.
+ * One rule thread per manager (more later); groups are evaluated at aligned slots (hash of the
+ * group spreads them). Results: recording samples and ALERTS go to the store as batches; alert
+ * events to the sink.
  */
 #ifndef BELFRY_RULES_RULES_H
 #define BELFRY_RULES_RULES_H
@@ -22,10 +24,10 @@ struct rules;
 struct rule_set; /* parsed rule files, immutable */
 
 struct rules_opts {
-	struct store *store;                 /* where recording samples go */
-	const struct select_source *source;  /* what expressions read; may be shared by threads */
+	struct store *store;                /* where recording samples go */
+	const struct select_source *source; /* what expressions read; may be shared by threads */
 	struct alert_sink sink;
-	struct labels external_labels;       /* templates' $externalLabels */
+	struct labels external_labels; /* templates' $externalLabels */
 	struct str external_url;
 	int64_t evaluation_interval_ms;
 	int64_t query_offset_ms;
@@ -35,21 +37,22 @@ struct rules_opts {
 };
 
 /* Parse rule files (already globbed paths). NULL when diag has errors. */
-struct rule_set *rule_set_load(const struct str *paths, size_t n, bool experimental, struct diag *d, struct arena *scratch);
+struct rule_set *rule_set_load(const struct str *paths, size_t n, bool experimental, struct diag *d,
+	struct arena *scratch);
 void rule_set_free(struct rule_set *rs);
 size_t rule_set_count(const struct rule_set *rs);
 
 /* db: state.db connection to read stored alert states from (before the state thread starts). */
-int rules_new(struct rules **out, const struct rules_opts *o, struct rule_set *take, sqlite3 *db, struct err *e)
-	MUST_CHECK;
+int rules_new(struct rules **out, const struct rules_opts *o, struct rule_set *take, sqlite3 *db,
+	struct err *e) MUST_CHECK;
 int rules_start(struct rules *r, struct err *e) MUST_CHECK;
 /* Any thread: replace the rules; alert states of unchanged rules go on. Takes rs. */
 void rules_reload(struct rules *r, struct rule_set *take, const struct rules_opts *o);
 void rules_stop(struct rules *r);
 void rules_free(struct rules *r);
 
-/* JSON answers of /api/v1/rules and /api/v1/alerts ("data" object only). Any thread. type: "alert", "record" or empty;
- * names/groups/files filter when n > 0. */
+/* JSON answers of /api/v1/rules and /api/v1/alerts ("data" object only). Any thread. type: "alert",
+ * "record" or empty; names/groups/files filter when n > 0. */
 struct rules_filter {
 	struct str type;
 	const struct str *rule_names, *groups, *files;
@@ -58,7 +61,8 @@ struct rules_filter {
 };
 void rules_json(struct rules *r, const struct rules_filter *f, struct buf *out);
 void rules_alerts_json(struct rules *r, struct buf *out);
-/* Wall time of the newest finished evaluation (0: none yet), firing and pending counts: for the page and health. */
+/* Wall time of the newest finished evaluation (0: none yet), firing and pending counts: for the
+ * page and health. */
 void rules_summary(struct rules *r, int64_t *last_eval_ms, size_t *firing, size_t *pending);
 
 /* belfry test rules / check rules: exit code 0, 1 (2 usage). Writes to stdout/stderr. */

@@ -5,7 +5,8 @@
  * Built by one ingest thread, then given away with store_submit(); the writer fills in the outcome
  * and calls back after the commit. Rows are grouped by series: batch_series() names the series
  * that the following batch_float()/batch_hist() rows belong to. All strings, labels and histograms
- * are copied into the batch. Bounded by LIMIT_BATCH_SAMPLES and the arena's limit: check batch_failed().
+ * are copied into the batch. Bounded by LIMIT_BATCH_SAMPLES and the arena's limit: check
+ * batch_failed().
  */
 #ifndef BELFRY_STORAGE_BATCH_H
 #define BELFRY_STORAGE_BATCH_H
@@ -27,7 +28,7 @@ enum batch_source {
 	BATCH_SCRAPE, /* while the disk is full: kept in the head only, marked volatile */
 	BATCH_STATSD,
 	BATCH_SELF,
-	BATCH_RULES, /* equal repeated samples are fine; older ones are ignored */
+	BATCH_RULES,  /* equal repeated samples are fine; older ones are ignored */
 	BATCH_IMPORT, /* any time is accepted */
 };
 
@@ -44,7 +45,8 @@ enum batch_refusal {
 };
 
 struct batch_result {
-	enum err_kind fail; /* ERR_NONE: committed. ERR_AGAIN: overload. ERR_LIMIT: disk full. Nothing is stored then. */
+	enum err_kind fail; /* ERR_NONE: committed. ERR_AGAIN: overload. ERR_LIMIT: disk full.
+			       Nothing is stored then. */
 	size_t stored;      /* rows stored, repeated equal samples included */
 	size_t refused[REFUSED_KINDS];
 	enum batch_refusal first; /* kind of the first refused row */
@@ -56,7 +58,8 @@ void batch_free(struct batch *b);
 bool batch_failed(const struct batch *b); /* over a limit or out of memory: do not submit */
 
 /* A series by its id (from store_find_series or a cache), or by its labels (sorted and checked,
- * see labels_check) when the id is unknown: id 0. hash = labels_hash(labels), computed by the caller. */
+ * see labels_check) when the id is unknown: id 0. hash = labels_hash(labels), computed by the
+ * caller. */
 void batch_series_id(struct batch *b, uint32_t id);
 void batch_series_labels(struct batch *b, struct labels ls, uint64_t hash);
 /* A row of the series named last. start_ms 0: no start timestamp. */
@@ -70,7 +73,8 @@ void batch_refuse(struct batch *b, enum batch_refusal why, size_t rows, const ch
  * when value is empty. Read back with store_state_each(). */
 void batch_state(struct batch *b, struct str key, struct str value);
 /* Metric metadata (type, help, unit) seen with the samples; kept per metric name, last wins. */
-void batch_metadata(struct batch *b, struct str metric, struct str type, struct str help, struct str unit);
+void batch_metadata(
+	struct batch *b, struct str metric, struct str type, struct str help, struct str unit);
 
 size_t batch_rows(const struct batch *b);
 size_t batch_bytes(const struct batch *b); /* memory held, for queue weights */

@@ -4,11 +4,11 @@
  *
  * Work is posted as jobs; a job's run() executes on the state writer inside the open
  * transaction, jobs due within 20 ms share one commit (synchronous=FULL), and done() is called
- * on the state writer after the commit. A client module (dispatcher, outbox) may also have a tick: it is called
- * inside a transaction whenever its next time has come. When a commit fails (disk full) the
- * reserve file is released and the whole group is run again until it succeeds: run() must
- * therefore be repeatable: it changes the database only, and in-memory state only in done(). For modules whose
- * memory mirrors the database this is the rule that keeps both equal.
+ * on the state writer after the commit. A client module (dispatcher, outbox) may also have a tick:
+ * it is called inside a transaction whenever its next time has come. When a commit fails (disk
+ * full) the reserve file is released and the whole group is run again until it succeeds: run() must
+ * therefore be repeatable: it changes the database only, and in-memory state only in done(). For
+ * modules whose memory mirrors the database this is the rule that keeps both equal.
  */
 #ifndef BELFRY_STORAGE_STATE_H
 #define BELFRY_STORAGE_STATE_H
@@ -22,7 +22,8 @@
 struct state;
 
 struct state_job {
-	/* Inside the transaction. -1 rolls back only this job's changes (a savepoint) and sets failed. */
+	/* Inside the transaction. -1 rolls back only this job's changes (a savepoint) and sets
+	 * failed. */
 	int (*run)(struct state_job *job, sqlite3 *db, struct err *e);
 	/* After the commit (or after run() refused: failed is set). Owns the job from here on. */
 	void (*done)(struct state_job *job);
@@ -32,12 +33,14 @@ struct state_job {
 	struct state_job *next; /* the state writer's */
 };
 
-/* Opens or creates dir/state.db, migrates it (storage/state_schema.c), and starts the thread only at state_start. */
+/* Opens or creates dir/state.db, migrates it (storage/state_schema.c), and starts the thread only
+ * at state_start. */
 int state_open(struct state **out, const char *dir, struct err *e) MUST_CHECK;
 /* Before state_start: the connection, to load what was stored. Caller's thread. */
 sqlite3 *state_db(struct state *s);
-/* A module's timer. Set before state_start. next(arg) gives the clock_mono_ms time of the next tick (INT64_MAX:
- * none) and is asked after every group of jobs; tick(arg, db) runs inside a transaction; committed(arg) after it. */
+/* A module's timer. Set before state_start. next(arg) gives the clock_mono_ms time of the next tick
+ * (INT64_MAX: none) and is asked after every group of jobs; tick(arg, db) runs inside a
+ * transaction; committed(arg) after it. */
 struct state_module {
 	int64_t (*next)(void *arg);
 	int (*tick)(void *arg, sqlite3 *db, struct err *e);
@@ -52,7 +55,8 @@ void state_free(struct state *s);
 
 /* Post a job (any thread); false when the queue is full: it stays the caller's. */
 bool state_post(struct state *s, struct state_job *job) MUST_CHECK;
-/* Post and wait for done (not from the state writer or loop thread); job on the caller's stack with done == NULL. */
+/* Post and wait for done (not from the state writer or loop thread); job on the caller's stack with
+ * done == NULL. */
 int state_call(struct state *s, struct state_job *job, struct err *e) MUST_CHECK;
 /* A read-only connection of the caller's own (API answers); sqlite3_close it. */
 int state_reader(struct state *s, sqlite3 **out, struct err *e) MUST_CHECK;

@@ -29,12 +29,12 @@ struct store_opts {
 	int64_t ooo_window_ms;   /* INT64_MAX: unlimited, ahead as well */
 	bool durability_power;   /* fsync at each commit */
 	uint64_t max_series;
-	uint64_t min_free;       /* bytes; 0: the larger of 100 MB and 2 % */
-	int64_t commit_ms;       /* group commit, default 100; a lone batch does not wait */
+	uint64_t min_free; /* bytes; 0: the larger of 100 MB and 2 % */
+	int64_t commit_ms; /* group commit, default 100; a lone batch does not wait */
 };
 
-/* Opens or creates, recovers (journal replay), starts the writer thread. Returns when every acknowledged
- * sample answers queries. ERR_CORRUPT and a newer schema are told in *e. */
+/* Opens or creates, recovers (journal replay), starts the writer thread. Returns when every
+ * acknowledged sample answers queries. ERR_CORRUPT and a newer schema are told in *e. */
 int store_open(struct store **out, const struct store_opts *o, struct err *e) MUST_CHECK;
 /* Commit what waits, write open chunks (checkpoint), stop the thread, close. */
 void store_close(struct store *s);
@@ -42,18 +42,19 @@ void store_close(struct store *s);
 void store_reconfigure(struct store *s, const struct store_opts *o);
 
 /* --- writing --- */
-/* Takes the batch. done() is called once, on the writer thread, after the commit (or the refusal), with the
- * batch given back: it must be quick (post a message) and then own the batch. Returns -1 with ERR_AGAIN when
- * the queue is full or ERR_LIMIT while the disk is full (for sources that are refused then): the batch
- * then stays the caller's. */
-int store_submit(struct store *s, struct batch *b, void (*done)(struct batch *b, void *arg), void *arg,
-	struct err *e) MUST_CHECK;
-/* Convenience for tests and tools: submit and wait. Frees nothing: read batch_result(b), then batch_free. */
+/* Takes the batch. done() is called once, on the writer thread, after the commit (or the refusal),
+ * with the batch given back: it must be quick (post a message) and then own the batch. Returns -1
+ * with ERR_AGAIN when the queue is full or ERR_LIMIT while the disk is full (for sources that are
+ * refused then): the batch then stays the caller's. */
+int store_submit(struct store *s, struct batch *b, void (*done)(struct batch *b, void *arg),
+	void *arg, struct err *e) MUST_CHECK;
+/* Convenience for tests and tools: submit and wait. Frees nothing: read batch_result(b), then
+ * batch_free. */
 int store_submit_wait(struct store *s, struct batch *b, struct err *e) MUST_CHECK;
 /* Id of a known series, 0 when unknown. hash = labels_hash(ls). */
 uint32_t store_find_series(struct store *s, struct labels ls, uint64_t hash);
-/* The id still names this series (ids are never reused while the process lives; a series that was deleted
- * loses its id): cheap check for caches. Changes whenever any id became invalid. */
+/* The id still names this series (ids are never reused while the process lives; a series that was
+ * deleted loses its id): cheap check for caches. Changes whenever any id became invalid. */
 uint64_t store_id_generation(struct store *s);
 
 /* --- reading: selection (PromQL's select.h is served from this by agent/) --- */
@@ -66,31 +67,36 @@ struct store_cols { /* one series' samples in [mint, maxt], ascending times, no 
 };
 struct store_sel;
 
-/* Series that match all matchers and may have samples in [mint, maxt]; sorted by labels. The set pins what it
- * reads; close it within 5 s (store_sel_series after that may say ERR_AGAIN). Labels live in `a`. */
+/* Series that match all matchers and may have samples in [mint, maxt]; sorted by labels. The set
+ * pins what it reads; close it within 5 s (store_sel_series after that may say ERR_AGAIN). Labels
+ * live in `a`. */
 int store_select(struct store *s, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,
 	struct arena *a, struct store_sel **out, struct err *e) MUST_CHECK;
 size_t store_sel_count(const struct store_sel *sel);
 struct labels store_sel_labels(const struct store_sel *sel, size_t i);
-/* Decode series i over [mint, maxt] (within the range of store_select). The columns stay valid until the next call for
- * this sel or its close. Series may be fetched in any order, more than once. */
-int store_sel_fetch(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt, struct store_cols *out,
-	struct err *e) MUST_CHECK;
+/* Decode series i over [mint, maxt] (within the range of store_select). The columns stay valid
+ * until the next call for this sel or its close. Series may be fetched in any order, more than
+ * once. */
+int store_sel_fetch(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt,
+	struct store_cols *out, struct err *e) MUST_CHECK;
 void store_sel_close(struct store_sel *sel);
 
-/* Label names / values of series that match (n = 0: all) and may have samples in the range; sorted, distinct;
- * at most `limit` (0: no limit), *truncated tells. Memory in `a`. */
-int store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,
-	size_t limit, struct arena *a, struct str **out, size_t *n_out, struct err *e) MUST_CHECK;
-int store_label_values(struct store *s, struct str name, const struct matcher *m, size_t n, int64_t mint,
-	int64_t maxt, size_t limit, struct arena *a, struct str **out, size_t *n_out, struct err *e) MUST_CHECK;
-/* The newest non-stale sample of a series, wherever it lies (head, then partitions); false when there is none. A
- * histogram lives in `a`. StatsD goes on from it. */
+/* Label names / values of series that match (n = 0: all) and may have samples in the range; sorted,
+ * distinct; at most `limit` (0: no limit), *truncated tells. Memory in `a`. */
+int store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t mint,
+	int64_t maxt, size_t limit, struct arena *a, struct str **out, size_t *n_out,
+	struct err *e) MUST_CHECK;
+int store_label_values(struct store *s, struct str name, const struct matcher *m, size_t n,
+	int64_t mint, int64_t maxt, size_t limit, struct arena *a, struct str **out, size_t *n_out,
+	struct err *e) MUST_CHECK;
+/* The newest non-stale sample of a series, wherever it lies (head, then partitions); false when
+ * there is none. A histogram lives in `a`. StatsD goes on from it. */
 bool store_last_sample(struct store *s, struct labels ls, struct arena *a, int64_t *t, double *v,
 	const struct hist **h);
 /* Committed batch_state() facts whose key starts with prefix. */
-int store_state_each(struct store *s, struct str prefix, void (*fn)(struct str key, struct str value, void *arg),
-	void *arg, struct err *e) MUST_CHECK;
+int store_state_each(struct store *s, struct str prefix,
+	void (*fn)(struct str key, struct str value, void *arg), void *arg,
+	struct err *e) MUST_CHECK;
 struct store_metadata {
 	struct str metric, type, help, unit;
 };
@@ -115,7 +121,7 @@ struct store_top {
 	uint64_t count;
 };
 enum store_top_kind { STORE_TOP_METRICS, STORE_TOP_LABEL_VALUES, STORE_TOP_PAIRS };
-int store_top(struct store *s, enum store_top_kind kind, size_t k, struct arena *a, struct store_top **out,
-	size_t *n, struct err *e) MUST_CHECK;
+int store_top(struct store *s, enum store_top_kind kind, size_t k, struct arena *a,
+	struct store_top **out, size_t *n, struct err *e) MUST_CHECK;
 
 #endif

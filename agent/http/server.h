@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server - HTTP behind evhttp with what evhttp lacks: own listener and backlog, connection cap, total
- * deadlines for head and body, streamed replies with a cap on all output, NUL-free paths, Host check,
- * same-origin check for what changes state, gzip.
+ * server - HTTP behind evhttp with what evhttp lacks: own listener and backlog, connection cap,
+ * total deadlines for head and body, streamed replies with a cap on all output, NUL-free paths,
+ * Host check, same-origin check for what changes state, gzip.
  *
- * The server lives on the loop thread. A handler runs where its route says; it owns the request until it calls
- * http_finish (any thread, exactly once, also later from a callback).
+ * The server lives on the loop thread. A handler runs where its route says; it owns the request
+ * until it calls http_finish (any thread, exactly once, also later from a callback).
  */
 #ifndef BELFRY_AGENT_HTTP_SERVER_H
 #define BELFRY_AGENT_HTTP_SERVER_H
@@ -21,17 +21,26 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum http_method { HTTP_GET = 1, HTTP_POST = 2, HTTP_PUT = 4, HTTP_DELETE = 8, HTTP_HEAD = 16, HTTP_OPTIONS = 32 };
+enum http_method {
+	HTTP_GET = 1,
+	HTTP_POST = 2,
+	HTTP_PUT = 4,
+	HTTP_DELETE = 8,
+	HTTP_HEAD = 16,
+	HTTP_OPTIONS = 32
+};
 enum http_where { HTTP_ON_LOOP, HTTP_ON_QUERY, HTTP_ON_INGEST };
 
 struct http_server;
 struct http_req;
 
 struct http_route {
-	const char *path; /* exact, or with one trailing or inner "*" segment: /api/v1/label/.../values is "/api/v1/label/ * /values" without blanks */
+	const char
+		*path; /* exact, or with one trailing or inner "*" segment: /api/v1/label/.../values
+			  is "/api/v1/label/ * /values" without blanks */
 	unsigned methods; /* enum http_method bits */
 	enum http_where where;
-	size_t body_max;  /* 0: LIMIT_HTTP_BODY */
+	size_t body_max;    /* 0: LIMIT_HTTP_BODY */
 	bool changes_state; /* needs POST/PUT/DELETE and, from a browser, the same origin */
 	void (*handle)(struct http_req *req, void *arg);
 };
@@ -54,10 +63,12 @@ int http_server_port(const struct http_server *s); /* of the first TCP listener 
 /* --- a request, read side (views live until http_finish) --- */
 enum http_method http_req_method(const struct http_req *r);
 struct str http_req_path(const struct http_req *r);
-struct str http_req_segment(const struct http_req *r); /* what the route's "*" stood for, percent-decoded */
+struct str http_req_segment(
+	const struct http_req *r); /* what the route's "*" stood for, percent-decoded */
 struct str http_req_header(const struct http_req *r, const char *name); /* empty when absent */
 struct str http_req_body(const struct http_req *r);
-/* A parameter from the query string or a form body, decoded; empty when absent (http_req_has tells). */
+/* A parameter from the query string or a form body, decoded; empty when absent (http_req_has
+ * tells). */
 struct str http_req_param(struct http_req *r, const char *name);
 bool http_req_has(struct http_req *r, const char *name);
 /* All values of a repeated parameter (match[]); the array lives in the request's arena. */
@@ -74,7 +85,8 @@ void http_resp_status(struct http_req *r, int status);
 void http_finish(struct http_req *r);
 /* Whole answers. */
 void http_reply(struct http_req *r, int status, const char *content_type, struct str body);
-/* {"status":"error","errorType":...,"error":...} in Prometheus's shape with the right HTTP status. */
+/* {"status":"error","errorType":...,"error":...} in Prometheus's shape with the right HTTP status.
+ */
 void http_reply_error(struct http_req *r, const char *error_type, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * remote_write - the receiver at /api/v1/write: snappy, wire walk, per-sender reference caches, batch, answer after commit.
+ * remote_write - the receiver at /api/v1/write: snappy, wire walk, per-sender reference caches,
+ * batch, answer after commit.
  */
 #ifndef BELFRY_AGENT_INGEST_REMOTE_WRITE_H
 #define BELFRY_AGENT_INGEST_REMOTE_WRITE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scrape - targets, their timers on the loop, transfers on the scrape client, parsing on ingest workers.
+ * scrape - targets, their timers on the loop, transfers on the scrape client, parsing on ingest
+ * workers.
  */
 #ifndef BELFRY_AGENT_SCRAPE_SCRAPE_H
 #define BELFRY_AGENT_SCRAPE_SCRAPE_H
@@ -32,7 +33,8 @@ struct scrape_job {
 	const struct label *params; /* name and value, repeated names allowed */
 	size_t n_params;
 	struct str basic_user, basic_password, bearer;
-	uint64_t body_size_limit, sample_limit, label_limit, label_name_length_limit, label_value_length_limit; /* 0: none/default */
+	uint64_t body_size_limit, sample_limit, label_limit, label_name_length_limit,
+		label_value_length_limit; /* 0: none/default */
 	struct str ca_file, cert_file, key_file, server_name;
 	bool insecure_skip_verify, follow_redirects;
 	const struct scrape_static *statics;
@@ -48,8 +50,8 @@ struct scrape_opts {
 struct scrape;
 
 /* Loop thread. jobs must live until the next scrape_reload was called or scrape_stop. */
-int scrape_start(struct scrape **out, const struct scrape_opts *o, struct loop *l, struct pool *ingest,
-	struct sender client, struct store *store, struct err *e) MUST_CHECK;
+int scrape_start(struct scrape **out, const struct scrape_opts *o, struct loop *l,
+	struct pool *ingest, struct sender client, struct store *store, struct err *e) MUST_CHECK;
 /* Unchanged targets keep their timers and caches; removed ones end with staleness markers. */
 void scrape_reload(struct scrape *s, const struct scrape_opts *o);
 void scrape_stop(struct scrape *s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * statsd - StatsD over UDP: reader threads with a socket and an aggregation table each; a batch a flush interval.
+ * statsd - StatsD over UDP: reader threads with a socket and an aggregation table each; a batch a
+ * flush interval.
  */
 #ifndef BELFRY_AGENT_STATSD_STATSD_H
 #define BELFRY_AGENT_STATSD_STATSD_H
@@ -23,7 +24,8 @@ struct statsd_opts {
 struct statsd;
 
 /* Binds, loads the live series from the store's state facts, starts the reader threads. */
-int statsd_start(struct statsd **out, const struct statsd_opts *o, struct store *store, struct err *e) MUST_CHECK;
+int statsd_start(struct statsd **out, const struct statsd_opts *o, struct store *store,
+	struct err *e) MUST_CHECK;
 /* Flush what was received, wait for its commit (bounded), close. */
 void statsd_stop(struct statsd *s);
 int statsd_port(const struct statsd *s); /* of the first socket */

@@ -23,21 +23,25 @@ struct pq_expr; /* a parsed and type-checked expression; rules/promql/ast.h */
 
 enum pq_type { PQ_SCALAR, PQ_VECTOR, PQ_MATRIX, PQ_STRING };
 
-/* Parse and check. The text is copied. On failure e->off is the byte position, and e->msg reads "1:5: parse error:
- * unclosed left parenthesis". NULL then. `experimental` allows experimental functions. */
-const struct pq_expr *pq_parse(struct arena *a, struct str text, bool experimental, struct err *e)
-	MUST_CHECK;
+/* Parse and check. The text is copied. On failure e->off is the byte position, and e->msg reads
+ * "1:5: parse error: unclosed left parenthesis". NULL then. `experimental` allows experimental
+ * functions. */
+const struct pq_expr *pq_parse(
+	struct arena *a, struct str text, bool experimental, struct err *e) MUST_CHECK;
 enum pq_type pq_expr_type(const struct pq_expr *x);
 /* Canonical text (Prometheus's formatting of an expression on one line). */
 void pq_expr_print(struct buf *b, const struct pq_expr *x);
-/* "a" > 5 at the root (no bool): the other side and the threshold, for messages and resolve values. False when it
- * is not a comparison of a vector with a constant. */
-bool pq_expr_threshold(const struct pq_expr *x, const struct pq_expr **side, double *threshold, const char **op);
-/* Metric names / selectors the expression reads: for dependency order of rules and for lint. Calls fn per selector. */
-void pq_expr_selectors(const struct pq_expr *x, void (*fn)(const struct matcher *m, size_t n, void *arg), void *arg);
+/* "a" > 5 at the root (no bool): the other side and the threshold, for messages and resolve values.
+ * False when it is not a comparison of a vector with a constant. */
+bool pq_expr_threshold(
+	const struct pq_expr *x, const struct pq_expr **side, double *threshold, const char **op);
+/* Metric names / selectors the expression reads: for dependency order of rules and for lint. Calls
+ * fn per selector. */
+void pq_expr_selectors(const struct pq_expr *x,
+	void (*fn)(const struct matcher *m, size_t n, void *arg), void *arg);
 /* A selector alone, as in match[]: `up{job="x"}`. At least one matcher must not match "". */
-int pq_parse_selector(struct arena *a, struct str text, struct matcher **m, size_t *n, struct err *e)
-	MUST_CHECK;
+int pq_parse_selector(
+	struct arena *a, struct str text, struct matcher **m, size_t *n, struct err *e) MUST_CHECK;
 
 struct pq_params {
 	int64_t start_ms, end_ms, step_ms; /* instant: start == end, step 0 */
@@ -50,8 +54,8 @@ struct pq_params {
 	/* Text template functions and `query` need nothing more. */
 };
 
-/* One series of a result. Instant vectors have one point; t is the evaluation time (or the sample's own time for a
- * matrix selector's raw samples). h[i] != NULL: histogram. */
+/* One series of a result. Instant vectors have one point; t is the evaluation time (or the sample's
+ * own time for a matrix selector's raw samples). h[i] != NULL: histogram. */
 struct pq_series {
 	struct labels labels;
 	size_t n;
@@ -62,18 +66,20 @@ struct pq_series {
 
 struct pq_result {
 	enum pq_type type; /* range queries: always PQ_MATRIX */
-	struct pq_series *series; /* vector and matrix; sorted by labels unless the expression ordered them */
+	struct pq_series *
+		series; /* vector and matrix; sorted by labels unless the expression ordered them */
 	size_t n;
-	bool ordered;      /* by sort() and the like: keep this order */
-	double scalar;     /* PQ_SCALAR of an instant query */
-	struct str string; /* PQ_STRING */
+	bool ordered;                       /* by sort() and the like: keep this order */
+	double scalar;                      /* PQ_SCALAR of an instant query */
+	struct str string;                  /* PQ_STRING */
 	const struct str *warnings, *infos; /* at most LIMIT_ANNOTATIONS each */
 	size_t n_warnings, n_infos;
-	uint64_t samples;  /* looked at */
+	uint64_t samples; /* looked at */
 };
 
-/* Evaluate. Errors: ERR_INPUT (422 execution), ERR_LIMIT (a limit, 422), ERR_CANCEL (499 or 503 timeout), others 500.
- * The result lives in the arena. The source's set is opened and closed within. */
+/* Evaluate. Errors: ERR_INPUT (422 execution), ERR_LIMIT (a limit, 422), ERR_CANCEL (499 or 503
+ * timeout), others 500. The result lives in the arena. The source's set is opened and closed
+ * within. */
 int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
 	const struct select_source *src, struct pq_result *out, struct err *e) MUST_CHECK;
 

@@ -15,21 +15,23 @@
 #include "base/labels.h"
 #include "base/matcher.h"
 
-/* One series' samples: ascending times without duplicates; valid until the next fetch of the same set. */
+/* One series' samples: ascending times without duplicates; valid until the next fetch of the same
+ * set. */
 struct select_cols {
 	size_t n;
 	const int64_t *t;
-	const double *v;             /* stale_nan() marks staleness (a stale histogram: h[i]->sum) */
-	const struct hist *const *h; /* NULL: floats only; else h[i] != NULL is a histogram sample */
-	const int64_t *start;        /* NULL: no start timestamps; 0 = none */
+	const double *v; /* stale_nan() marks staleness (a stale histogram: h[i]->sum) */
+	const struct hist *const
+		*h;           /* NULL: floats only; else h[i] != NULL is a histogram sample */
+	const int64_t *start; /* NULL: no start timestamps; 0 = none */
 };
 
 struct select_set; /* the source's own */
 
 struct select_source {
 	void *ctx;
-	/* Series matching all matchers that may have samples in [mint, maxt], sorted by labels (labels_cmp); labels and
-	 * set live as long as the arena / until close. */
+	/* Series matching all matchers that may have samples in [mint, maxt], sorted by labels
+	 * (labels_cmp); labels and set live as long as the arena / until close. */
 	int (*open)(void *ctx, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,
 		struct arena *a, struct select_set **out, struct err *e);
 	size_t (*count)(const struct select_set *set);
