@@ -36,7 +36,7 @@ int fd_addr_parse(struct str s, struct fd_addr *out, struct err *e)
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *res = NULL;
-	struct str whole = s, host, port;
+	struct str whole = s, host = STR_NULL, port = STR_NULL;
 	char host_c[256], port_c[8];
 	long long number;
 	int rc;
