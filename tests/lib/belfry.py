@@ -6,8 +6,9 @@
         b.wait_query("shop_orders_total", lambda v: v and v[0]["value"][1] == "1")
 
 A Belfry owns a temporary directory (configuration, rules, data, log). The daemon gets free
-loopback ports, dies with the test process, and is stopped by SIGTERM at the end; its log's
-tail is printed when the test fails. BELFRY_BIN names another binary.
+loopback ports, dies with the thread that started it (prctl's parent-death signal is per thread:
+start it from the main one), and is stopped by SIGTERM at the end; its log's tail is printed when
+the test fails. BELFRY_BIN names another binary.
 """
 
 import copy
@@ -132,7 +133,8 @@ class Belfry:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir,
-                env={**os.environ, **self.env}, preexec_fn=_die_with_parent)
+                env={**os.environ, **self.env}, preexec_fn=_die_with_parent,
+                start_new_session=True)
         if wait:
             self.wait_ready(timeout)
         return self
