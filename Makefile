@@ -231,10 +231,10 @@ check:
 	$(Q)$(DEPS) build test
 	$(Q)$(MAKE) run-tests
 asan tsan cover:
-	$(Q)$(DEPS) build test
+	$(Q)$(DEPS) build test $(filter cover,$@)
 	$(Q)$(MAKE) VARIANT=$@ run-tests
 fuzz:
-	$(Q)$(DEPS) build test
+	$(Q)$(DEPS) build fuzz
 	$(Q)$(MAKE) VARIANT=fuzz CC=clang run-fuzz
 bench fault:
 	$(Q)$(DEPS) build test
@@ -272,7 +272,7 @@ PYTHONS := $(wildcard tests/*/*.py packaging/*.py)
 L       := build/lint
 .PHONY: lint-all lint-tree
 lint:
-	$(Q)$(DEPS) build test
+	$(Q)$(DEPS) build lint
 	$(Q)$(MAKE) VARIANT=lint generated
 	$(Q)$(MAKE) VARIANT=lint -j2 -k --output-sync=target lint-all
 	@echo 'lint: clean'
