@@ -25,8 +25,6 @@ struct remote_write;
 struct self_metrics;
 
 struct app {
-	struct config
-		*config; /* the running one; loop thread replaces it, others copy what they need */
 	struct loop *loop;
 	struct pool *query_pool, *ingest_pool;
 	struct store *store;
@@ -37,23 +35,38 @@ struct app {
 	struct rules *rules;
 	struct notify *notify;
 	struct scrape *scrape;
-	struct statsd *statsd;
-	struct remote_write *remote_write;
-	struct self_metrics *self;
+	struct statsd *statsd;             /* NULL: turned off */
+	struct remote_write *remote_write; /* NULL: turned off */
+	struct self_metrics *self;         /* NULL: turned off */
 	int64_t start_wall_ms;
-	_Atomic bool ready; /* /-/ready */
-	/* the last reload, for metric, page and /api/v1/status/runtimeinfo; guarded by config_lock
-	 * in app.c */
-	bool reload_ok;
-	int64_t reload_ms;
-	char reload_msg[1024];
+	_Atomic bool ready;       /* /-/ready */
+	_Atomic unsigned queries; /* running now, bounded by query.max_concurrency */
+	struct app_private *p;    /* app.c's own */
 };
 
-/* Reload now (loop thread). Writes what happened, errors with carets included, to out; false when
- * the old one was kept. */
-bool app_reload(struct app *app, struct buf *out);
-/* YAML of the running configuration with secrets as <secret>. Any thread; copied into a. */
+/* --- start and stop (agent/run.c) --- */
+/* Opens, recovers and starts everything. ERR_INPUT: the configuration or a rule file is wrong,
+ * already told on stderr with carets. */
+int app_start(struct app **out, const char *config_path, const struct config_flags *flags,
+	struct err *e) MUST_CHECK;
+/* The loop, until SIGTERM or SIGINT. */
+void app_run(struct app *app);
+void app_stop(struct app *app);
+
+/* --- configuration, any thread --- */
+/* The running configuration, held until app_config_put: a reload meanwhile replaces it for others
+ * only. */
+const struct config *app_config_get(struct app *app);
+void app_config_put(struct app *app, const struct config *c);
+/* YAML of the running configuration with secrets as <secret>, in a. */
 struct str app_config_yaml(struct app *app, struct arena *a);
+/* How the last reload went: ok, when (Unix ms), the message (copied into a). */
+struct str app_reload_status(struct app *app, struct arena *a, bool *ok, int64_t *when_ms);
+
+/* Reload now (loop thread). Writes what happened, errors with carets included, to out; false when
+ * the old configuration was kept. */
+bool app_reload(struct app *app, struct buf *out);
+/* Loop and both writers turned within 5 s. */
 bool app_healthy(struct app *app);
 
 #endif

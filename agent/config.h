@@ -23,8 +23,9 @@
 #include "storage/store.h"
 
 struct config {
-	struct arena arena; /* owns all below */
-	struct str path;    /* as named on the command line */
+	struct arena arena;    /* owns all below */
+	struct str path;       /* as named on the command line */
+	_Atomic unsigned refs; /* app.c's: who reads it besides the running parts */
 
 	/* global */
 	int64_t scrape_interval_ms, scrape_timeout_ms, evaluation_interval_ms, rule_query_offset_ms;

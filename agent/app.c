@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * app - starts the parts in the order in which they need each other and stops them in reverse.
+ *
+ * Samples' parts (store, ingest) stand before alerts' parts (state, notify, rules), inputs come
+ * last, so that nothing arrives before it can be kept. Stopping: inputs first, then rules, then
+ * delivery, then the writers.
+ */
+#include "agent/app.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "agent/app_private.h"
+#include "agent/ingest/remote_write.h"
+#include "agent/notify_systemd.h"
+#include "agent/routes.h"
+#include "agent/self.h"
+#include "agent/store_source.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/num.h"
+
+#define SCRAPE_PARALLEL 256u /* transfers at once */
+#define NOTIFY_PARALLEL 32u
+
+static int start_storage(struct app *app, const struct config *c, struct err *e)
+{
+	if (store_open(&app->store, &c->storage, e) != 0)
+		return err_wrap(e, "storage");
+	if (state_open(&app->state, c->storage.dir, e) != 0)
+		return err_wrap(e, "state");
+	app->source = store_source(app->store);
+	return 0;
+}
+
+static int start_threads(struct app *app, const struct config *c, struct err *e)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = cpus > 0 ? (unsigned)MIN_OF(cpus, 16) : 1;
+
+	if (loop_new(&app->loop, e) != 0)
+		return -1;
+	if (pool_new(&app->ingest_pool, ROLE_INGEST, n, LIMIT_POOL_QUEUE, e) != 0)
+		return -1;
+	if (pool_new(&app->query_pool, ROLE_QUERY, MIN_OF(MAX_OF(n, 2), c->query_max_concurrency),
+		    LIMIT_QUERY_QUEUE, e) != 0)
+		return -1;
+	if (http_client_new(&app->scrape_client, "scrape", SCRAPE_PARALLEL, e) != 0)
+		return -1;
+	return http_client_new(&app->notify_client, "notify", NOTIFY_PARALLEL, e);
+}
+
+static int start_alerting(
+	struct app *app, const struct config *c, struct rule_set *take, struct err *e)
+{
+	struct rules_opts o;
+
+	if (notify_new(&app->notify, app->state, &c->notify, http_client_sender(app->notify_client),
+		    e) != 0) {
+		rule_set_free(take);
+		return err_wrap(e, "notifications");
+	}
+	app_rules_opts(app, c, &o);
+	if (rules_new(&app->rules, &o, take, state_db(app->state), e) != 0)
+		return err_wrap(e, "rules");
+	if (state_start(app->state, e) != 0)
+		return err_wrap(e, "state");
+	return rules_start(app->rules, e);
+}
+
+static int start_inputs(struct app *app, const struct config *c, struct err *e)
+{
+	if (c->remote_write_receiver && remote_write_new(&app->remote_write, app->store, e) != 0)
+		return err_wrap(e, "remote write receiver");
+	if (c->statsd.n_listen > 0 && statsd_start(&app->statsd, &c->statsd, app->store, e) != 0)
+		return err_wrap(e, "statsd");
+	if (scrape_start(&app->scrape, &c->scrape, app->loop, app->ingest_pool,
+		    http_client_sender(app->scrape_client), app->store, e) != 0)
+		return err_wrap(e, "scrape");
+	if (c->self_enabled && self_start(&app->self, app, c, e) != 0)
+		return err_wrap(e, "self");
+	return 0;
+}
+
+static int start_http(struct app *app, const struct config *c, struct err *e)
+{
+	size_t n;
+	const struct http_route *table = routes(&n);
+	struct http_opts o = {
+		.listen = c->web_listen,
+		.n_listen = c->n_web_listen,
+		.external_url = c->external_url,
+		.insecure = c->web_insecure,
+		.query_pool = app->query_pool,
+		.ingest_pool = app->ingest_pool,
+		.arg = app,
+	};
+
+	if (http_server_new(&app->http, app->loop, &o, table, n, e) != 0)
+		return err_wrap(e, "web");
+	return 0;
+}
+
+static void on_stop_signal(int signo, void *arg)
+{
+	struct app *app = arg;
+
+	log_info("main", "msg=\"stopping\" signal=%d", signo);
+	systemd_notify("STOPPING=1");
+	loop_stop(app->loop);
+}
+
+static void on_reload_signal(int signo, void *arg)
+{
+	struct buf out;
+
+	(void)signo;
+	buf_init(&out, (size_t)1 << 20);
+	(void)app_reload(arg, &out); /* says in log and metric how it went */
+	buf_fini(&out);
+}
+
+static void on_watchdog(void *arg)
+{
+	if (app_healthy(arg))
+		systemd_notify("WATCHDOG=1");
+}
+
+static int watch_signals(struct app *app, struct err *e)
+{
+	int64_t watchdog = systemd_watchdog_ms();
+
+	if (loop_on_signal(app->loop, SIGTERM, on_stop_signal, app, e) != 0 ||
+		loop_on_signal(app->loop, SIGINT, on_stop_signal, app, e) != 0 ||
+		loop_on_signal(app->loop, SIGHUP, on_reload_signal, app, e) != 0)
+		return -1;
+	if (watchdog > 0) {
+		app->p->watchdog = loop_timer_new(app->loop, on_watchdog, app);
+		loop_timer_set(app->p->watchdog, watchdog, watchdog);
+	}
+	return 0;
+}
+
+static int start_parts(
+	struct app *app, const struct config *c, struct rule_set *take, struct err *e)
+{
+	if (start_storage(app, c, e) != 0 || start_threads(app, c, e) != 0) {
+		rule_set_free(take);
+		return -1;
+	}
+	if (start_alerting(app, c, take, e) != 0 || start_inputs(app, c, e) != 0 ||
+		start_http(app, c, e) != 0)
+		return -1;
+	return watch_signals(app, e);
+}
+
+int app_start(
+	struct app **out, const char *config_path, const struct config_flags *flags, struct err *e)
+{
+	struct app *app = calloc(1, sizeof *app);
+	struct app_private *p = calloc(1, sizeof *p);
+	struct rule_set *rs;
+	char status[128];
+
+	if (app == NULL || p == NULL) {
+		free(app);
+		free(p);
+		return err_set(e, ERR_LIMIT, 0, "out of memory");
+	}
+	app->p = p;
+	app->start_wall_ms = clock_wall_ms();
+	(void)pthread_mutex_init(&p->lock, NULL);
+	p->config_path = config_path;
+	p->flags = *flags;
+	if (app_load_first(app, &rs, e) != 0 || start_parts(app, p->config, rs, e) != 0) {
+		app_stop(app);
+		return -1;
+	}
+	atomic_store(&app->ready, true);
+	log_info("main", "msg=\"ready\" port=%d rules=%zu start_ms=%lld",
+		http_server_port(app->http), p->n_rules,
+		(long long)(clock_wall_ms() - app->start_wall_ms));
+	(void)snprintf(status, sizeof status, "READY=1\nSTATUS=ready on port %d, %zu rules\n",
+		http_server_port(app->http), p->n_rules);
+	systemd_notify(status);
+	*out = app;
+	return 0;
+}
+
+void app_run(struct app *app)
+{
+	role_enter(ROLE_LOOP);
+	loop_run(app->loop);
+}
+
+void app_stop(struct app *app)
+{
+	atomic_store(&app->ready, false);
+	/* inputs: no new work comes in, what came in is finished */
+	loop_timer_free(app->p->watchdog);
+	self_stop(app->self);
+	http_server_free(app->http);
+	if (app->scrape != NULL)
+		scrape_stop(app->scrape);
+	if (app->statsd != NULL)
+		statsd_stop(app->statsd);
+	http_client_free(app->scrape_client);
+	pool_free(app->ingest_pool);
+	pool_free(app->query_pool);
+	/* rules, then what they feed */
+	if (app->rules != NULL)
+		rules_stop(app->rules);
+	if (app->notify != NULL)
+		notify_quiesce(app->notify);
+	http_client_free(app->notify_client);
+	if (app->state != NULL)
+		state_stop(app->state);
+	rules_free(app->rules);
+	notify_free(app->notify);
+	remote_write_free(app->remote_write);
+	if (app->store != NULL)
+		store_close(app->store);
+	state_free(app->state);
+	loop_free(app->loop);
+	app_free_configs(app);
+	(void)pthread_mutex_destroy(&app->p->lock);
+	free(app->p);
+	free(app);
+}
+
+bool app_healthy(struct app *app)
+{
+	int64_t now = clock_real_ns() / 1000000;
+	struct store_stats st;
+
+	store_stats(app->store, &st);
+	return now - loop_tick_mono_ms(app->loop) < APP_STALL_MS &&
+	       now - st.writer_tick_mono_ms < APP_STALL_MS &&
+	       now - state_tick_mono_ms(app->state) < APP_STALL_MS;
+}
