@@ -30,7 +30,7 @@ struct state_job {
 	void *arg;
 	bool failed;
 	struct err err;
-	struct state_job *next; /* the state writer's */
+	void *next_waiter; /* state_call's own */
 };
 
 /* Opens or creates dir/state.db, migrates it (storage/state_schema.c), and starts the thread only
