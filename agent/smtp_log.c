@@ -50,7 +50,7 @@ void smtp_log_server(struct smtp_log *l, struct str line, char *const *rcpt, siz
 	int code;
 
 	line = str_trim(line);
-	if (!reply_code(line, &code))
+	if (l->over || !reply_code(line, &code))
 		return;
 	if (!l->joining)
 		l->last[0] = '\0';
@@ -72,6 +72,8 @@ void smtp_log_server(struct smtp_log *l, struct str line, char *const *rcpt, siz
 
 void smtp_log_client(struct smtp_log *l, struct str line)
 {
+	if (str_starts(line, STR("QUIT")))
+		l->over = true; /* its 221 is no answer to the mail */
 	l->rcpt_waits = str_starts(line, STR("RCPT TO:"));
 	if (l->rcpt_waits)
 		l->rcpt_sent++;

@@ -24,6 +24,7 @@ struct smtp_log {
 	bool rcpt_waits;          /* the next reply answers a RCPT */
 	int last_code;            /* code of the last whole reply; 0: none yet */
 	char last[SMTP_LINE_MAX]; /* its text, several lines joined by blanks */
+	bool over;                /* we said QUIT */
 	bool joining;             /* inside a multi-line reply */
 	struct buf refused;       /* "code text <address>" a refused recipient, one a line */
 };
