@@ -510,17 +510,17 @@ static void tell_failure(struct transfer *t, CURLcode rc)
 
 	if (req->error[0] != '\0')
 		return;
-	if (t->reply_over)
+	if (t->reply_over) {
 		(void)snprintf(req->error, sizeof req->error, "body over %zu bytes", t->reply_max);
-	else if (t->head_over)
+	} else if (t->head_over) {
 		(void)snprintf(req->error, sizeof req->error, "headers over %u bytes", HEAD_MAX);
-	else if (rc == CURLE_OPERATION_TIMEDOUT)
+	} else if (rc == CURLE_OPERATION_TIMEDOUT) {
 		(void)snprintf(req->error, sizeof req->error, "timed out after %lld ms",
 			(long long)ms_since(t->start_ns));
-	else if (t->curl_error[0] != '\0')
-		put_redacted(req, t->curl_error);
-	else
-		(void)snprintf(req->error, sizeof req->error, "%s", curl_easy_strerror(rc));
+	} else {
+		put_redacted(
+			req, t->curl_error[0] != '\0' ? t->curl_error : curl_easy_strerror(rc));
+	}
 }
 
 static void finish_smtp(struct transfer *t, CURLcode rc)
