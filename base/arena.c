@@ -22,10 +22,26 @@ struct arena_chunk {
 	alignas(max_align_t) unsigned char mem[];
 };
 
+struct arena_defer {
+	struct arena_defer *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
 void arena_init(struct arena *a, size_t limit)
 {
 	ASSERT(limit > 0);
 	*a = (struct arena){.limit = limit};
+}
+
+static void run_until(struct arena *a, const struct arena_defer *stop)
+{
+	while (a->defers != stop) {
+		struct arena_defer *d = a->defers;
+
+		a->defers = d->next;
+		d->fn(d->arg);
+	}
 }
 
 static void drop_until(struct arena *a, const struct arena_chunk *stop)
@@ -41,12 +57,14 @@ static void drop_until(struct arena *a, const struct arena_chunk *stop)
 
 void arena_fini(struct arena *a)
 {
+	run_until(a, NULL);
 	drop_until(a, NULL);
 	*a = (struct arena){.limit = a->limit};
 }
 
 void arena_reset(struct arena *a)
 {
+	run_until(a, NULL);
 	drop_until(a, NULL);
 	a->failed = false;
 }
@@ -101,13 +119,27 @@ refuse:
 	return NULL;
 }
 
+bool arena_on_release(struct arena *a, void (*fn)(void *arg), void *arg)
+{
+	struct arena_defer *d = ARENA_NEW(a, struct arena_defer);
+
+	if (d == NULL) {
+		fn(arg);
+		return false;
+	}
+	*d = (struct arena_defer){a->defers, fn, arg};
+	a->defers = d;
+	return true;
+}
+
 struct arena_mark arena_mark(const struct arena *a)
 {
-	return (struct arena_mark){a->head, a->head != NULL ? a->head->pos : 0};
+	return (struct arena_mark){a->head, a->head != NULL ? a->head->pos : 0, a->defers};
 }
 
 void arena_release(struct arena *a, struct arena_mark m)
 {
+	run_until(a, m.defers);
 	drop_until(a, m.chunk);
 	if (a->head != NULL) {
 		ASSERT(m.pos <= a->head->pos);

@@ -15,17 +15,20 @@
 #include "base/str.h"
 
 struct arena_chunk;
+struct arena_defer;
 
 struct arena {
 	struct arena_chunk *head;
 	size_t used;  /* bytes taken from the system, headers included */
 	size_t limit; /* hard cap; never grows after init */
 	bool failed;
+	struct arena_defer *defers; /* run, newest first, before the memory goes */
 };
 
 struct arena_mark {
 	struct arena_chunk *chunk;
 	size_t pos;
+	struct arena_defer *defers;
 };
 
 void arena_init(struct arena *a, size_t limit);
@@ -36,6 +39,11 @@ void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t n, size_t elem) __attribute__((malloc));
 #define ARENA_NEW(a, type)      ((type *)arena_alloc((a), 1, sizeof(type)))
 #define ARENA_ARRAY(a, n, type) ((type *)arena_alloc((a), (n), sizeof(type)))
+
+/* Call fn(arg) when the memory allocated until now is released: for what an object in the arena
+ * holds outside of it (a compiled regular expression). When refused it is called at once, and
+ * false returned. */
+bool arena_on_release(struct arena *a, void (*fn)(void *arg), void *arg);
 
 /* Scratch scopes: free all that was allocated since the mark. Scopes nest. */
 struct arena_mark arena_mark(const struct arena *a);
