@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page: asks the server every few seconds and hands the answers to the parts that show them.
+// What can't be asked (an endpoint that fails) leaves its part as it was; when nothing answers at
+// all, a banner says so and since when.
+
+import { byId, clock, el, rebuild, setText } from "./js/dom.js";
+import { api, metrics } from "./js/api.js";
+import { showAlerts, tickAlerts } from "./js/alerts.js";
+import { rememberReceivers, showBanners, showNotifications, showRules, showTargets, showTiles,
+	statsdHint, tickAges } from "./js/health.js";
+import { refresh, startQuery, suggestNames } from "./js/query.js";
+
+const EVERY_MS = 3000;
+const HIDDEN_EVERY_MS = 15000;
+
+const known = {
+	groups: null, targets: null, metrics: null, runtime: null,
+	failure: null, answeredAt: 0,
+	skewMs: 0, // the server's clock minus ours
+	statsdPort: "8125",
+};
+
+const serverNow = () => Date.now() + known.skewMs;
+
+function learnSkew(date) {
+	const at = Date.parse(date ?? "");
+	if (Number.isFinite(at) && Math.abs(at - Date.now()) > 2000) {
+		known.skewMs = at - Date.now();
+	} else if (Number.isFinite(at)) {
+		known.skewMs = 0; // the header has whole seconds only
+	}
+}
+
+/** One part: remembers its answer; returns its failure or null. */
+async function part(ask, keep) {
+	try {
+		keep(await ask());
+		return null;
+	} catch (error) {
+		return error;
+	}
+}
+
+async function askAll() {
+	const failures = await Promise.all([
+		part(() => api("rules"), ({ data, date }) => {
+			known.groups = data.groups ?? [];
+			learnSkew(date);
+		}),
+		part(() => api("targets"), ({ data }) => {
+			known.targets = data;
+		}),
+		part(() => api("status/runtimeinfo"), ({ data }) => {
+			known.runtime = data;
+		}),
+		part(metrics, (found) => {
+			known.metrics = found;
+		}),
+	]);
+	// Any answer, even an error, means that it lives; silence of all means that it doesn't.
+	const silent = failures.every((f) => f && f.status === 0);
+	known.failure = silent ? failures[0].message : null;
+	if (!silent) {
+		known.answeredAt = Date.now();
+	}
+	return !silent;
+}
+
+function showStatsdHint() {
+	const command = known.metrics ? statsdHint(known.metrics, known.statsdPort) : null;
+	let box = byId("statsd-hint");
+	if (!command) {
+		box?.remove();
+		return;
+	}
+	if (!box) {
+		box = el("div.empty", { id: "statsd-hint" });
+		byId("tiles").after(box);
+	}
+	rebuild(box, command, () => [
+		el("p", el("strong", "No StatsD line has come yet."), " Try this, then query test_total:"),
+		el("pre", command),
+	]);
+}
+
+function show() {
+	const now = serverNow();
+	if (known.groups) {
+		showAlerts(known.groups);
+		showRules(known.groups, now);
+	}
+	if (known.targets) {
+		showTargets(known.targets, now);
+	}
+	if (known.metrics) {
+		showNotifications(known.metrics);
+	}
+	showTiles(known, now);
+	if (known.metrics) {
+		rememberReceivers(known.metrics);
+		showStatsdHint();
+	}
+	if (known.failure && !known.groups) {
+		byId("state").className = "state unknown";
+		setText(byId("state-line"), "Nothing known");
+		setText(byId("state-detail"), "no answer since this page was opened");
+	}
+	if (known.failure) {
+		document.title = "(?) belfry";
+	}
+	showBanners(known, now);
+	setText(byId("asof"), known.answeredAt ? `as of ${clock(known.answeredAt)}` : "");
+	tick();
+}
+
+function tick() {
+	const now = serverNow();
+	tickAlerts(now);
+	tickAges(now);
+}
+
+async function identify() {
+	const { data } = await api("status/buildinfo");
+	setText(byId("version"), `belfry ${data.version ?? ""}`);
+	setText(byId("host"), location.host);
+}
+
+async function learnStatsdPort() {
+	const { data } = await api("status/config");
+	const found = /^statsd:[\s\S]*?udp:\/\/[^\s"']*:(\d+)/m.exec(data.yaml ?? "");
+	if (found) {
+		known.statsdPort = found[1];
+	}
+}
+
+async function loop() {
+	for (let round = 0; ; round++) {
+		const answered = await askAll();
+		show();
+		if (answered && round % 20 === 0) {
+			await Promise.allSettled([identify(), learnStatsdPort(), suggestNames()]);
+			showStatsdHint();
+		}
+		if (answered && !document.hidden) {
+			refresh();
+		}
+		await new Promise((done) => setTimeout(done, document.hidden ? HIDDEN_EVERY_MS : EVERY_MS));
+	}
+}
+
+startQuery();
+setInterval(tick, 1000);
+loop();
