@@ -11,6 +11,7 @@
 #   make lint            format, headers alone, include directions, static analysis
 #   make install         DESTDIR= PREFIX=/usr/local
 #   make deb | rpm       packages in build/packages/;  make dist: a source archive there
+#   make deb-test        the deb on a real boot in a container (root)
 #   make format          clang-format over the tree;   make clean
 #
 # V=1 shows the commands, WERROR= turns warnings into warnings again, CC=clang is supported.
@@ -81,7 +82,7 @@ PKGS := libcurl libevent libevent_pthreads sqlite3 yaml-0.1 libprotobuf-c jansso
         libxxhash libcrypto
 
 # Goals that need no compiler and no libraries: they install them first, or never use them.
-OUTER := help check asan tsan cover fuzz bench fault lint demo deb rpm dist clean format
+OUTER := help check asan tsan cover fuzz bench fault lint demo deb deb-test rpm dist clean format
 NEEDS_CONFIG := $(filter-out $(OUTER),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_CONFIG),)
@@ -161,7 +162,7 @@ $(B)/agent/main.o $(addprefix $(B)/,$(addsuffix /version.o,$(DIRS))): EXTRA = \
 $(addprefix $(B)/,$(addsuffix /version.o,$(DIRS))): VERSION
 $(B)/agent/main.o: VERSION $(GEN)/revision
 $(GEN)/revision: FORCE
-	@mkdir -p $(@D); r=$$(git rev-parse --short=12 HEAD 2>/dev/null || cat REVISION 2>/dev/null || echo unknown); \
+	@mkdir -p $(@D); r=$$(cat REVISION 2>/dev/null || git rev-parse --short=12 HEAD 2>/dev/null || echo unknown); \
 	  [ "$$(cat $@ 2>/dev/null)" = "$$r" ] || printf '%s' "$$r" > $@
 
 # Rebuilt from nothing, so that the object of a removed source does not stay in it.
@@ -268,6 +269,7 @@ run-fault: $(filter %/fault/%,$(TESTS)) $(BIN)
 # Lint is make targets too: a file that did not change since it was clean is not looked at again.
 LINTC   := $(SRC) $(TESTLIB) $(TESTSRC) $(PROGSRC)
 SCRIPT  := $(wildcard .ci/run packaging/*.sh tests/*/*.sh packaging/debian/*.postinst packaging/debian/*.postrm)
+MANS    := $(wildcard packaging/man/*)
 PYTHONS := $(wildcard tests/*/*.py packaging/*.py)
 L       := build/lint
 .PHONY: lint-all lint-tree
@@ -277,7 +279,8 @@ lint:
 	$(Q)$(MAKE) VARIANT=lint -j2 -k --output-sync=target lint-all
 	@echo 'lint: clean'
 lint-all: lint-tree $(L)/format $(HDR:%=$(L)/%.alone) $(SRC:%=$(L)/%.tidy) $(TESTLIB:%=$(L)/%.tidy) \
-          $(SCRIPT:%=$(L)/%.shellcheck) $(PYTHONS:%=$(L)/%.pyc)
+          $(SCRIPT:%=$(L)/%.shellcheck) $(PYTHONS:%=$(L)/%.pyc) \
+          $(MANS:%=$(L)/%.mandoc)
 
 lint-tree:
 	$(Q)tests/lib/layers.sh
@@ -311,12 +314,70 @@ $(L)/%.shellcheck: %
 $(L)/%.pyc: %
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) -c 'import py_compile,sys; py_compile.compile(sys.argv[1], sys.argv[2], doraise=True)' $< $@
+$(L)/%.mandoc: %
+	@mkdir -p $(@D)
+	$(Q)mandoc -T lint -W warning $< && touch $@
 LINT_DEFS := -DBELFRY_VERSION='"0"' -DBELFRY_REVISION='"0"'
 ifneq ($(filter lint-all,$(MAKECMDGOALS)),)
 -include $(wildcard $(addsuffix .alone.d,$(HDR:%=$(L)/%)) $(addsuffix .tidy.d,$(LINTC:%=$(L)/%)))
 endif
 format:
 	$(Q)clang-format -i $(SRC) $(HDR) $(TESTLIB) $(TESTSRC) $(PROGSRC)
+
+# ---- The demo -----------------------------------------------------------------------------------
+
+demo:
+	$(Q)$(DEPS) build demo
+	$(Q)$(MAKE) all
+	$(if $(wildcard tests/demo/run.py),,$(error no demo yet: tests/demo/run.py))
+	$(Q)BELFRY_BIN=$(CURDIR)/build/belfry $(PYTHON) tests/demo/run.py
+
+# ---- Installing and packaging -------------------------------------------------------------------
+
+BINDIR     ?= $(PREFIX)/bin
+DATADIR    ?= $(PREFIX)/share
+MANDIR     ?= $(DATADIR)/man
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+D          := $(DESTDIR)
+RULES      := $(wildcard packaging/etc/rules.d/*.yml)
+BOARDS     := $(wildcard dashboards/grafana/*.json)
+
+# An existing configuration is left as it is. The unit names the places it was installed to.
+install: $(BIN)
+	$(if $(MAIN),,$(error nothing to install yet: agent/main.c does not exist))
+	install -Dm755 $(BIN) $(D)$(BINDIR)/belfry
+	install -d -m750 $(D)$(SYSCONFDIR)/belfry $(D)$(SYSCONFDIR)/belfry/rules.d
+	[ -e $(D)$(SYSCONFDIR)/belfry/belfry.yml ] || \
+	  install -m640 packaging/etc/belfry.yml $(D)$(SYSCONFDIR)/belfry/belfry.yml
+	for f in $(notdir $(RULES)); do [ -e $(D)$(SYSCONFDIR)/belfry/rules.d/$$f ] || \
+	  install -m644 packaging/etc/rules.d/$$f $(D)$(SYSCONFDIR)/belfry/rules.d/$$f; done
+	install -d $(D)$(UNITDIR)
+	sed -e 's|/usr/bin/belfry|$(BINDIR)/belfry|g' -e 's|/etc/belfry/|$(SYSCONFDIR)/belfry/|g' \
+	  packaging/systemd/belfry.service > $(D)$(UNITDIR)/belfry.service
+	chmod 644 $(D)$(UNITDIR)/belfry.service
+	install -Dm644 packaging/systemd/sysusers.conf $(D)$(PREFIX)/lib/sysusers.d/belfry.conf
+	install -Dm644 packaging/systemd/tmpfiles.conf $(D)$(PREFIX)/lib/tmpfiles.d/belfry.conf
+	install -Dm644 packaging/man/belfry.1 $(D)$(MANDIR)/man1/belfry.1
+	install -Dm644 packaging/man/belfry.yml.5 $(D)$(MANDIR)/man5/belfry.yml.5
+	install -Dm644 packaging/man/belfry.8 $(D)$(MANDIR)/man8/belfry.8
+	install -Dm644 packaging/etc/belfry.yml $(D)$(DATADIR)/belfry/examples/belfry.yml
+	$(if $(BOARDS),install -d $(D)$(DATADIR)/belfry/grafana && install -m644 $(BOARDS) $(D)$(DATADIR)/belfry/grafana/)
+
+# Packages are built in a copy below build/, so that the root stays as it is.
+deb rpm:
+	$(if $(MAIN),,$(error nothing to package yet: agent/main.c does not exist))
+	$(Q)$(DEPS) build package
+	$(Q)$(MAKE) generated
+	$(Q)packaging/build-$@.sh
+deb-test: deb
+	$(Q)packaging/test-deb.sh
+dist:
+	$(Q)$(DEPS) build
+	$(Q)$(MAKE) generated
+	$(Q)mkdir -p build/packages && packaging/build-copy.sh build/dist/belfry-$(VERSION)
+	$(Q)packaging/pack.sh build/dist belfry-$(VERSION) build/packages/belfry-$(VERSION).tar.gz
+	@ls -l build/packages/belfry-$(VERSION).tar.gz
 
 clean:
 	$(Q)rm -rf build

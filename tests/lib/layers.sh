@@ -91,7 +91,7 @@ shape() {
 	done
 	while IFS=: read -r file line _; do
 		breach "$file:$line" 'TODO without an issue: write TODO(#12): ...'
-	done < <(grep -nE '(TODO|FIXME|XXX)' -- "${sources[@]}" /dev/null | grep -vE 'TODO\(#[0-9]+\):')
+	done < <(grep -nE '\b(TODO|FIXME|XXX)\b' -- "${sources[@]}" /dev/null | grep -vE 'TODO\(#[0-9]+\):')
 }
 
 mapfile -t sources < <(find base storage rules exporters agent tests \
