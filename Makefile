@@ -226,20 +226,22 @@ $(GEN)/web_assets.c $(GEN)/web_assets.h &: packaging/web_assets.sh $(WEB_GZ)
 # ---- Tests --------------------------------------------------------------------------------------
 
 # The outer targets install what is missing and come back in with the goal that does the work.
+# They use all cores unless -j was given.
 DEPS := packaging/deps.sh
+JOBS  = $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check:
 	$(Q)$(DEPS) build test
-	$(Q)$(MAKE) run-tests
+	$(Q)$(MAKE) $(JOBS) run-tests
 asan tsan cover:
 	$(Q)$(DEPS) build test $(filter cover,$@)
-	$(Q)$(MAKE) VARIANT=$@ run-tests
+	$(Q)$(MAKE) $(JOBS) VARIANT=$@ run-tests
 fuzz:
 	$(Q)$(DEPS) build fuzz
-	$(Q)$(MAKE) VARIANT=fuzz CC=clang run-fuzz
+	$(Q)$(MAKE) $(JOBS) VARIANT=fuzz CC=clang run-fuzz
 bench fault:
 	$(Q)$(DEPS) build test
-	$(Q)$(MAKE) run-$@
+	$(Q)$(MAKE) $(JOBS) run-$@
 
 # Sanitizers watch the C tests; the daemon's own black-box tests run on the release binary.
 PICKED  := $(if $(T),$(filter %/$(T),$(TESTS)),$(TESTS))
@@ -276,7 +278,7 @@ L       := build/lint
 lint:
 	$(Q)$(DEPS) build lint
 	$(Q)$(MAKE) VARIANT=lint generated
-	$(Q)$(MAKE) VARIANT=lint -j2 -k --output-sync=target lint-all
+	$(Q)$(MAKE) $(JOBS) VARIANT=lint -k --output-sync=target lint-all
 	@echo 'lint: clean'
 lint-all: lint-tree $(L)/format $(HDR:%=$(L)/%.alone) $(SRC:%=$(L)/%.tidy) $(TESTLIB:%=$(L)/%.tidy) \
           $(SCRIPT:%=$(L)/%.shellcheck) $(PYTHONS:%=$(L)/%.pyc) \
@@ -328,7 +330,7 @@ format:
 
 demo:
 	$(Q)$(DEPS) build demo
-	$(Q)$(MAKE) all
+	$(Q)$(MAKE) $(JOBS) all
 	$(if $(wildcard tests/demo/run.py),,$(error no demo yet: tests/demo/run.py))
 	$(Q)BELFRY_BIN=$(CURDIR)/build/belfry $(PYTHON) tests/demo/run.py
 

@@ -101,6 +101,8 @@ if [ "${#sources[@]}" -gt 0 ]; then
 	includes
 	calls 'strcpy|strcat|strncpy|strncat|sprintf|vsprintf|strtok|gets|atoi|atol|atof|alloca'
 	calls 'gmtime|localtime|ctime|asctime|system|popen|fork|vfork|execve?|execvp?|execl[pe]?|signal'
+	calls 'strerror|s?rand|s?random|[dels]rand48|getpw(nam|uid)|getgr(nam|gid)|gethostbyname|inet_ntoa|ttyname'
+	calls 'setlocale|setenv|unsetenv|putenv|clearenv|tmpnam|tempnam|mktemp'
 	shape
 fi
 if [ "$breaches" -gt 0 ]; then

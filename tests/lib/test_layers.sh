@@ -36,6 +36,7 @@ try agent/a.c 'may not include "tests/lib/x.h"' "$spdx" '#include "tests/lib/x.h
 try base/a.c 'may not include "err.h"' "$spdx" '#include "err.h"'
 try rules/a.c 'may not include <event2/event.h>' "$spdx" '#include <event2/event.h>'
 try base/a.c 'base/a.c:2: banned' "$spdx" 'int x = atoi (s);'
+try base/a.c 'base/a.c:3: banned' "$spdx" '' '	setenv("A", "b", 1);'
 try base/a.c clean "$spdx" 'int x = my_atoi(s), y = p->gets(s);' ' * calls system (no)'
 try base/a.c 'does not begin with its SPDX line' '#include <stdio.h>'
 try base/a_b.h 'include guard is not BELFRY_BASE_A_B_H' "$spdx" '#define A_B_H'
