@@ -107,11 +107,6 @@ def configuration(inbox, shop_port):
     }
 
 
-def with_statsd_port(config, port):
-    config["statsd"]["listen"] = [f"udp://127.0.0.1:{port}"]
-    return config
-
-
 def table(term, inbox):
     """All messages, one line each."""
     term.say("", term.paint("bold", "What the inbox received"),
@@ -168,7 +163,7 @@ def play(term, inbox, done, seconds):
     shop_port = env_int("DEMO_SHOP_PORT") or free_port()
     statsd_port = env_int("DEMO_STATSD_PORT") or free_port()
     directory = os.environ.get("DEMO_DIR")
-    daemon = Belfry(with_statsd_port(configuration(inbox, shop_port), statsd_port),
+    daemon = Belfry(configuration(inbox, shop_port),
                     rules={"shop.rules.yml": (TESTS / "demo" / "rules.yml").read_text()},
                     web_port=env_int("DEMO_WEB_PORT") or None, statsd_port=statsd_port,
                     directory=directory)
