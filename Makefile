@@ -249,14 +249,12 @@ SCRIPTS := $(if $(T),,$(if $(filter release,$(VARIANT)),$(wildcard tests/conform
              tests/e2e/test_*.py tests/e2e/test_*.sh)))
 run-tests: $(PICKED) $(if $(SCRIPTS),$(BIN) $(DEMOS))
 	$(Q)$(PYTHON) tests/lib/run_checks.py --variant $(VARIANT) --bin $(BIN) $(PICKED) $(SCRIPTS)
-	$(Q)$(if $(filter cover,$(VARIANT)),gcovr --root . --filter '$(subst $() ,|,$(DIRS))/' $(B) | tail -25)
+	$(Q)$(if $(filter cover,$(VARIANT)),gcovr --root . --filter '($(subst $() ,|,$(strip $(DIRS))))/' $(B) >$(B)/coverage.txt && \
+	  cut -c1-60 $(B)/coverage.txt | tail -n +5 && echo 'uncovered lines: $(B)/coverage.txt')
 
 run-fuzz: $(if $(T),$(filter %/$(T),$(FUZZERS)),$(FUZZERS))
 	$(if $^,,$(error no fuzz targets yet: tests/fuzz/fuzz_*.c))
-	$(Q)set -e; for f in $^; do n=$${f##*/}; mkdir -p $(B)/corpus/$$n $(B)/findings; \
-	  echo "  FUZZ    $$n"; c=tests/fuzz/corpus/$$n; [ -d $$c ] || c=; \
-	  $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -verbosity=0 \
-	    -artifact_prefix=$(B)/findings/$$n- $(B)/corpus/$$n $$c; done
+	$(Q)tests/lib/run_fuzz.sh $(FUZZ_SECONDS) $^
 
 run-bench: $(BENCHES) $(BIN)
 	$(if $(wildcard tests/bench/*),,$(error no benchmarks yet: tests/bench/))
