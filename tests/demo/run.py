@@ -76,9 +76,13 @@ class Terminal:
         self.say(*lines)
 
 
-def configuration(inbox, shop_port):
+def configuration(inbox, shop_port, web_port):
     """What a user would write into belfry.yml, at demo speed."""
     return {
+        "web": {
+            "listen": f"127.0.0.1:{web_port}",
+            "external_url": f"http://127.0.0.1:{web_port}",
+        },
         "global": {
             "scrape_interval": "2s",
             "scrape_timeout": "1s",
@@ -161,11 +165,12 @@ def play(term, inbox, done, seconds):
     """Everything between the start of the inbox and the end of the story."""
     global BEGAN
     shop_port = env_int("DEMO_SHOP_PORT") or free_port()
+    web_port = env_int("DEMO_WEB_PORT") or free_port()
     statsd_port = env_int("DEMO_STATSD_PORT") or free_port()
     directory = os.environ.get("DEMO_DIR")
-    daemon = Belfry(configuration(inbox, shop_port),
+    daemon = Belfry(configuration(inbox, shop_port, web_port),
                     rules={"shop.rules.yml": (TESTS / "demo" / "rules.yml").read_text()},
-                    web_port=env_int("DEMO_WEB_PORT") or None, statsd_port=statsd_port,
+                    web_port=web_port, statsd_port=statsd_port,
                     directory=directory)
     with daemon:
         shop = subprocess.Popen(

@@ -37,6 +37,7 @@ class Browser:
         self._buffer = b""
         self._next = 0
         self._answers = {}
+        self._loaded = False
         self._session = None
         to_child, self._write = os.pipe()
         self._read, from_child = os.pipe()
@@ -120,7 +121,9 @@ class Browser:
             self._answers[message["id"]] = message
             return
         params = message.get("params", {})
-        if message.get("method") == "Runtime.exceptionThrown":
+        if message.get("method") == "Page.loadEventFired":
+            self._loaded = True
+        elif message.get("method") == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             text = details.get("exception", {}).get("description") or details["text"]
             self.problems.append(f"exception: {text}")
@@ -147,6 +150,15 @@ class Browser:
     def script_off(self):
         """No JavaScript from the next page on."""
         self._call("Emulation.setScriptExecutionDisabled", {"value": True})
+
+    def html(self, url):
+        """The document of url as the browser has it, also with JavaScript off."""
+        self._loaded = False
+        self._call("Page.navigate", {"url": url})
+        while not self._loaded:
+            self._pump(15.0)
+        root = self._call("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+        return self._call("DOM.getOuterHTML", {"nodeId": root})["outerHTML"]
 
     def eval(self, code):
         """Value of an expression in the page."""
