@@ -55,6 +55,9 @@ struct alert_batch {
 		       */
 };
 
+/* rules/alert_store.c. NULL is fine. */
+void alert_batch_free(struct alert_batch *b);
+
 struct alert_sink {
 	void *ctx;
 	/* Takes the batch; false when its queue is full: the caller tries again with the next

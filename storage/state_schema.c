@@ -16,7 +16,32 @@ static const char version_1[] =
 	" labels BLOB NOT NULL, annotations BLOB NOT NULL, active_at_ms INTEGER NOT NULL,"
 	" fired_at_ms INTEGER NOT NULL, keep_firing_since_ms INTEGER NOT NULL, value REAL, current "
 	"REAL,"
-	" worst REAL, PRIMARY KEY(rule_key, fingerprint)) WITHOUT ROWID;";
+	" worst REAL, PRIMARY KEY(rule_key, fingerprint)) WITHOUT ROWID;"
+	/* notifier: instance id and counter of message ids */
+	"CREATE TABLE notify_meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+	/* groups of alerts; sent: what each integration was told last (exporters/notify_store.c) */
+	"CREATE TABLE notify_group(key TEXT PRIMARY KEY, route TEXT NOT NULL, labels BLOB NOT NULL,"
+	" incident_ms INTEGER NOT NULL, flushed_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,"
+	" sent BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE notify_member(group_key TEXT NOT NULL, fingerprint INTEGER NOT NULL,"
+	" labels BLOB NOT NULL, annotations BLOB NOT NULL, firing INTEGER NOT NULL,"
+	" starts_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL, value REAL, current REAL, worst "
+	"REAL,"
+	" threshold REAL, op TEXT NOT NULL, rule TEXT NOT NULL, rule_group TEXT NOT NULL,"
+	" expr TEXT NOT NULL, PRIMARY KEY(group_key, fingerprint, labels)) WITHOUT ROWID;"
+	/* messages until the receiver accepted them; kind: 0 slack, 1 email, 2 webhook */
+	"CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL UNIQUE,"
+	" receiver TEXT NOT NULL, kind INTEGER NOT NULL, idx INTEGER NOT NULL, group_key TEXT NOT "
+	"NULL,"
+	" title TEXT NOT NULL, firing INTEGER NOT NULL, payload BLOB NOT NULL, created_ms INTEGER "
+	"NOT NULL,"
+	" expires_ms INTEGER NOT NULL, next_ms INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+	" degraded INTEGER NOT NULL, parked INTEGER NOT NULL, error TEXT NOT NULL);"
+	/* what became of messages: delivered, parked, expired; the newest are kept */
+	"CREATE TABLE notify_history(id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,"
+	" message_id TEXT NOT NULL, receiver TEXT NOT NULL, kind INTEGER NOT NULL, title TEXT NOT "
+	"NULL,"
+	" outcome TEXT NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL);";
 
 const char *const state_migrations[] = {version_1};
 const int state_version = (int)ARRAY_LEN(state_migrations);

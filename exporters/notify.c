@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * notify - the notifier as a module of the state writer; see notify.h and notify_internal.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/seam.h"
+#include "exporters/notify_internal.h"
+#include "storage/db.h"
+
+/* --- module hooks --- */
+
+static bool anything_dirty(const struct notify *n)
+{
+	return n->dirty_groups != NULL || n->dirty_rows != NULL || n->seq_dirty;
+}
+
+static int64_t on_next(void *arg)
+{
+	const struct notify *n = arg;
+
+	return anything_dirty(n) ? 0 : n->due_mono_ms;
+}
+
+static int on_tick(void *arg, sqlite3 *db, struct err *e)
+{
+	struct notify *n = arg;
+
+	flush_due_groups(n);
+	return notify_store_write(n, db, e);
+}
+
+static void on_committed(void *arg)
+{
+	struct notify *n = arg;
+	bool confirmed = n->dirty_rows != NULL;
+
+	notify_store_committed(n);
+	if (confirmed)
+		SEAM_CRASH("outbox.confirmed");
+	outbox_pump(n);
+	group_update_due(n);
+}
+
+/* --- evaluations --- */
+
+struct batch_job {
+	struct state_job job;
+	struct notify *n;
+	struct alert_batch *batch;
+	bool applied;
+};
+
+static int run_batch(struct state_job *job, sqlite3 *db, struct err *e)
+{
+	struct batch_job *bj = job->arg;
+
+	if (bj->batch->changed && alert_store_save(db, bj->batch, e) != 0)
+		return -1;
+	if (!bj->applied) /* memory is changed once, however often the transaction is tried */
+		group_apply(bj->n, bj->batch);
+	bj->applied = true;
+	return 0;
+}
+
+static void batch_free_job(struct state_job *job)
+{
+	struct batch_job *bj = job->arg;
+
+	SEAM_CRASH("eval.committed");
+	alert_batch_free(bj->batch);
+	free(bj);
+}
+
+static bool on_submit(void *ctx, struct alert_batch *b)
+{
+	struct notify *n = ctx;
+	struct batch_job *bj = calloc(1, sizeof *bj);
+
+	ASSERT(bj != NULL);
+	*bj = (struct batch_job){
+		.job = {.run = run_batch, .done = batch_free_job, .arg = bj}, .n = n, .batch = b};
+	if (state_post(n->state, &bj->job))
+		return true;
+	free(bj);
+	return false;
+}
+
+struct alert_sink notify_sink(struct notify *n)
+{
+	return (struct alert_sink){.ctx = n, .submit = on_submit};
+}
+
+/* --- life --- */
+
+static void use_config(struct notify *n, const struct notify_config *cfg)
+{
+	arena_fini(&n->route_arena);
+	arena_init(&n->route_arena, LIMIT_CONFIG_BYTES);
+	n->cfg = cfg;
+	route_table_init(&n->routes, &n->route_arena, cfg);
+	for (size_t i = 0; i < cfg->n_receivers; i++) {
+		const struct receiver_config *r = &cfg->receivers[i];
+
+		/* known from the start, so that their metrics exist before the first message */
+		for (size_t k = 0; k < r->n_slack; k++)
+			(void)outbox_dest(n, r->name, ROW_SLACK, k);
+		for (size_t k = 0; k < r->n_email; k++)
+			(void)outbox_dest(n, r->name, ROW_EMAIL, k);
+		for (size_t k = 0; k < r->n_webhook; k++)
+			(void)outbox_dest(n, r->name, ROW_WEBHOOK, k);
+	}
+}
+
+int notify_new(struct notify **out, struct state *state, const struct notify_config *cfg,
+	struct sender sender, struct err *e)
+{
+	struct notify *n = calloc(1, sizeof *n);
+	struct state_module module = {
+		.next = on_next, .tick = on_tick, .committed = on_committed, .arg = n};
+
+	if (n == NULL)
+		return err_set(e, ERR_LIMIT, 0, "out of memory");
+	n->state = state;
+	n->sender = sender;
+	n->groups_gauge = metric_gauge("belfry_notify_groups", "Alert groups known.", NULL);
+	n->outbox_gauge =
+		metric_gauge("belfry_notify_outbox_rows", "Messages in the outbox.", NULL);
+	n->expired_total = metric_counter(
+		"belfry_notify_expired_total", "Messages that expired undelivered.", NULL);
+	n->invalid_total = metric_counter(
+		"belfry_notify_unrenderable_total", "Messages that could not be rendered.", NULL);
+	metric_set(metric_gauge("belfry_notify_outbox_rows_limit",
+			   "Most messages the outbox holds.", NULL),
+		LIMIT_OUTBOX_ROWS);
+	arena_init(&n->route_arena, LIMIT_CONFIG_BYTES);
+	map_init(&n->groups);
+	map_init(&n->rows);
+	use_config(n, cfg);
+	if (notify_store_load(n, e) != 0) {
+		notify_free(n);
+		return -1;
+	}
+	n->due_mono_ms = 0; /* the first tick looks at everything that was loaded */
+	state_add_module(state, &module);
+	*out = n;
+	return 0;
+}
+
+struct reload_job {
+	struct state_job job;
+	struct notify *n;
+	const struct notify_config *cfg;
+};
+
+static int run_reload(struct state_job *job, sqlite3 *db, struct err *e)
+{
+	struct reload_job *rj = job->arg;
+
+	(void)db;
+	(void)e;
+	if (rj->n->cfg == rj->cfg)
+		return 0; /* the transaction is tried again */
+	use_config(rj->n, rj->cfg);
+	group_reroute(rj->n);
+	return 0;
+}
+
+void notify_reload(struct notify *n, const struct notify_config *cfg)
+{
+	struct reload_job rj = {.n = n, .cfg = cfg};
+	struct err e;
+
+	rj.job.run = run_reload;
+	rj.job.arg = &rj;
+	while (state_call(n->state, &rj.job, &e) != 0) {
+		log_warn("notify", "msg=\"reload waits for the state writer\" error=\"%s\"", e.msg);
+		(void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	}
+}
+
+void notify_quiesce(struct notify *n)
+{
+	atomic_store(&n->quiet, true);
+}
+
+void notify_free(struct notify *n)
+{
+	struct group *g;
+	size_t pos = 0;
+
+	if (n == NULL)
+		return;
+	notify_store_close(n);
+	while ((g = map_each(&n->groups, &pos)) != NULL) {
+		group_free(n, g);
+		pos = 0; /* the table shifted */
+	}
+	map_fini(&n->groups);
+	outbox_free(n);
+	arena_fini(&n->route_arena);
+	free(n);
+}
+
+/* --- status --- */
+
+static int write_rows(struct json *j, sqlite3 *db, const char *sql, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st, sql, e) != 0)
+		return -1;
+	json_array(j);
+	while ((rc = db_step_row(st, "read messages", e)) > 0) {
+		int kind = sqlite3_column_int(st, 3);
+
+		json_object(j);
+		json_key(j, "time");
+		json_rfc3339(j, sqlite3_column_int64(st, 0));
+		json_kv_str(j, "id", db_column_str(st, 1));
+		json_kv_str(j, "receiver", db_column_str(st, 2));
+		json_kv_c(j, "integration",
+			row_kind_name(kind == 0   ? ROW_SLACK
+				      : kind == 1 ? ROW_EMAIL
+						  : ROW_WEBHOOK));
+		json_kv_str(j, "title", db_column_str(st, 4));
+		json_kv_str(j, "state", db_column_str(st, 5));
+		json_kv_i64(j, "attempts", sqlite3_column_int64(st, 6));
+		json_kv_str(j, "error", db_column_str(st, 7));
+		json_object_end(j);
+	}
+	json_array_end(j);
+	(void)sqlite3_finalize(st);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Destinations are read on the state writer, where they live. */
+struct status_job {
+	struct state_job job;
+	struct notify *n;
+	struct json *j;
+	struct json
+		saved; /* where this job's part begins: a repeated transaction starts there again */
+	size_t start;
+};
+
+static int run_status(struct state_job *job, sqlite3 *db, struct err *e)
+{
+	struct status_job *sj = job->arg;
+	struct json *j = sj->j;
+
+	(void)db;
+	(void)e;
+	*j = sj->saved;
+	j->b->n = sj->start;
+	json_key(j, "receivers");
+	json_array(j);
+	for (const struct dest *d = sj->n->dests; d != NULL; d = d->next) {
+		json_object(j);
+		json_kv_str(j, "name", d->receiver);
+		json_kv_c(j, "integration", row_kind_name(d->kind));
+		json_kv_i64(j, "index", (int64_t)d->index);
+		json_key(j, "lastSuccess");
+		if (d->last_success_ms > 0)
+			json_rfc3339(j, d->last_success_ms);
+		else
+			json_null(j);
+		json_kv_i64(j, "queued", d->waiting);
+		json_kv_i64(j, "inFlight", d->in_flight);
+		json_kv_i64(j, "failed", (int64_t)d->failed);
+		json_kv_c(j, "lastError", d->last_error);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	return 0;
+}
+
+int notify_status_json(struct notify *n, struct buf *out, struct err *e)
+{
+	struct json j;
+	struct status_job sj = {.n = n, .j = &j};
+	sqlite3 *db;
+	int rc;
+
+	sj.job.run = run_status;
+	sj.job.arg = &sj;
+	json_init(&j, out);
+	json_object(&j);
+	sj.saved = j;
+	sj.start = out->n;
+	if (state_call(n->state, &sj.job, e) != 0 || state_reader(n->state, &db, e) != 0)
+		return -1;
+	json_key(&j, "outbox");
+	rc = write_rows(&j, db,
+		"SELECT created_ms,message_id,receiver,kind,title,"
+		"CASE WHEN parked THEN 'failed' ELSE 'waiting' END,attempts,error "
+		"FROM outbox ORDER BY id DESC LIMIT 100",
+		e);
+	if (rc == 0) {
+		json_key(&j, "history");
+		rc = write_rows(&j, db,
+			"SELECT at_ms,message_id,receiver,kind,title,outcome,attempts,error "
+			"FROM notify_history ORDER BY id DESC LIMIT 100",
+			e);
+	}
+	json_object_end(&j);
+	db_close(db);
+	return rc;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * notify_internal - what the files of the notifier share: groups, their members, the sent log, the
+ * outbox.
+ *
+ * Everything belongs to the state writer thread. Memory is the truth; what differs from state.db is
+ * marked dirty and written by the module's tick inside the same transaction as the evaluation that
+ * caused it (storage/state.h).
+ *
+ *   notify.c          glue: jobs, module hooks, reload, status
+ *   notify_group.c    events -> groups and members, timers
+ *   notify_flush.c    a due group -> who must be told what -> outbox rows
+ *   notify_store.c    dirty things -> rows; rows -> memory at start
+ *   outbox.c          rows -> receivers: pace, retry, confirm
+ */
+#ifndef BELFRY_EXPORTERS_NOTIFY_INTERNAL_H
+#define BELFRY_EXPORTERS_NOTIFY_INTERNAL_H
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "base/metrics.h"
+#include "exporters/message.h"
+#include "exporters/notify.h"
+#include "exporters/route.h"
+
+#define INTEGRATIONS_MAX 64u /* of one receiver */
+
+/* One alert in one group. Its strings stand in one block behind the struct. */
+struct member {
+	struct message_alert al; /* labels, annotations and texts point into `block` */
+	void *block;
+	struct member *next_dirty;
+	bool dirty, gone; /* gone: told as resolved, the row is to be deleted */
+};
+
+/* What one integration was told last about a group. */
+struct sent {
+	bool any;                    /* told something at all */
+	int64_t at_ms;               /* wall */
+	uint64_t *firing, *resolved; /* sorted fingerprints */
+	size_t n_firing, n_resolved;
+};
+
+struct group {
+	struct str key; /* "<route key>:{a="b"}", owned */
+	uint64_t hash;
+	size_t route;         /* index into the route table */
+	struct labels labels; /* in `block` */
+	void *block;
+	struct map members; /* by fingerprint */
+	size_t n_firing;
+	int64_t incident_ms;     /* wall: when this incident began */
+	int64_t flushed_wall_ms; /* 0: never */
+	int64_t due_mono_ms;     /* next flush; INT64_MAX: none */
+	struct sent *sent;       /* one per integration of the route's receiver */
+	size_t n_sent;
+	bool dirty, dead; /* dead: to be deleted from state.db and freed */
+	struct group *next_dirty;
+};
+
+enum row_kind { ROW_SLACK, ROW_EMAIL, ROW_WEBHOOK };
+
+/* A message on its way. The payload stays in state.db until it is sent. */
+struct row {
+	int64_t id;                                        /* row id, 0 before it was written */
+	struct str message_id, title, receiver, group_key; /* in `block` */
+	void *block;
+	enum row_kind kind;
+	size_t index; /* which of the receiver's integrations of this kind */
+	bool firing, in_flight, parked, degraded, is_new, dirty, finished;
+	char *payload; /* until the first write to state.db */
+	size_t payload_len;
+	unsigned attempts;
+	int64_t created_ms, expires_ms; /* wall */
+	int64_t next_mono_ms;
+	char error[200];
+	struct row *next; /* in its destination, in order of creation */
+	struct row *next_dirty;
+};
+
+/* A receiver's integration: the unit of pacing. */
+struct dest {
+	struct str receiver; /* owned */
+	enum row_kind kind;
+	size_t index;
+	struct row *first, *last;
+	unsigned in_flight, waiting;
+	int64_t hold_mono_ms; /* nothing is sent before: pace, Retry-After, backoff */
+	unsigned failures;    /* in a row, for the backoff */
+	int64_t last_success_ms;
+	uint64_t failed;
+	char last_error[200];
+	struct metric *sent_total, *failed_total, *retries_total, *queued, *last_success;
+	struct dest *next;
+};
+
+struct notify {
+	struct state *state;
+	struct sender sender;
+	const struct notify_config *cfg;
+	struct arena route_arena;
+	struct route_table routes;
+	struct map groups; /* by hash of the key */
+	struct map rows;   /* by id */
+	struct dest *dests;
+	size_t n_rows;
+	struct group *dirty_groups;
+	struct row *dirty_rows;
+	int64_t due_mono_ms; /* the earliest of all groups' and rows' times */
+	uint64_t seq;        /* makes message ids unique, stored in state.db */
+	bool seq_dirty;
+	char instance[17]; /* random, drawn once per state.db */
+	atomic_bool quiet;
+	sqlite3_stmt *st[16]; /* prepared statements, notify_store.c */
+	struct metric *groups_gauge, *outbox_gauge, *expired_total, *invalid_total;
+};
+
+/* notify_group.c */
+void group_apply(struct notify *n, const struct alert_batch *b);
+void group_reroute(struct notify *n); /* after a reload */
+void group_mark(struct notify *n, struct group *g);
+void group_free(struct notify *n, struct group *g);
+struct group *group_new(struct notify *n, struct str key, struct labels labels, size_t route);
+struct member *member_new(const struct alert_event *ev);
+void member_free(struct member *m);
+void group_update_due(struct notify *n);
+size_t receiver_integrations(const struct receiver_config *r);
+
+/* notify_flush.c */
+void flush_due_groups(struct notify *n);
+bool sent_contains(const uint64_t *v, size_t n, uint64_t fp);
+
+/* notify_store.c */
+int notify_store_load(struct notify *n, struct err *e) MUST_CHECK;
+int notify_store_write(struct notify *n, sqlite3 *db, struct err *e) MUST_CHECK; /* repeatable */
+void notify_store_committed(struct notify *n);
+/* The payload of a row from state.db, malloc'ed. */
+int notify_store_payload(
+	struct notify *n, int64_t id, char **out, size_t *len, struct err *e) MUST_CHECK;
+void notify_store_close(struct notify *n);
+
+/* outbox.c */
+struct row *outbox_add(struct notify *n, struct row *take);
+struct row *row_new(
+	const char *message_id, struct str title, struct str receiver, struct str group_key);
+void row_free(struct row *r);
+struct dest *outbox_dest(struct notify *n, struct str receiver, enum row_kind kind, size_t index);
+void outbox_link(struct notify *n, struct row *r);
+void outbox_pump(struct notify *n);
+int64_t outbox_due(const struct notify *n);
+void outbox_free(struct notify *n);
+void row_mark(struct notify *n, struct row *r);
+const char *row_kind_name(enum row_kind k);
+
+#endif

@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * notify_store - the notifier's rows in state.db: writes what is dirty, loads everything at start.
+ *
+ * notify_store_write may run more than once for the same changes (a commit that failed): it only
+ * upserts and deletes by key, and clears nothing; notify_store_committed clears.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/rd.h"
+#include "exporters/notify_internal.h"
+#include "storage/db.h"
+#include "storage/labels_blob.h"
+
+#define HISTORY_KEEP 10000 /* rows of notify_history */
+
+enum statement {
+	ST_GROUP_PUT,
+	ST_GROUP_DEL,
+	ST_MEMBERS_DEL,
+	ST_MEMBER_PUT,
+	ST_MEMBER_DEL,
+	ST_ROW_ADD,
+	ST_ROW_SET,
+	ST_ROW_DEL,
+	ST_HISTORY,
+	ST_HISTORY_TRIM,
+	ST_META_PUT,
+	ST_PAYLOAD,
+	ST_COUNT
+};
+
+static const char *const sql[ST_COUNT] = {
+	[ST_GROUP_PUT] = "INSERT OR REPLACE INTO notify_group VALUES(?,?,?,?,?,?,?)",
+	[ST_GROUP_DEL] = "DELETE FROM notify_group WHERE key=?",
+	[ST_MEMBERS_DEL] = "DELETE FROM notify_member WHERE group_key=?",
+	[ST_MEMBER_PUT] =
+		"INSERT OR REPLACE INTO notify_member VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[ST_MEMBER_DEL] =
+		"DELETE FROM notify_member WHERE group_key=? AND fingerprint=? AND labels=?",
+	[ST_ROW_ADD] = "INSERT OR REPLACE INTO "
+		       "outbox(message_id,receiver,kind,idx,group_key,title,firing,payload,"
+		       "created_ms,expires_ms,next_ms,attempts,degraded,parked,error) "
+		       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[ST_ROW_SET] =
+		"UPDATE outbox SET next_ms=?,attempts=?,degraded=?,parked=?,error=? WHERE id=?",
+	[ST_ROW_DEL] = "DELETE FROM outbox WHERE id=?",
+	[ST_HISTORY] =
+		"INSERT INTO "
+		"notify_history(at_ms,message_id,receiver,kind,title,outcome,attempts,error) "
+		"VALUES(?,?,?,?,?,?,?,?)",
+	[ST_HISTORY_TRIM] =
+		"DELETE FROM notify_history WHERE id <= (SELECT max(id) FROM notify_history) - ?",
+	[ST_META_PUT] = "INSERT OR REPLACE INTO notify_meta VALUES(?,?)",
+	[ST_PAYLOAD] = "SELECT payload FROM outbox WHERE id=?",
+};
+
+static sqlite3_stmt *statement(const struct notify *n, enum statement which)
+{
+	ASSERT(n->st[which] != NULL);
+	return n->st[which];
+}
+
+void notify_store_close(struct notify *n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(n->st); i++) {
+		(void)sqlite3_finalize(n->st[i]); /* repeats the last step's error, told already */
+		n->st[i] = NULL;
+	}
+}
+
+static int64_t to_wall(int64_t mono_ms)
+{
+	if (mono_ms == INT64_MAX)
+		return 0;
+	return i64_add_sat(clock_wall_ms(), mono_ms - clock_mono_ms());
+}
+
+/* Back after a restart; never further away than a day, should the wall clock have jumped. */
+static int64_t to_mono(int64_t wall_ms)
+{
+	int64_t in = wall_ms - clock_wall_ms();
+
+	if (wall_ms == 0)
+		return INT64_MAX;
+	return clock_mono_ms() + MIN_OF(MAX_OF(in, 0), INT64_C(86400000));
+}
+
+/* --- writing --- */
+
+static void write_fps(struct buf *b, const uint64_t *v, size_t n)
+{
+	buf_varint(b, n);
+	buf_add(b, v, n * sizeof *v);
+}
+
+static int put_group(const struct notify *n, const struct group *g, struct err *e)
+{
+	sqlite3_stmt *st = statement(n, ST_GROUP_PUT);
+	struct buf labels, sent;
+	int rc;
+
+	buf_init(&labels, (size_t)1 << 20);
+	buf_init(&sent, (size_t)256 << 20);
+	labels_blob_write(&labels, g->labels);
+	for (size_t i = 0; i < g->n_sent; i++) {
+		buf_varint(&sent, g->sent[i].any);
+		buf_varint(&sent, (uint64_t)g->sent[i].at_ms);
+		write_fps(&sent, g->sent[i].firing, g->sent[i].n_firing);
+		write_fps(&sent, g->sent[i].resolved, g->sent[i].n_resolved);
+	}
+	db_bind_text(st, 1, g->key);
+	db_bind_text(st, 2, n->routes.v[g->route].key);
+	db_bind_blob(st, 3, buf_view(&labels));
+	(void)sqlite3_bind_int64(st, 4, g->incident_ms);
+	(void)sqlite3_bind_int64(st, 5, g->flushed_wall_ms);
+	(void)sqlite3_bind_int64(st, 6, to_wall(g->due_mono_ms));
+	db_bind_blob(st, 7, buf_view(&sent));
+	rc = db_step_done(st, "store a group", e);
+	buf_fini(&sent);
+	buf_fini(&labels);
+	return rc;
+}
+
+static int put_member(
+	const struct notify *n, const struct group *g, const struct member *m, struct err *e)
+{
+	sqlite3_stmt *st = statement(n, m->gone ? ST_MEMBER_DEL : ST_MEMBER_PUT);
+	const struct message_alert *al = &m->al;
+	struct buf labels, annotations;
+	int rc;
+
+	buf_init(&labels, (size_t)4 << 20);
+	buf_init(&annotations, (size_t)16 << 20);
+	labels_blob_write(&labels, al->labels);
+	labels_blob_write(&annotations, al->annotations);
+	db_bind_text(st, 1, g->key);
+	(void)sqlite3_bind_int64(st, 2, (int64_t)al->fingerprint);
+	db_bind_blob(st, 3, buf_view(&labels));
+	if (!m->gone) {
+		db_bind_blob(st, 4, buf_view(&annotations));
+		(void)sqlite3_bind_int(st, 5, al->firing);
+		(void)sqlite3_bind_int64(st, 6, al->starts_at_ms);
+		(void)sqlite3_bind_int64(st, 7, al->ends_at_ms);
+		(void)sqlite3_bind_double(st, 8, al->value); /* NaN is stored as NULL */
+		(void)sqlite3_bind_double(st, 9, al->current);
+		(void)sqlite3_bind_double(st, 10, al->worst);
+		(void)sqlite3_bind_double(st, 11, al->threshold);
+		db_bind_text(st, 12, str_c(al->op));
+		db_bind_text(st, 13, al->rule);
+		db_bind_text(st, 14, al->group);
+		db_bind_text(st, 15, al->expr);
+	}
+	rc = db_step_done(st, "store an alert of a group", e);
+	buf_fini(&annotations);
+	buf_fini(&labels);
+	return rc;
+}
+
+static int write_group(const struct notify *n, const struct group *g, struct err *e)
+{
+	sqlite3_stmt *st;
+	struct member *m;
+	size_t pos = 0;
+
+	if (g->dead) {
+		st = statement(n, ST_GROUP_DEL);
+		db_bind_text(st, 1, g->key);
+		if (db_step_done(st, "delete a group", e) != 0)
+			return -1;
+		st = statement(n, ST_MEMBERS_DEL);
+		db_bind_text(st, 1, g->key);
+		return db_step_done(st, "delete a group's alerts", e);
+	}
+	if (put_group(n, g, e) != 0)
+		return -1;
+	while ((m = map_each(&g->members, &pos)) != NULL) {
+		if (m->dirty && put_member(n, g, m, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_row(const struct notify *n, sqlite3 *db, struct row *r, struct err *e)
+{
+	sqlite3_stmt *st = statement(n, ST_ROW_ADD);
+
+	db_bind_text(st, 1, r->message_id);
+	db_bind_text(st, 2, r->receiver);
+	(void)sqlite3_bind_int(st, 3, (int)r->kind);
+	(void)sqlite3_bind_int64(st, 4, (int64_t)r->index);
+	db_bind_text(st, 5, r->group_key);
+	db_bind_text(st, 6, r->title);
+	(void)sqlite3_bind_int(st, 7, r->firing);
+	db_bind_blob(st, 8, str_n(r->payload, r->payload_len));
+	(void)sqlite3_bind_int64(st, 9, r->created_ms);
+	(void)sqlite3_bind_int64(st, 10, r->expires_ms);
+	(void)sqlite3_bind_int64(st, 11, to_wall(r->next_mono_ms));
+	(void)sqlite3_bind_int64(st, 12, r->attempts);
+	(void)sqlite3_bind_int(st, 13, r->degraded);
+	(void)sqlite3_bind_int(st, 14, r->parked);
+	db_bind_text(st, 15, str_c(r->error));
+	if (db_step_done(st, "store a message", e) != 0)
+		return -1;
+	r->id = sqlite3_last_insert_rowid(db);
+	return 0;
+}
+
+static int add_history(
+	const struct notify *n, const struct row *r, const char *outcome, struct err *e)
+{
+	sqlite3_stmt *st = statement(n, ST_HISTORY);
+
+	(void)sqlite3_bind_int64(st, 1, clock_wall_ms());
+	db_bind_text(st, 2, r->message_id);
+	db_bind_text(st, 3, r->receiver);
+	(void)sqlite3_bind_int(st, 4, (int)r->kind);
+	db_bind_text(st, 5, r->title);
+	db_bind_text(st, 6, str_c(outcome));
+	(void)sqlite3_bind_int64(st, 7, r->attempts);
+	db_bind_text(st, 8, str_c(r->error));
+	if (db_step_done(st, "store the history", e) != 0)
+		return -1;
+	st = statement(n, ST_HISTORY_TRIM);
+	(void)sqlite3_bind_int(st, 1, HISTORY_KEEP);
+	return db_step_done(st, "trim the history", e);
+}
+
+static int set_row(const struct notify *n, const struct row *r, struct err *e)
+{
+	sqlite3_stmt *st = statement(n, ST_ROW_SET);
+
+	(void)sqlite3_bind_int64(st, 1, to_wall(r->next_mono_ms));
+	(void)sqlite3_bind_int64(st, 2, r->attempts);
+	(void)sqlite3_bind_int(st, 3, r->degraded);
+	(void)sqlite3_bind_int(st, 4, r->parked);
+	db_bind_text(st, 5, str_c(r->error));
+	(void)sqlite3_bind_int64(st, 6, r->id);
+	if (db_step_done(st, "update a message", e) != 0)
+		return -1;
+	return r->parked ? add_history(n, r, "failed", e) : 0;
+}
+
+static int write_row(const struct notify *n, sqlite3 *db, struct row *r, struct err *e)
+{
+	sqlite3_stmt *st;
+
+	if (r->is_new)
+		return add_row(n, db, r, e);
+	if (!r->finished)
+		return set_row(n, r, e);
+	st = statement(n, ST_ROW_DEL);
+	(void)sqlite3_bind_int64(st, 1, r->id);
+	if (db_step_done(st, "delete a message", e) != 0)
+		return -1;
+	return add_history(n, r, r->error[0] == '\0' ? "delivered" : "expired", e);
+}
+
+static int put_meta(const struct notify *n, const char *key, struct str value, struct err *e)
+{
+	sqlite3_stmt *st = statement(n, ST_META_PUT);
+
+	db_bind_text(st, 1, str_c(key));
+	db_bind_text(st, 2, value);
+	return db_step_done(st, "store the notifier's ids", e);
+}
+
+int notify_store_write(struct notify *n, sqlite3 *db, struct err *e)
+{
+	char seq[24];
+
+	/* the dead first: a new group may bear the same key */
+	for (const struct group *g = n->dirty_groups; g != NULL; g = g->next_dirty) {
+		if (g->dead && write_group(n, g, e) != 0)
+			return -1;
+	}
+	for (const struct group *g = n->dirty_groups; g != NULL; g = g->next_dirty) {
+		if (!g->dead && write_group(n, g, e) != 0)
+			return -1;
+	}
+	for (struct row *r = n->dirty_rows; r != NULL; r = r->next_dirty) {
+		if (write_row(n, db, r, e) != 0)
+			return -1;
+	}
+	if (!n->seq_dirty)
+		return 0;
+	(void)snprintf(seq, sizeof seq, "%llu", (unsigned long long)n->seq);
+	return put_meta(n, "seq", str_c(seq), e);
+}
+
+static void clean_members(struct group *g)
+{
+	struct member *gone[64];
+	size_t n_gone;
+
+	do { /* the map must not change under the walk: gather, then remove */
+		struct member *m;
+		size_t pos = 0;
+
+		n_gone = 0;
+		while (n_gone < ARRAY_LEN(gone) && (m = map_each(&g->members, &pos)) != NULL) {
+			m->dirty = false;
+			if (m->gone)
+				gone[n_gone++] = m;
+		}
+		for (size_t i = 0; i < n_gone; i++) {
+			map_remove(&g->members, gone[i]->al.fingerprint, gone[i]);
+			member_free(gone[i]);
+		}
+	} while (n_gone == ARRAY_LEN(gone));
+}
+
+void notify_store_committed(struct notify *n)
+{
+	struct group *g;
+	struct row *r;
+
+	n->seq_dirty = false;
+	while ((g = n->dirty_groups) != NULL) {
+		n->dirty_groups = g->next_dirty;
+		g->dirty = false;
+		if (g->dead)
+			group_free(n, g);
+		else
+			clean_members(g);
+	}
+	while ((r = n->dirty_rows) != NULL) {
+		n->dirty_rows = r->next_dirty;
+		r->dirty = false;
+		if (r->is_new) {
+			r->is_new = false;
+			map_add(&n->rows, (uint64_t)r->id * UINT64_C(0x9e3779b97f4a7c15), r);
+		}
+		free(r->payload);
+		r->payload = NULL;
+		if (r->finished ||
+			r->parked) { /* a parked one stays in state.db, to be looked at */
+			map_remove(&n->rows, (uint64_t)r->id * UINT64_C(0x9e3779b97f4a7c15), r);
+			n->n_rows -= r->finished;
+			row_free(r);
+		}
+	}
+	metric_set(n->outbox_gauge, (double)n->n_rows);
+}
+
+int notify_store_payload(struct notify *n, int64_t id, char **out, size_t *len, struct err *e)
+{
+	sqlite3_stmt *st = statement(n, ST_PAYLOAD);
+	struct str s;
+	int rc;
+
+	(void)sqlite3_bind_int64(st, 1, id);
+	rc = db_step_row(st, "read a message", e);
+	if (rc <= 0)
+		return rc < 0 ? -1
+			      : err_set(e, ERR_CORRUPT, 0, "message %lld is not in the outbox",
+					(long long)id);
+	s = db_column_str(st, 0);
+	*out = malloc(s.n + 1);
+	ASSERT(*out != NULL);
+	if (s.n > 0)
+		memcpy(*out, s.p, s.n);
+	(*out)[s.n] = '\0';
+	*len = s.n;
+	(void)sqlite3_reset(st);
+	return 0;
+}
+
+/* --- loading --- */
+
+static int load_meta(struct notify *n, sqlite3 *db, struct err *e)
+{
+	sqlite3_stmt *st;
+	unsigned char random[8];
+	unsigned long long seq;
+	int rc;
+
+	if (db_prepare(db, &st, "SELECT key, value FROM notify_meta", e) != 0)
+		return -1;
+	while ((rc = db_step_row(st, "read the notifier's ids", e)) > 0) {
+		struct str key = db_column_str(st, 0), value = db_column_str(st, 1);
+
+		if (str_eq(key, STR("seq")) && str_to_u64(value, &seq))
+			n->seq = seq;
+		else if (str_eq(key, STR("instance")) && value.n == sizeof n->instance - 1)
+			memcpy(n->instance, value.p, value.n);
+	}
+	(void)sqlite3_finalize(st);
+	if (rc < 0 || n->instance[0] != '\0')
+		return rc < 0 ? -1 : 0;
+	hash_random(random, sizeof random);
+	for (size_t i = 0; i < sizeof random; i++)
+		(void)snprintf(n->instance + 2 * i, 3, "%02x", random[i]);
+	return put_meta(n, "instance", str_c(n->instance), e);
+}
+
+static bool read_fps(struct rd *r, uint64_t **out, size_t *n)
+{
+	uint64_t count = rd_varint(r);
+	struct str bytes;
+
+	if (count > rd_left(r) / sizeof **out)
+		return false;
+	bytes = rd_bytes(r, count * sizeof **out);
+	*out = malloc(bytes.n + sizeof **out);
+	ASSERT(*out != NULL);
+	if (bytes.n > 0)
+		memcpy(*out, bytes.p, bytes.n);
+	*n = count;
+	return true;
+}
+
+static void load_sent(struct group *g, struct str blob)
+{
+	struct rd r = rd_of(blob);
+
+	for (size_t i = 0; i < g->n_sent && rd_more(&r); i++) {
+		struct sent *s = &g->sent[i];
+
+		s->any = rd_varint(&r) != 0;
+		s->at_ms = (int64_t)rd_varint(&r);
+		if (!read_fps(&r, &s->firing, &s->n_firing) ||
+			!read_fps(&r, &s->resolved, &s->n_resolved))
+			break;
+	}
+}
+
+static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
+{
+	struct arena scratch;
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st,
+		    "SELECT key,route,labels,incident_ms,flushed_ms,due_ms,sent FROM notify_group",
+		    e) != 0)
+		return -1;
+	arena_init(&scratch, (size_t)64 << 20);
+	while ((rc = db_step_row(st, "read groups", e)) > 0) {
+		size_t route = route_find(&n->routes, db_column_str(st, 1));
+		struct labels labels;
+		struct group *g;
+
+		arena_reset(&scratch);
+		if (labels_blob_read(db_column_str(st, 2), &scratch, &labels, e) != 0) {
+			rc = -1;
+			break;
+		}
+		/* its route is gone: kept dead, so that its rows are deleted at the first tick */
+		g = group_new(n, db_column_str(st, 0), labels, route < n->routes.n ? route : 0);
+		g->incident_ms = sqlite3_column_int64(st, 3);
+		g->flushed_wall_ms = sqlite3_column_int64(st, 4);
+		g->due_mono_ms = to_mono(sqlite3_column_int64(st, 5));
+		load_sent(g, db_column_str(st, 6));
+		if (route == n->routes.n) {
+			g->dead = true;
+			group_mark(n, g);
+		}
+	}
+	arena_fini(&scratch);
+	(void)sqlite3_finalize(st);
+	return rc < 0 ? -1 : 0;
+}
+
+static struct group *group_by_key(const struct notify *n, struct str key)
+{
+	struct map_iter it;
+
+	for (struct group *g = map_first(&n->groups, hash_str(key), &it); g != NULL;
+		g = map_next(&n->groups, &it)) {
+		if (str_eq(g->key, key))
+			return g;
+	}
+	return NULL;
+}
+
+static double column_f64(sqlite3_stmt *st, int col)
+{
+	return sqlite3_column_type(st, col) == SQLITE_NULL ? normal_nan()
+							   : sqlite3_column_double(st, col);
+}
+
+static void load_member(
+	struct group *g, sqlite3_stmt *st, struct labels labels, struct labels annotations)
+{
+	struct alert_rule_info info = {.name = db_column_str(st, 12),
+		.group = db_column_str(st, 13),
+		.expr = db_column_str(st, 14)};
+	struct alert_event ev = {.labels = labels,
+		.annotations = annotations,
+		.rule = &info,
+		.fingerprint = (uint64_t)sqlite3_column_int64(st, 1)};
+	struct str op = db_column_str(st, 11);
+	struct member *m = member_new(&ev);
+
+	m->al.firing = sqlite3_column_int(st, 4) != 0;
+	m->al.starts_at_ms = sqlite3_column_int64(st, 5);
+	m->al.ends_at_ms = sqlite3_column_int64(st, 6);
+	m->al.value = column_f64(st, 7);
+	m->al.current = column_f64(st, 8);
+	m->al.worst = column_f64(st, 9);
+	m->al.threshold = column_f64(st, 10);
+	m->al.op = str_eq(op, STR(">"))    ? ">"
+		   : str_eq(op, STR(">=")) ? ">="
+		   : str_eq(op, STR("<"))  ? "<"
+		   : str_eq(op, STR("<=")) ? "<="
+		   : str_eq(op, STR("==")) ? "=="
+		   : str_eq(op, STR("!=")) ? "!="
+					   : "";
+	map_add(&g->members, m->al.fingerprint, m);
+	g->n_firing += m->al.firing;
+}
+
+static int load_members(struct notify *n, sqlite3 *db, struct err *e)
+{
+	struct arena scratch;
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st,
+		    "SELECT "
+		    "group_key,fingerprint,labels,annotations,firing,starts_ms,ends_ms,value,"
+		    "current,"
+		    "worst,threshold,op,rule,rule_group,expr FROM notify_member",
+		    e) != 0)
+		return -1;
+	arena_init(&scratch, (size_t)64 << 20);
+	while ((rc = db_step_row(st, "read alerts of groups", e)) > 0) {
+		struct group *g = group_by_key(n, db_column_str(st, 0));
+		struct labels labels, annotations;
+
+		arena_reset(&scratch);
+		if (g == NULL)
+			continue;
+		if (labels_blob_read(db_column_str(st, 2), &scratch, &labels, e) != 0 ||
+			labels_blob_read(db_column_str(st, 3), &scratch, &annotations, e) != 0) {
+			rc = -1;
+			break;
+		}
+		load_member(g, st, labels, annotations);
+	}
+	arena_fini(&scratch);
+	(void)sqlite3_finalize(st);
+	return rc < 0 ? -1 : 0;
+}
+
+static int load_rows(struct notify *n, sqlite3 *db, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st,
+		    "SELECT "
+		    "id,message_id,receiver,kind,idx,group_key,title,firing,created_ms,expires_ms,"
+		    "next_ms,"
+		    "attempts,degraded,parked,error FROM outbox WHERE parked=0 ORDER BY id",
+		    e) != 0)
+		return -1;
+	while ((rc = db_step_row(st, "read the outbox", e)) > 0) {
+		char *id = str_dup_c(db_column_str(st, 1));
+		struct row *r;
+		int kind = sqlite3_column_int(st, 3);
+
+		ASSERT(id != NULL);
+		r = row_new(id, db_column_str(st, 6), db_column_str(st, 2), db_column_str(st, 5));
+		free(id);
+		r->id = sqlite3_column_int64(st, 0);
+		r->is_new = false;
+		r->kind = kind == 0 ? ROW_SLACK : kind == 1 ? ROW_EMAIL : ROW_WEBHOOK;
+		r->index = (size_t)sqlite3_column_int64(st, 4);
+		r->firing = sqlite3_column_int(st, 7) != 0;
+		r->created_ms = sqlite3_column_int64(st, 8);
+		r->expires_ms = sqlite3_column_int64(st, 9);
+		r->next_mono_ms = clock_mono_ms(); /* after a start: try at once */
+		r->attempts = (unsigned)sqlite3_column_int(st, 11);
+		r->degraded = sqlite3_column_int(st, 12) != 0;
+		(void)snprintf(r->error, sizeof r->error, STR_FMT, STR_ARG(db_column_str(st, 14)));
+		map_add(&n->rows, (uint64_t)r->id * UINT64_C(0x9e3779b97f4a7c15), r);
+		n->n_rows++;
+		outbox_link(n, r);
+	}
+	(void)sqlite3_finalize(st);
+	return rc < 0 ? -1 : 0;
+}
+
+int notify_store_load(struct notify *n, struct err *e)
+{
+	sqlite3 *db = state_db(n->state);
+
+	for (size_t i = 0; i < ST_COUNT; i++) {
+		if (db_prepare(db, &n->st[i], sql[i], e) != 0)
+			return -1;
+	}
+	if (db_exec(db,
+		    "DELETE FROM outbox WHERE parked=1 AND created_ms < unixepoch() * 1000 - "
+		    "604800000",
+		    e) != 0)
+		return -1;
+	if (load_meta(n, db, e) != 0)
+		return -1;
+	if (n->routes.n > 0 && (load_groups(n, db, e) != 0 || load_members(n, db, e) != 0))
+		return -1;
+	return load_rows(n, db, e);
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * slack - a message for Slack's incoming webhooks: Block Kit inside one attachment, which gives the
+ * colour bar, and a plain top-level text for the phone's notification.
+ *
+ * Escaping (reference notify.md A4): in mrkdwn exactly & < > become entities, once, on every
+ * interpolated value, so that a label like <!channel> pages nobody; plain_text and the notification
+ * line show entities literally, there < and > are replaced by look-alikes. Limits (A3): a section
+ * 3,000 characters, the whole of the blocks far below the undocumented 13,200, 50 blocks.
+ */
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "exporters/message.h"
+
+#define SECTION_MAX  2800u /* bytes of one section's text, entities included: < 3,000 characters */
+#define VALUE_MAX    300u  /* bytes of one interpolated value */
+#define BLOCKS_MAX   9000u /* bytes of text over all blocks */
+#define FALLBACK_MAX 600u
+#define URL_MAX      2900u
+
+enum text_kind { MRKDWN, PLAIN };
+
+/* Cut at a character border: never inside a UTF-8 sequence. */
+static struct str clip(struct str s, size_t max)
+{
+	if (s.n <= max)
+		return s;
+	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
+		max--;
+	return str_sub(s, 0, max);
+}
+
+static void add_escaped(struct buf *b, struct str s, enum text_kind kind, size_t max)
+{
+	struct str c = clip(s, max);
+
+	for (size_t i = 0; i < c.n; i++) {
+		char ch = c.p[i];
+
+		if (ch == '&')
+			buf_c(b, kind == MRKDWN ? "&amp;" : "&");
+		else if (ch == '<')
+			buf_c(b, kind == MRKDWN ? "&lt;" : "‹");
+		else if (ch == '>')
+			buf_c(b, kind == MRKDWN ? "&gt;" : "›");
+		else if ((unsigned char)ch < 0x20 || ch == 0x7f)
+			buf_ch(b, ch == '\n' && kind == MRKDWN ? '\n' : ' ');
+		else
+			buf_ch(b, ch);
+	}
+	if (c.n < s.n)
+		buf_c(b, "…");
+}
+
+static void add_buf(struct buf *to, struct buf *piece, enum text_kind kind, size_t max)
+{
+	add_escaped(to, buf_view(piece), kind, max);
+	buf_reset(piece);
+}
+
+static const char *colour(const struct message *m)
+{
+	struct str s = labels_get(m->common_labels, STR("severity"));
+
+	if (!m->firing)
+		return "#2E7D32";
+	if (str_eq_nocase(s, STR("warning")))
+		return "#F9A825";
+	if (str_eq_nocase(s, STR("info")))
+		return "#1976D2";
+	return "#D32F2F";
+}
+
+static const char *badge(const struct message *m)
+{
+	struct str s = labels_get(m->common_labels, STR("severity"));
+
+	if (!m->firing)
+		return "\xe2\x9c\x85"; /* check mark */
+	if (str_eq_nocase(s, STR("warning")))
+		return "\xe2\x9a\xa0\xef\xb8\x8f"; /* warning sign */
+	return "\xf0\x9f\x94\xb4";                 /* red circle */
+}
+
+static void state_words(const struct message *m, struct buf *b)
+{
+	buf_c(b, m->firing ? "FIRING" : "RESOLVED");
+	if (m->firing && m->n > 1) {
+		buf_printf(b, " (%zu firing", m->n_firing);
+		if (m->n_resolved > 0)
+			buf_printf(b, ", %zu resolved", m->n_resolved);
+		buf_ch(b, ')');
+	} else if (m->n > 1) {
+		buf_printf(b, " (%zu)", m->n);
+	}
+}
+
+/* What the phone shows: "🔴 FIRING name · where: summary". */
+static void fallback(const struct message *m, struct buf *b, struct buf *tmp)
+{
+	buf_printf(b, "%s ", badge(m));
+	state_words(m, b);
+	buf_ch(b, ' ');
+	message_subject(m, tmp);
+	add_buf(b, tmp, PLAIN, VALUE_MAX);
+	buf_c(b, ": ");
+	message_summary(&m->alerts[0], tmp);
+	add_buf(b, tmp, PLAIN, VALUE_MAX);
+}
+
+static void section(struct json *j, struct buf *text)
+{
+	struct str s = clip(buf_view(text), SECTION_MAX);
+
+	json_object(j);
+	json_kv_c(j, "type", "section");
+	json_key(j, "text");
+	json_object(j);
+	json_kv_c(j, "type", "mrkdwn");
+	json_kv_str(j, "text", s);
+	json_object_end(j);
+	json_object_end(j);
+	buf_reset(text);
+}
+
+static void context(struct json *j, struct buf *text)
+{
+	json_object(j);
+	json_kv_c(j, "type", "context");
+	json_key(j, "elements");
+	json_array(j);
+	json_object(j);
+	json_kv_c(j, "type", "mrkdwn");
+	json_kv_str(j, "text", clip(buf_view(text), SECTION_MAX));
+	json_object_end(j);
+	json_array_end(j);
+	json_object_end(j);
+	buf_reset(text);
+}
+
+static void alert_lines(
+	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp)
+{
+	message_summary(al, tmp);
+	buf_c(b, m->n > 1 ? (al->firing ? "\xf0\x9f\x94\xb4 " : "\xe2\x9c\x85 ") : "");
+	buf_c(b, "*");
+	add_buf(b, tmp, MRKDWN, VALUE_MAX);
+	buf_c(b, "*\n");
+	message_values(m, al, tmp);
+	add_buf(b, tmp, MRKDWN, VALUE_MAX);
+	buf_printf(b, "\nsince <!date^%lld^{date_short_pretty} {time_secs}|",
+		(long long)(al->starts_at_ms / 1000));
+	message_duration(b, m->now_ms - al->starts_at_ms);
+	buf_c(b, " ago>");
+	message_own_labels(m, al, tmp);
+	if (tmp->n > 0) {
+		buf_c(b, " — ");
+		add_buf(b, tmp, MRKDWN, VALUE_MAX * 2);
+	}
+}
+
+static void description(const struct message *m, struct json *j, struct buf *b)
+{
+	struct str d = labels_get(m->alerts[0].annotations, STR("description"));
+
+	if (d.n == 0 || labels_get(m->alerts[0].annotations, STR("summary")).n == 0)
+		return;
+	add_escaped(b, d, MRKDWN, 1500);
+	section(j, b);
+}
+
+static void button(struct json *j, const char *text, struct str url)
+{
+	if (url.n == 0 || url.n > URL_MAX)
+		return;
+	json_object(j);
+	json_kv_c(j, "type", "button");
+	json_key(j, "text");
+	json_object(j);
+	json_kv_c(j, "type", "plain_text");
+	json_kv_c(j, "text", text);
+	json_object_end(j);
+	json_kv_str(j, "url", url);
+	json_object_end(j);
+}
+
+static void actions(const struct message *m, struct json *j, struct buf *tmp)
+{
+	struct str runbook = message_link(m, &m->alerts[0], "runbook_url");
+	struct str dashboard = message_link(m, &m->alerts[0], "dashboard_url");
+
+	message_graph_url(m, &m->alerts[0], tmp);
+	if (runbook.n == 0 && dashboard.n == 0 && tmp->n == 0)
+		return;
+	json_object(j);
+	json_kv_c(j, "type", "actions");
+	json_key(j, "elements");
+	json_array(j);
+	button(j, "Runbook", runbook);
+	button(j, "Graph", buf_view(tmp));
+	button(j, "Dashboard", dashboard);
+	json_array_end(j);
+	json_object_end(j);
+	buf_reset(tmp);
+}
+
+/* Labels that all alerts share, then rule and reason. */
+static void footer(const struct message *m, struct json *j, struct buf *b, struct buf *tmp)
+{
+	for (size_t i = 0; i < m->common_labels.n && b->n < 1500; i++) {
+		const struct label *l = &m->common_labels.v[i];
+
+		if (str_eq(l->name, STR("alertname")))
+			continue;
+		if (b->n > 0)
+			buf_c(b, " · ");
+		add_escaped(b, l->name, MRKDWN, 60);
+		buf_ch(b, '=');
+		add_escaped(b, l->value, MRKDWN, 120);
+	}
+	if (b->n > 0)
+		buf_c(b, "\n");
+	buf_c(b, "rule group ");
+	add_escaped(b, m->alerts[0].group, MRKDWN, 120);
+	buf_printf(b, " · %s", message_reason_text(m->reason));
+	(void)tmp;
+	context(j, b);
+}
+
+static void blocks(const struct message *m, struct json *j)
+{
+	size_t shown = 0, start = j->b->n;
+	struct buf b, tmp;
+
+	buf_init(&b, (size_t)64 << 10);
+	buf_init(&tmp, (size_t)64 << 10);
+	buf_printf(&b, "%s *", badge(m));
+	state_words(m, &b);
+	buf_c(&b, "* ");
+	message_subject(m, &tmp);
+	add_buf(&b, &tmp, MRKDWN, VALUE_MAX);
+	section(j, &b);
+	for (; shown < m->n && shown < LIMIT_MESSAGE_ALERTS && j->b->n - start < BLOCKS_MAX;
+		shown++) {
+		alert_lines(m, &m->alerts[shown], &b, &tmp);
+		section(j, &b);
+	}
+	if (shown < m->n) {
+		buf_printf(&b, "+%zu more", m->n - shown);
+		section(j, &b);
+	}
+	description(m, j, &b);
+	actions(m, j, &tmp);
+	footer(m, j, &b, &tmp);
+	buf_fini(&tmp);
+	buf_fini(&b);
+}
+
+void slack_render(const struct message *m, const struct slack_config *c, struct buf *out)
+{
+	struct buf text, tmp;
+	struct json j;
+
+	buf_init(&text, (size_t)64 << 10);
+	buf_init(&tmp, (size_t)64 << 10);
+	fallback(m, &text, &tmp);
+	json_init(&j, out);
+	json_object(&j);
+	json_kv_str(&j, "text", clip(buf_view(&text), FALLBACK_MAX));
+	if (c->channel.n > 0)
+		json_kv_str(&j, "channel", c->channel);
+	if (c->username.n > 0)
+		json_kv_str(&j, "username", c->username);
+	if (c->icon_emoji.n > 0)
+		json_kv_str(&j, "icon_emoji", c->icon_emoji);
+	if (c->icon_url.n > 0)
+		json_kv_str(&j, "icon_url", c->icon_url);
+	json_key(&j, "attachments");
+	json_array(&j);
+	json_object(&j);
+	json_kv_c(&j, "color", colour(m));
+	json_kv_str(&j, "fallback", clip(buf_view(&text), FALLBACK_MAX));
+	json_key(&j, "blocks");
+	json_array(&j);
+	blocks(m, &j);
+	json_array_end(&j);
+	json_object_end(&j);
+	json_array_end(&j);
+	json_object_end(&j);
+	buf_fini(&tmp);
+	buf_fini(&text);
+}
+
+void slack_degrade(struct str body, struct buf *out)
+{
+	static const struct str key = {"{\"text\":", 8};
+	size_t end = key.n + 1;
+	struct json j;
+
+	/* our own rendering always starts with the text: cut it out as the JSON string it is */
+	if (!str_starts(body, key) || body.n < end)
+		return;
+	while (end < body.n && body.p[end] != '"')
+		end += body.p[end] == '\\' ? 2 : 1;
+	if (end >= body.n)
+		return;
+	json_init(&j, out);
+	json_object(&j);
+	json_key(&j, "text");
+	json_raw(&j, str_sub(body, key.n, end + 1));
+	json_object_end(&j);
+}
