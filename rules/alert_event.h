@@ -19,6 +19,7 @@ enum alert_state { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING };
 
 struct alert_event {
 	enum alert_state from, to; /* equal when only value or annotations changed */
+	bool save; /* something beyond the value changed without a transition: write the row */
 	bool keep_firing;          /* firing on because of keep_firing_for */
 	struct labels labels;      /* with alertname; sorted */
 	struct labels annotations; /* expanded; belfry_* ones removed */
@@ -57,6 +58,8 @@ struct alert_batch {
 
 /* rules/alert_store.c. NULL is fine. */
 void alert_batch_free(struct alert_batch *b);
+/* An empty batch with its arena; everything in it is to be allocated there. */
+struct alert_batch *alert_batch_new(size_t memory);
 
 struct alert_sink {
 	void *ctx;
@@ -68,5 +71,14 @@ struct alert_sink {
 /* rules/alert_store.c: rows of state.db. Save the batch's transitions (state writer, inside a
  * transaction). */
 int alert_store_save(sqlite3 *db, const struct alert_batch *b, struct err *e) MUST_CHECK;
+
+/* What was stored, at start: one call per pending or firing alert, views valid during the call.
+ * rule_key, fingerprint and to, active_at, fired_at, keep_firing_since, value, current, worst are
+ * set; rule is NULL. */
+int alert_store_load(sqlite3 *db,
+	void (*fn)(struct str rule_key, const struct alert_event *ev, void *arg), void *arg,
+	struct err *e) MUST_CHECK;
+/* The last stored slot of a group; 0 when there is none. */
+int alert_store_slot(sqlite3 *db, struct str group_key, int64_t *slot_ms, struct err *e) MUST_CHECK;
 
 #endif
