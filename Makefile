@@ -11,7 +11,7 @@
 #   make lint            format, headers alone, include directions, static analysis
 #   make install         DESTDIR= PREFIX=/usr/local
 #   make deb | rpm       packages in build/packages/;  make dist: a source archive there
-#   make deb-test        the deb on a real boot in a container (root)
+#   make packages-test   both packages on a real boot in a container (root)
 #   make format          clang-format over the tree;   make clean
 #
 # V=1 shows the commands, WERROR= turns warnings into warnings again, CC=clang is supported.
@@ -82,7 +82,7 @@ PKGS := libcurl libevent libevent_pthreads sqlite3 yaml-0.1 libprotobuf-c jansso
         libxxhash libcrypto
 
 # Goals that need no compiler and no libraries: they install them first, or never use them.
-OUTER := help check asan tsan cover fuzz bench fault lint demo deb deb-test rpm dist clean format
+OUTER := help check asan tsan cover fuzz bench fault lint demo deb rpm packages-test dist clean format
 NEEDS_CONFIG := $(filter-out $(OUTER),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_CONFIG),)
@@ -269,6 +269,8 @@ run-fault: $(filter %/fault/%,$(TESTS)) $(BIN)
 # Lint is make targets too: a file that did not change since it was clean is not looked at again.
 LINTC   := $(SRC) $(TESTLIB) $(TESTSRC) $(PROGSRC)
 SCRIPT  := $(wildcard .ci/run packaging/*.sh tests/*/*.sh packaging/debian/*.postinst packaging/debian/*.postrm)
+JSS     := $(wildcard $(WEB_DIR)/*.js $(WEB_DIR)/js/*.js tests/*/*.js tests/*/*.mjs)
+JSONS   := $(wildcard dashboards/grafana/*.json $(WEB_DIR)/*.json)
 MANS    := $(wildcard packaging/man/*)
 PYTHONS := $(wildcard tests/*/*.py packaging/*.py)
 L       := build/lint
@@ -280,7 +282,7 @@ lint:
 	@echo 'lint: clean'
 lint-all: lint-tree $(L)/format $(HDR:%=$(L)/%.alone) $(SRC:%=$(L)/%.tidy) $(TESTLIB:%=$(L)/%.tidy) \
           $(SCRIPT:%=$(L)/%.shellcheck) $(PYTHONS:%=$(L)/%.pyc) \
-          $(MANS:%=$(L)/%.mandoc)
+          $(MANS:%=$(L)/%.mandoc) $(JSS:%=$(L)/%.jscheck) $(JSONS:%=$(L)/%.json)
 
 lint-tree:
 	$(Q)tests/lib/layers.sh
@@ -314,6 +316,12 @@ $(L)/%.shellcheck: %
 $(L)/%.pyc: %
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) -c 'import py_compile,sys; py_compile.compile(sys.argv[1], sys.argv[2], doraise=True)' $< $@
+$(L)/%.jscheck: %
+	@mkdir -p $(@D)
+	$(Q)cp $< $@.mjs && node --check $@.mjs && touch $@
+$(L)/%.json: %
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) -m json.tool $< $@
 $(L)/%.mandoc: %
 	@mkdir -p $(@D)
 	$(Q)mandoc -T lint -W warning $< && touch $@
@@ -370,8 +378,8 @@ deb rpm:
 	$(Q)$(DEPS) build package
 	$(Q)$(MAKE) generated
 	$(Q)packaging/build-$@.sh
-deb-test: deb
-	$(Q)packaging/test-deb.sh
+packages-test: deb rpm
+	$(Q)packaging/test-packages.sh
 dist:
 	$(Q)$(DEPS) build
 	$(Q)$(MAKE) generated

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The half of test-deb.sh that runs inside the booted root. Has only what a minimal Debian has: no curl.
+# The half of test-packages.sh that runs inside the booted root. Has only what a minimal Debian has: no curl.
+# usage: inside.sh deb|rpm
 set -u
+kind=$1
 passed=0 failed=0
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
@@ -34,11 +36,25 @@ within() { # SECONDS COMMAND...: until it succeeds
 	done
 }
 counter_is() { http GET "/api/v1/query?query=pkgtest_hits_total" | grep -F "\"$1\"]"; }
+install_package() {
+	case $kind in
+	deb) dpkg -i /test/package ;;
+	rpm) rpm -U --force --nodeps /test/package ;;
+	esac
+}
+remove_package() {
+	case $kind in
+	deb) dpkg --remove belfry ;;
+	rpm) rpm -e --nodeps belfry ;;
+	esac
+}
 mode_of() { [ "$(stat -c '%a %U:%G' "$1")" = "$2" ] || { stat -c '%a %U:%G %n' "$1" && false; }; }
 property() { systemctl show -p "$1" --value belfry; }
 is() { [ "$1" = "$2" ] || { echo "$1 instead of $2" && false; }; }
 
-expect 'the package installs' dpkg -i /test/belfry.deb
+expect 'the package installs' install_package
+# A Debian package starts its service, an rpm leaves that to the administrator.
+[ "$kind" = deb ] || expect 'the service starts' systemctl start belfry
 expect 'the service is active' systemctl is-active belfry
 expect 'the service starts at boot' systemctl is-enabled belfry
 expect 'it is ready' within 5 ready
@@ -69,7 +85,7 @@ kill -KILL "$before"
 expect 'it comes back after kill -9' within 10 restarted
 expect 'what was acknowledged is still there' within 5 counter_is 3
 
-expect 'the same package again restarts it' dpkg -i /test/belfry.deb
+expect 'the same package again restarts it' install_package
 expect 'and it is ready again' within 5 ready
 expect 'a counter goes on' within 5 counter_is 3
 
@@ -79,12 +95,16 @@ expect 'within 5 seconds' [ $((SECONDS - began)) -le 5 ]
 expect 'and cleanly' is "$(property Result)" success
 expect 'it starts again' systemctl start belfry
 
-expect 'the package can be removed' dpkg --remove belfry
+expect 'the package can be removed' remove_package
 expect 'which stops the service' eval '! systemctl is-active belfry'
-expect 'and keeps data and configuration' test -e /var/lib/belfry -a -e /etc/belfry/belfry.yml
-expect 'the package can be purged' dpkg --purge belfry
-expect 'which leaves no file behind' eval \
-	'! ls -d /var/lib/belfry /etc/belfry /usr/share/belfry /run/belfry /lib/systemd/system/belfry.service'
+expect 'and keeps the data' test -d /var/lib/belfry
+expect 'and takes its program along' test ! -e /usr/bin/belfry
+if [ "$kind" = deb ]; then
+	expect 'and keeps the configuration' test -e /etc/belfry/belfry.yml
+	expect 'the package can be purged' dpkg --purge belfry
+	expect 'which leaves no file behind' eval \
+		'! ls -d /var/lib/belfry /etc/belfry /usr/share/belfry /run/belfry /lib/systemd/system/belfry.service'
+fi
 
 [ "$failed" -eq 0 ] || journalctl -u belfry --no-pager | tail -n 40
 echo "$passed passed, $failed failed"
