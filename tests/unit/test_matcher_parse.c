@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Alertmanager's matcher strings in both grammars. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/matcher_parse.h"
+
+static const struct {
+	const char *text;
+	const char *want; /* op name=value pairs, NULL: refused */
+} cases[] = {
+	{"", ""},
+	{"{}", ""},
+	{"{foo=bar}", "=foo:bar;"},
+	{"{foo=bar,}", "=foo:bar;"},
+	{"{foo!=bar}", "!foo:bar;"},
+	{"{foo=~[a-z]+}", "~foo:[a-z]+;"},
+	{"foo!~[a-z]+", "^foo:[a-z]+;"},
+	{"foo = bar , bar != \"b,z\"", "=foo:bar;!bar:b,z;"},
+	{"{\"foo\"=\"bar\"}", "=foo:bar;"},
+	{"{\"foo\"=~\"\\\\d+\"}", "~foo:\\d+;"},
+	{"{\"foo\"=\"\\xf0\\x9f\\x99\\x82\"}", "=foo:\xf0\x9f\x99\x82;"},
+	{"{\"foo\"=\"\\U0001f642\\101\"}", "=foo:\xf0\x9f\x99\x82"
+					   "A;"},
+	{"foo\xf0\x9f\x99\x82=bar", "=foo\xf0\x9f\x99\x82:bar;"},
+	{"foo=\"\\xf0\"", "=foo:\\xf0;"}, /* the classic grammar wins: spurious escape */
+	{"foo=!bar\\n", "=foo:!bar\n;"},  /* classic only */
+	{"foo=\"b\\\"r\"", "=foo:b\"r;"},
+	{"foo=\"\"", "=foo:;"},
+	{"foo=", "=foo:;"},
+	{"severity=~\"warning|critical\"", "~severity:warning|critical;"},
+	{"foo!bar", NULL},
+	{"foo", NULL},
+	{"=bar", NULL},
+	{",", NULL},
+	{"foo=bar,,", NULL},
+	{"foo=\"bar", NULL},
+	{"\"foo\"=\"bar", NULL},
+	{"{\"foo\"=bar", NULL},
+	{"\"foo\"=bar}", NULL},
+	{"{\"foo\"=bar}}", NULL},
+	{"{\"foo\"=bar} x", NULL},
+	{"\"foo\"=\"\\q\"", NULL},
+	{"\"foo\"=\"\\400\"", NULL},
+	{"\"foo\"=\"\\ud800\"", NULL},
+	{"\"\"=\"x\"", NULL},
+	{"foo=~\"a(\"", NULL},
+	{"foo=\"\xff\"", NULL},
+};
+
+START_TEST(matchers_of_both_grammars_are_read)
+{
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct arena a;
+		struct matcher *m = NULL;
+		struct err e = {0};
+		struct buf b;
+		size_t n = 0;
+		int r;
+
+		arena_init(&a, 1u << 20);
+		buf_init(&b, 1000);
+		r = matchers_parse(&a, str_c(cases[i].text), &m, &n, &e);
+		ck_assert_msg((r == 0) == (cases[i].want != NULL), "%s: %s", cases[i].text, e.msg);
+		for (size_t k = 0; r == 0 && k < n; k++) {
+			buf_ch(&b, "=!~^"[m[k].op]);
+			buf_str(&b, m[k].name);
+			buf_ch(&b, ':');
+			buf_str(&b, m[k].value);
+			buf_ch(&b, ';');
+			matcher_fini(&m[k]);
+		}
+		if (r == 0)
+			ck_assert_str_eq(b.p != NULL ? b.p : "", cases[i].want);
+		else
+			ck_assert(e.msg[0] != '\0');
+		buf_fini(&b);
+		arena_fini(&a);
+	}
+}
+END_TEST
+
+START_TEST(an_error_carries_its_place)
+{
+	struct arena a;
+	struct matcher *m;
+	struct err e = {0};
+	size_t n;
+
+	arena_init(&a, 1u << 20);
+	ck_assert_int_eq(matchers_parse(&a, STR("foo=bar, b!x"), &m, &n, &e), -1);
+	ck_assert_uint_eq(e.off, 9);
+	ck_assert_int_eq(matchers_parse(&a, STR("foo=bar, b=~\"(\""), &m, &n, &e), -1);
+	ck_assert_uint_eq(e.off, 9);
+	arena_fini(&a);
+}
+END_TEST
+
+START_TEST(too_many_matchers_are_refused)
+{
+	struct arena a;
+	struct matcher *m;
+	struct err e = {0};
+	struct buf b;
+	size_t n;
+
+	arena_init(&a, 1u << 20);
+	buf_init(&b, 10000);
+	for (unsigned i = 0; i <= MATCHERS_MAX; i++)
+		buf_c(&b, "a=b,");
+	ck_assert_int_eq(matchers_parse(&a, buf_view(&b), &m, &n, &e), -1);
+	buf_fini(&b);
+	arena_fini(&a);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("matcher_parse");
+	TCase *tc = tcase_create("matcher_parse");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(tc, matchers_of_both_grammars_are_read);
+	tcase_add_test(tc, an_error_carries_its_place);
+	tcase_add_test(tc, too_many_matchers_are_refused);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
