@@ -50,8 +50,10 @@
 #define LIMIT_HTTP_HEAD_MS    10000        /* total time for the head */
 #define LIMIT_HTTP_BODY_MS    60000        /* total time for the body */
 #define LIMIT_HTTP_STALL_MS   30000        /* a reader that takes nothing for this long is cut */
+#define LIMIT_HTTP_IDLE_MS    300000       /* a kept-alive connection without a request */
 #define LIMIT_HTTP_BODY       (1u << 20)   /* body of an ordinary API request */
 #define LIMIT_HTTP_WRITE_BODY (32u << 20)  /* compressed body of remote write */
+#define LIMIT_HTTP_IN_BYTES   (256u << 20) /* all request bodies being read or worked at */
 #define LIMIT_HTTP_OUT_BYTES  (256u << 20) /* all reply bytes waiting to be sent */
 #define LIMIT_HTTP_BACKLOG    4096         /* listen(2) backlog */
 #define LIMIT_DECODED_BYTES   (32u << 20)  /* one remote-write body after snappy */

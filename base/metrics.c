@@ -129,6 +129,16 @@ static struct metric *make_l(
 	return m;
 }
 
+struct metric *metric_counter_text(const char *name, const char *help, struct str labels)
+{
+	struct metric *m;
+
+	(void)pthread_mutex_lock(&lock);
+	m = cell(name, help, labels, KIND_COUNTER, true);
+	(void)pthread_mutex_unlock(&lock);
+	return m;
+}
+
 struct metric *metric_counter_l(
 	const char *name, const char *help, const char *label, struct str value)
 {

@@ -25,6 +25,8 @@ struct metric *metric_counter_l(
 	const char *name, const char *help, const char *label, struct str value);
 struct metric *metric_gauge_l(
 	const char *name, const char *help, const char *label, struct str value);
+/* `labels` as rendered text that is copied. */
+struct metric *metric_counter_text(const char *name, const char *help, struct str labels);
 /* A gauge or counter whose value is asked for when it is exposed; fn must be quick and thread-safe.
  * fn NULL unregisters (a closed part must do this). */
 void metric_gauge_fn(

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server - HTTP behind evhttp with what evhttp lacks: own listener and backlog, connection cap,
- * total deadlines for head and body, streamed replies with a cap on all output, NUL-free paths,
+ * server - HTTP/1.1 on libevent's event base, with its own strict head parser, connection cap,
+ * total deadlines for head and body, caps on all bytes waiting in and out, NUL-free paths,
  * Host check, same-origin check for what changes state, gzip.
+ *
+ * Not evhttp: libevent 2.1.12 gives no hook between head and body (so no body limit by route and
+ * no cap on what all bodies hold), keeps whole replies a second time in its buffers, cannot tell
+ * that a client hung up while its request is worked at, has no limit of connections, and its
+ * parser had two request-smuggling CVEs that not every distribution fixed.
  *
  * The server lives on the loop thread. A handler runs where its route says; it owns the request
  * until it calls http_finish (any thread, exactly once, also later from a callback).
@@ -35,14 +40,20 @@ struct http_server;
 struct http_req;
 
 struct http_route {
-	const char
-		*path; /* exact, or with one trailing or inner "*" segment: /api/v1/label/.../values
-			  is "/api/v1/label/ * /values" without blanks */
+	const char *path; /* exact, or with one trailing or inner "*" segment:
+			     /api/v1/label/.../values is "/api/v1/label/ * /values" without blanks;
+			     a trailing "*" takes the whole rest and comes after all others */
 	unsigned methods; /* enum http_method bits */
 	enum http_where where;
 	size_t body_max;    /* 0: LIMIT_HTTP_BODY */
 	bool changes_state; /* needs POST/PUT/DELETE and, from a browser, the same origin */
 	void (*handle)(struct http_req *req, void *arg);
+};
+
+/* Bounds of the server; 0 takes the default from limits.h. Real time: tests make them small. */
+struct http_limits {
+	int head_ms, body_ms, stall_ms, idle_ms;
+	size_t conns, in_bytes, out_bytes;
 };
 
 struct http_opts {
@@ -52,6 +63,7 @@ struct http_opts {
 	bool insecure; /* beyond loopback without authentication */
 	struct pool *query_pool, *ingest_pool;
 	void *arg; /* handed to every handler */
+	struct http_limits limits;
 };
 
 int http_server_new(struct http_server **out, struct loop *l, const struct http_opts *o,
