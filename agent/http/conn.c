@@ -96,10 +96,19 @@ void conn_reap(struct http_conn *c)
 	free(c);
 }
 
+/* Waits for a request, and none is on its way (one may have come since we looked last). */
+static bool is_idle(const struct http_conn *c)
+{
+	char byte;
+
+	return c->state == CONN_HEAD && c->in_n == 0 && !c->in_callback &&
+	       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 bool conn_drop_idle(struct http_server *s)
 {
 	for (struct http_conn *c = s->oldest; c != NULL; c = c->next) {
-		if (c->state == CONN_HEAD && c->in_n == 0 && !c->in_callback) {
+		if (is_idle(c)) {
 			conn_close(c);
 			conn_reap(c);
 			return true;
