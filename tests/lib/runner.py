@@ -21,5 +21,7 @@ def main():
     sys.stderr.flush()
     for _, reason in result.skipped:
         print(f"skipped: {reason}")
-    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed", flush=True)
+    # A class whose setUpClass failed is an error without a test that ran.
+    passed = max(0, result.testsRun - failed - len(result.skipped))
+    print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
