@@ -62,6 +62,7 @@
 /* --- PromQL --- */
 #define LIMIT_EXPR_BYTES    16384u    /* text of one expression */
 #define LIMIT_EXPR_DEPTH    200u      /* nodes from root to leaf; brackets while parsing */
+#define LIMIT_EXPR_REGEXES  128u      /* compiled regular expressions of one expression */
 #define LIMIT_QUERY_STEPS   11000     /* steps of one range query, as Prometheus */
 #define LIMIT_QUERY_SAMPLES 50000000u /* query.max_samples */
 #define LIMIT_QUERY_MEMORY  ((size_t)256 << 20) /* query.max_memory, one query's arena */
