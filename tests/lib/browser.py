@@ -170,7 +170,7 @@ class Browser:
 
     def wait(self, code, timeout=15.0):
         """Waits until an expression in the page is true."""
-        return wait_until(lambda: self.eval(code), timeout, code, every=0.05)
+        return wait_until(lambda: self.eval(f"Boolean({code})"), timeout, code, every=0.05)
 
     def text(self, selector="body"):
         """The visible text of the first match; an empty string when there is none."""

@@ -85,7 +85,7 @@ function fillCard(card, alert) {
 		runbook ? link(runbook, "Runbook", "a.button") : null,
 		dashboard ? link(dashboard, "Dashboard", "a.button") : null,
 		alert.rule?.query ? link(queryLink(alert.rule.query), "Graph", "a.button") : null,
-	].filter(Boolean));
+	].filter((node) => node instanceof Element));
 }
 
 function place(container, alerts, seen) {
