@@ -84,7 +84,9 @@ function makePlot(data, onZoom) {
 		scales: { x: { time: true } },
 		axes: [axis(timeMarks, 44), axis(valueMarks, 60)],
 		series: [{}, ...shown.names.map((_, i) => ({
-			label: String(i), stroke: color(i), width: 1.6, spanGaps: false, points: { show: false },
+			label: String(i), stroke: color(i), width: 1.6, spanGaps: false,
+			// A line needs two neighbours: few values are shown as points.
+			points: { show: (u) => u.data[i + 1].filter((v) => v !== null).length < 4, size: 5 },
 			show: !shown.hidden.has(i),
 		}))],
 		hooks: {
