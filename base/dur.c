@@ -8,6 +8,7 @@
  */
 #include "base/dur.h"
 
+#include "base/assert.h"
 #include "base/num.h"
 
 #define MS_SECOND INT64_C(1000)
@@ -104,6 +105,7 @@ void dur_print(struct buf *b, int64_t ms)
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		uint64_t unit = (uint64_t)units[i].ms;
 
+		ASSERT(unit > 0);
 		if (left < unit || (units[i].exact_only && left % unit != 0))
 			continue;
 		buf_u64(b, left / unit);

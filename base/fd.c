@@ -48,10 +48,12 @@ int fd_addr_parse(struct str s, struct fd_addr *out, struct err *e)
 	if (!str_to_i64(port, &number) || number < 0 || number > 65535)
 		return err_set(e, ERR_INPUT, 0,
 			"address \"" STR_FMT "\": the port must be 0 to 65535", STR_ARG(whole));
-	if (host.n >= sizeof host_c || memchr(host.p, '\0', host.n) != NULL)
+	if (host.n >= sizeof host_c ||
+		(host.n > 0 && memchr(host.p, '\0', host.n) != NULL))
 		return err_set(
 			e, ERR_INPUT, 0, "address \"" STR_FMT "\": bad host", STR_ARG(whole));
-	memcpy(host_c, host.p, host.n);
+	if (host.n > 0)
+		memcpy(host_c, host.p, host.n);
 	host_c[host.n] = '\0';
 	(void)snprintf(port_c, sizeof port_c, "%lld", number);
 	rc = getaddrinfo(host.n > 0 ? host_c : NULL, port_c, &hints, &res);
@@ -144,7 +146,7 @@ close_fd:
 
 int fd_port(int fd)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof ss;
 	struct sockaddr_in in;
 	struct sockaddr_in6 in6;

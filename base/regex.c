@@ -185,6 +185,7 @@ static struct regex *make(struct str pattern, bool search, struct err *e)
 	struct regex *re;
 	bool need_re2 = true;
 
+	ASSERT(pattern.p != NULL || pattern.n == 0);
 	if (pattern.n > LIMIT_REGEX_BYTES) {
 		err_set(e, ERR_LIMIT, 0, "regular expression of %zu bytes, at most %u are taken",
 			pattern.n, LIMIT_REGEX_BYTES);

@@ -92,6 +92,7 @@ static bool read_class(struct reader *r, struct strings *out)
 	return out->n > 0 && !at_quantifier(r);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): bounded by DEPTH_MAX in read_alternatives. */
 static bool read_group(struct reader *r, unsigned depth, struct strings *out)
 {
 	r->p++;
@@ -138,6 +139,7 @@ static bool multiply(struct reader *r, struct strings *acc, const struct strings
 	return true;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): bounded by DEPTH_MAX in read_alternatives. */
 static bool read_sequence(struct reader *r, unsigned depth, struct strings *out)
 {
 	out->v = ARENA_ARRAY(r->a, 1, struct str);
@@ -164,9 +166,8 @@ static bool read_sequence(struct reader *r, unsigned depth, struct strings *out)
 	return true;
 }
 
-/* Recursion is bounded by DEPTH_MAX groups. */
-static bool read_alternatives(
-	struct reader *r, unsigned depth, struct strings *out) /* NOLINT(misc-no-recursion) */
+/* NOLINTNEXTLINE(misc-no-recursion): bounded by DEPTH_MAX groups, checked here. */
+static bool read_alternatives(struct reader *r, unsigned depth, struct strings *out)
 {
 	size_t cap = 1;
 
