@@ -5,6 +5,7 @@
 Screenshots are left in build/screenshots for people to look at.
 """
 
+import json
 import pathlib
 import sys
 import unittest
@@ -153,6 +154,31 @@ class Page(unittest.TestCase):
         self.page.wait("document.querySelector('#notifications-body td')")
         self.assertIn("ops", self.page.text("#notifications-body"))
         self.assertIn("page:one", self.page.text("#rules-body"))
+
+    def call(self, module, code):
+        """A function of one of the page's modules, called in the page."""
+        return self.page.eval(f"import('/js/{module}.js').then((m) => m.{code})")
+
+    def test_numbers_and_times_are_said_shortly(self):
+        self.open()
+        for code, want in (
+            ("num(0)", "0"), ("num(42.5)", "42.5"), ("num(1234567)", "1.23M"), ("num(9999)", "9999"),
+            ("num(12000)", "12k"), ("num(0.000012)", "1.20e-5"), ("num(-Infinity)", "−Inf"),
+            ("num(NaN)", "NaN"), ("num(100)", "100"), ("num(1e12)", "1T"),
+            ("bytes(1536)", "1.5 KiB"), ("bytes(12)", "12 B"),
+            ("span(0.85)", "850ms"), ("span(59.9)", "59s"), ("span(185)", "3m 05s"),
+            ("span(7800)", "2h 10m"), ("span(356400)", "4d 3h"),
+        ):
+            self.assertEqual(self.call("dom", code), want, code)
+
+    def test_metrics_text_and_matrices_are_read_exactly(self):
+        self.open()
+        text = r'a_total{x="q\"}{\n",y="2"} 3 1700000000\n# HELP\na_total{x="r"} 4\nb +Inf\n'
+        self.assertEqual(self.call("api", f"sum(m.parseMetrics('{text}'), 'a_total')"), 7)
+        self.assertEqual(self.call("api", f"sum(m.parseMetrics('{text}'), 'a_total', {{x: 'r'}})"), 4)
+        matrix = '[{"metric": {}, "values": [[10, "1"], [30, "NaN"], [40, "4"]]}]'
+        self.assertEqual(self.call("chart", f"columns({matrix}, 10, 40, 10)"),
+                         [[10, 20, 30, 40], [1, None, None, 4]])
 
     def test_a_narrow_screen_needs_no_sideways_scrolling(self):
         self.page.resize(360, 780)

@@ -101,8 +101,8 @@ export function showTiles(known, now) {
 	tiles.push(tile("Rules evaluated", worst ? `${span(worst.age)}` : "–", worst ? "ago" : "no groups yet",
 		worst && isLate(worst) ? "critical" : ""));
 	if (known.metrics) {
-		const failing = receivers(known.metrics).filter((r) => r.failedNow).length;
-		const queued = sum(known.metrics, QUEUED) ?? 0;
+		const failing = receivers(known.metrics).filter((r) => r.state === "failing").length;
+		const queued = sum(known.metrics, "belfry_notify_outbox_rows") ?? 0;
 		tiles.push(tile("Notifications", failing > 0 ? `${failing} failing` : "fine",
 			`${num(queued)} queued`, failing > 0 ? "critical" : ""));
 	}
@@ -152,62 +152,75 @@ function lastScrape(target, now) {
 	return Number.isFinite(at) && at > 0 ? el("span.ago", { "data-at": at }, `${span((now - at) / 1000)} ago`) : "never";
 }
 
-const QUEUED = ["belfry_notifications_queued", "belfry_outbox_queued", "belfry_notify_outbox_rows",
-	"belfry_notifications_outbox_rows"];
-const SENT = ["belfry_notifications_total", "belfry_notifications_sent_total", "belfry_notify_sent_total"];
-const FAILED = ["belfry_notifications_failed_total", "belfry_notify_failed_total"];
-const lastFailed = new Map();
+const NOTIFY = {
+	sent: "belfry_notify_sent_total",
+	failed: "belfry_notify_failed_total",
+	retries: "belfry_notify_retries_total",
+	queued: "belfry_notify_queued",
+	last: "belfry_notify_last_success_timestamp_seconds",
+};
+const before = new Map(); // integration → what receivers() said last time
 
-/** One row per receiver and integration out of the metrics. */
+/** One row per integration (a receiver's Slack, mail, webhook) out of the metrics. */
 export function receivers(found) {
 	const rows = new Map();
-	const add = (names, field) => {
-		const name = names.find((n) => found.has(n));
-		for (const { labels, value } of name ? found.get(name) : []) {
-			const key = `${labels.receiver ?? ""}\u0000${labels.integration ?? ""}`;
-			const row = rows.get(key) ?? { receiver: labels.receiver ?? "", integration: labels.integration ?? "",
-				sent: 0, failed: 0, reasons: {} };
+	for (const [field, name] of Object.entries(NOTIFY)) {
+		for (const { labels, value } of found.get(name) ?? []) {
+			const key = labels.integration ?? labels.receiver ?? "";
+			const row = rows.get(key) ?? { name: key, sent: 0, failed: 0, retries: 0, queued: 0, last: 0 };
 			row[field] += value;
-			if (field === "failed" && value > 0 && labels.reason) {
-				row.reasons[labels.reason] = value;
-			}
 			rows.set(key, row);
 		}
-	};
-	add(SENT, "sent");
-	add(FAILED, "failed");
-	for (const [key, row] of rows) {
-		const before = lastFailed.get(key);
-		row.failedNow = Boolean(before && (row.failed > before.failed
-			|| (before.failing && row.sent <= before.sent)));
 	}
-	return [...rows.values()];
+	for (const row of rows.values()) {
+		row.state = stateOf(row, before.get(row.name));
+	}
+	return [...rows.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Remembers the totals, so that the next call of receivers() can say what fails now. */
+/** Failing: attempts failed since the last look, and none succeeded after that. */
+function stateOf(row, was) {
+	const worse = was && (row.failed > was.failed || row.retries > was.retries);
+	const better = was && row.sent > was.sent;
+	if (worse || (was?.state === "failing" && !better) || (!was && row.failed + row.retries > 0 && row.last === 0)) {
+		return "failing";
+	}
+	if (row.queued > 0) {
+		return "waiting";
+	}
+	return row.sent > 0 ? "fine" : "unused";
+}
+
+/** Remembers the rows, so that the next call of receivers() can say what fails now. */
 export function rememberReceivers(found) {
 	for (const row of receivers(found)) {
-		lastFailed.set(`${row.receiver}\u0000${row.integration}`,
-			{ failed: row.failed, sent: row.sent, failing: row.failedNow });
+		before.set(row.name, row);
 	}
 }
+
+const NOTIFY_STATES = {
+	failing: ["bad", "✕ failing"], waiting: ["warn", "… waiting"], fine: ["ok", "● fine"],
+	unused: ["unknown", "nothing sent yet"],
+};
 
 export function showNotifications(found) {
 	const rows = receivers(found);
 	rebuild(byId("notifications-body"), JSON.stringify(rows), () => {
 		if (rows.length === 0) {
 			return el("div.empty",
-				el("p", el("strong", "No notification has been sent since belfry started.")),
-				el("p", "Receivers stand in belfry.yml as in Alertmanager; this sends a test message:"),
-				el("pre", "belfry notify test RECEIVER"));
+				el("p", el("strong", "Nobody would be told.")),
+				el("p", "Receivers and a route stand in belfry.yml, as in Alertmanager:"),
+				el("pre", "route: {receiver: on-call}\nreceivers:\n  - name: on-call\n    slack_configs:\n" +
+					"      - api_url: https://hooks.slack.com/services/…"));
 		}
-		return table(["Receiver", "By", "Sent", "Failed", "State"], rows.map((r) => ({
-			kind: r.failedNow ? "bad" : "",
-			cells: [r.receiver, r.integration, num(r.sent),
-				num(r.failed) + (Object.keys(r.reasons).length > 0
-					? ` (${Object.entries(r.reasons).map(([k, v]) => `${k} ${num(v)}`).join(", ")})` : ""),
-				r.failedNow ? el("span.health.bad", "✕ failing") : el("span.health.ok", "● fine")],
-		})));
+		return table(["Receiver", "State", "Sent", "Waiting", "Retried", "Given up", "Last accepted"], rows.map((r) => {
+			const [kind, words] = NOTIFY_STATES[r.state];
+			return {
+				kind: r.state === "failing" ? "bad" : "",
+				cells: [r.name, el(`span.health.${kind}`, words), num(r.sent), num(r.queued), num(r.retries), num(r.failed),
+					r.last > 0 ? el("span.ago", { "data-at": r.last * 1000 }, "") : "never"],
+			};
+		}));
 	});
 }
 
