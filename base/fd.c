@@ -48,8 +48,7 @@ int fd_addr_parse(struct str s, struct fd_addr *out, struct err *e)
 	if (!str_to_i64(port, &number) || number < 0 || number > 65535)
 		return err_set(e, ERR_INPUT, 0,
 			"address \"" STR_FMT "\": the port must be 0 to 65535", STR_ARG(whole));
-	if (host.n >= sizeof host_c ||
-		(host.n > 0 && memchr(host.p, '\0', host.n) != NULL))
+	if (host.n >= sizeof host_c || (host.n > 0 && memchr(host.p, '\0', host.n) != NULL))
 		return err_set(
 			e, ERR_INPUT, 0, "address \"" STR_FMT "\": bad host", STR_ARG(whole));
 	if (host.n > 0)
