@@ -19,7 +19,7 @@
 #include "agent/notify_systemd.h"
 #include "agent/routes.h"
 #include "agent/self.h"
-#include "agent/store_source.h"
+#include "rules/store_source.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

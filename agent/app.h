@@ -29,7 +29,7 @@ struct app {
 	struct pool *query_pool, *ingest_pool;
 	struct store *store;
 	struct state *state;
-	struct select_source source; /* the store as PromQL sees it (agent/store_source.c) */
+	struct select_source source; /* the store as PromQL sees it (rules/store_source.c) */
 	struct http_client *scrape_client, *notify_client;
 	struct http_server *http;
 	struct rules *rules;

@@ -127,6 +127,41 @@ struct labels labels_copy(struct arena *a, struct labels ls)
 	return a->failed ? (struct labels){NULL, 0} : (struct labels){v, ls.n};
 }
 
+struct labels labels_clone(struct labels ls)
+{
+	size_t bytes = 0;
+	struct label *v;
+	char *p;
+
+	for (size_t i = 0; i < ls.n; i++)
+		bytes += ls.v[i].name.n + ls.v[i].value.n + 2;
+	v = malloc(ls.n * sizeof *v + bytes + 1);
+	ASSERT(v != NULL);
+	p = (char *)(v + ls.n);
+	for (size_t i = 0; i < 2 * ls.n; i++) {
+		const struct label *from = &ls.v[i / 2];
+		struct str s = i % 2 == 0 ? from->name : from->value;
+
+		if (s.n > 0)
+			memcpy(p, s.p, s.n);
+		p[s.n] = '\0';
+		if (i % 2 == 0)
+			v[i / 2].name = str_n(p, s.n);
+		else
+			v[i / 2].value = str_n(p, s.n);
+		p += s.n + 1;
+	}
+	return (struct labels){v, ls.n};
+}
+
+void labels_unclone(struct labels ls)
+{
+	void *block;
+
+	memcpy(&block, &ls.v, sizeof block); /* the view is const, its block is ours */
+	free(block);
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct label *x = a, *y = b;

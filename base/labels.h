@@ -43,6 +43,10 @@ uint64_t labels_hash_without(struct labels ls, const struct str *names, size_t n
 uint64_t labels_fingerprint(struct labels ls);
 /* Deep copy; v is NULL and n 0 on refusal (check a->failed). */
 struct labels labels_copy(struct arena *a, struct labels ls);
+/* Deep copy in one malloc'ed block: labels_unclone frees it. Aborts without memory: bound the
+ * number of sets yourself. */
+struct labels labels_clone(struct labels ls);
+void labels_unclone(struct labels ls);
 /* Sort an array in place, drop empty values; returns false when a name stands twice. */
 bool labels_sort(struct label *v, size_t *n);
 /* {a="b", c="d"}; with metric_name the name stands before the braces: up{job="x"}. */

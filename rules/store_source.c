@@ -3,7 +3,7 @@
  * store_source - hands the store to PromQL as a struct of functions. A select_set is a store_sel
  * under another name: the column structs have the same meaning, field by field.
  */
-#include "agent/store_source.h"
+#include "rules/store_source.h"
 
 static struct store_sel *sel_of(struct select_set *set)
 {

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rule_set - loads rule files; see rule_set.h. Every mistake is told with its place, errors inside
+ * an expression or a template at the byte where they stand.
+ */
+#include "rules/rule_set.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/dur.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/yaml.h"
+
+struct loader {
+	struct rule_set *rs;
+	struct arena *a;       /* the set's */
+	struct arena *scratch; /* lives as long as the diagnostics: file texts and YAML nodes */
+	struct str path;       /* of the file, in the set's arena */
+	struct diag *d;
+	bool experimental;
+	const struct diag_file *file;
+	struct rule_group_def *groups; /* growing */
+	size_t cap;
+};
+
+static const struct str group_keys[] = {{"name", 4}, {"interval", 8}, {"query_offset", 12},
+	{"limit", 5}, {"labels", 6}, {"rules", 5}};
+static const struct str rule_keys[] = {{"record", 6}, {"alert", 5}, {"expr", 4}, {"for", 3},
+	{"keep_firing_for", 15}, {"labels", 6}, {"annotations", 11}};
+
+static void check_keys(const struct loader *l, const struct yaml_node *map, const struct str *keys,
+	size_t n, const char *where)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		const struct yaml_node *k = map->pairs[i].key;
+		struct str near;
+		bool known = false;
+
+		for (size_t j = 0; j < n; j++)
+			known = known || str_eq(k->scalar, keys[j]);
+		if (known)
+			continue;
+		near = diag_nearest(k->scalar, keys, n);
+		if (near.n > 0)
+			diag_error(l->d, k->pos,
+				"unknown key \"" STR_FMT "\" in %s, did you mean \"" STR_FMT "\"?",
+				STR_ARG(k->scalar), where, STR_ARG(near));
+		else
+			diag_error(l->d, k->pos, "unknown key \"" STR_FMT "\" in %s",
+				STR_ARG(k->scalar), where);
+	}
+}
+
+/* A scalar's text; NULL view and an error when it is something else. */
+static bool scalar(
+	const struct loader *l, const struct yaml_node *n, const char *what, struct str *out)
+{
+	if (n != NULL && n->kind == YAML_SCALAR) {
+		*out = n->scalar;
+		return true;
+	}
+	if (n != NULL && n->kind == YAML_NULL)
+		*out = (struct str){"", 0};
+	else if (n != NULL)
+		diag_error(l->d, n->pos, "%s must be a text", what);
+	return n != NULL && n->kind == YAML_NULL;
+}
+
+static int64_t duration(
+	const struct loader *l, const struct yaml_node *n, const char *what, int64_t absent)
+{
+	struct str s;
+	struct err e;
+	int64_t ms;
+
+	if (n == NULL || !scalar(l, n, what, &s))
+		return absent;
+	if (dur_parse(s, &ms, &e) == 0)
+		return ms;
+	diag_error(l->d, n->pos, "%s: \"" STR_FMT "\" is not a duration; write 30s, 5m or 1h30m",
+		what, STR_ARG(s));
+	return absent;
+}
+
+/* --- labels and annotations --- */
+
+static const struct template *parse_template(const struct loader *l, const struct yaml_node *v)
+{
+	const struct template *t;
+	struct err e;
+
+	if (!str_has(v->scalar, STR("{{")))
+		return NULL;
+	t = template_parse(l->a, v->scalar, &e);
+	if (t == NULL)
+		diag_error(l->d, yaml_scalar_pos(v, e.off, 1), "template: %s", e.msg);
+	return t;
+}
+
+static bool name_ok(struct str s)
+{
+	return s.n > 0 && s.n <= LIMIT_LABEL_NAME && str_is_utf8(s) &&
+	       memchr(s.p, '\0', s.n) == NULL;
+}
+
+static void texts(const struct loader *l, const struct yaml_node *map, const char *what,
+	bool labels, const struct rule_text **out, size_t *n)
+{
+	struct rule_text *v;
+
+	*n = 0;
+	if (map == NULL || map->kind == YAML_NULL)
+		return;
+	if (map->kind != YAML_MAP) {
+		diag_error(l->d, map->pos, "%s must be a map of names to texts", what);
+		return;
+	}
+	v = ARENA_ARRAY(l->a, map->n, struct rule_text);
+	for (size_t i = 0; v != NULL && i < map->n; i++) {
+		const struct yaml_node *key = map->pairs[i].key, *val = map->pairs[i].value;
+		struct str text;
+
+		if (!name_ok(key->scalar) || (labels && str_eq(key->scalar, LABEL_NAME))) {
+			diag_error(l->d, key->pos, "invalid %s name \"" STR_FMT "\"",
+				labels ? "label" : "annotation", STR_ARG(key->scalar));
+			continue;
+		}
+		if (!scalar(l, val, what, &text))
+			continue;
+		v[*n] = (struct rule_text){
+			arena_str(l->a, key->scalar), arena_str(l->a, text), NULL};
+		v[*n].t = parse_template(l, val);
+		(*n)++;
+	}
+	*out = v;
+}
+
+static struct labels plain_labels(const struct loader *l, const struct yaml_node *map)
+{
+	const struct rule_text *v = NULL;
+	struct label *out;
+	size_t n;
+
+	texts(l, map, "labels", true, &v, &n);
+	out = ARENA_ARRAY(l->a, n, struct label);
+	if (out == NULL)
+		return (struct labels){NULL, 0};
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct label){v[i].name, v[i].text};
+	(void)labels_sort(out, &n); /* names are unique: YAML refused duplicates */
+	return (struct labels){out, n};
+}
+
+/* --- rules --- */
+
+static void rule_key(const struct loader *l, const struct rule_group_def *g, struct rule_def *r)
+{
+	struct buf b;
+
+	buf_init(&b, (size_t)4 << 20);
+	buf_str(&b, r->query);
+	for (size_t i = 0; i < r->n_labels; i++) {
+		buf_ch(&b, '\0');
+		buf_str(&b, r->labels[i].name);
+		buf_ch(&b, '\0');
+		buf_str(&b, r->labels[i].text);
+	}
+	r->key = arena_printf(l->a, "%.*s;%.*s;%016llx", (int)g->key.n, g->key.p, (int)r->name.n,
+		r->name.p, (unsigned long long)hash_fixed(b.p != NULL ? b.p : "", b.n));
+	buf_fini(&b);
+}
+
+static void expression(const struct loader *l, const struct yaml_node *n, struct rule_def *r)
+{
+	struct buf b;
+	struct err e;
+	struct str text;
+	const char *op;
+
+	if (!scalar(l, n, "expr", &text))
+		return;
+	if (str_trim(text).n == 0) {
+		diag_error(l->d, n->pos, "expr is empty");
+		return;
+	}
+	r->expr_text = arena_str(l->a, text);
+	r->expr = pq_parse(l->a, r->expr_text, l->experimental, &e);
+	if (r->expr == NULL) {
+		diag_error(l->d, yaml_scalar_pos(n, e.off, 1), "PromQL: %s", e.msg);
+		return;
+	}
+	if (pq_expr_type(r->expr) != PQ_VECTOR && pq_expr_type(r->expr) != PQ_SCALAR)
+		diag_error(l->d, n->pos, "expr must give a vector or a scalar");
+	buf_init(&b, (size_t)1 << 20);
+	pq_expr_print(&b, r->expr);
+	r->query = arena_str(l->a, buf_view(&b));
+	buf_fini(&b);
+	if (r->is_alert && pq_expr_threshold(r->expr, &r->side, &r->threshold, &op))
+		(void)snprintf(r->op, sizeof r->op, "%.2s", op);
+	else
+		r->threshold = NAN;
+}
+
+static void only_alerts(const struct loader *l, const struct yaml_node *n, const char *key)
+{
+	if (n != NULL)
+		diag_error(
+			l->d, n->pos, "\"%s\" goes with an alert, not with a recording rule", key);
+}
+
+static void names(const struct loader *l, const struct yaml_node *map, struct rule_def *r)
+{
+	const struct yaml_node *record = yaml_get(map, STR("record")),
+			       *alert = yaml_get(map, STR("alert"));
+	struct str record_name = STR_NULL, alert_name = STR_NULL;
+
+	if (record != NULL)
+		(void)scalar(l, record, "record", &record_name);
+	if (alert != NULL)
+		(void)scalar(l, alert, "alert", &alert_name);
+	if (record_name.n > 0 && alert_name.n > 0)
+		diag_error(l->d, alert->pos, "a rule has either \"record\" or \"alert\", not both");
+	else if (record_name.n == 0 && alert_name.n == 0)
+		diag_error(l->d, map->pos, "a rule needs \"record\" or \"alert\"");
+	r->is_alert = alert_name.n > 0;
+	r->name = arena_str(l->a, r->is_alert ? alert_name : record_name);
+	if (!r->is_alert && r->name.n > 0 &&
+		(!name_ok(r->name) || memchr(r->name.p, '{', r->name.n) != NULL ||
+			memchr(r->name.p, ' ', r->name.n) != NULL))
+		diag_error(
+			l->d, record->pos, "invalid metric name \"" STR_FMT "\"", STR_ARG(r->name));
+	if (r->is_alert && !name_ok(r->name))
+		diag_error(l->d, alert->pos, "invalid alert name");
+}
+
+static void rule(const struct loader *l, const struct rule_group_def *g,
+	const struct yaml_node *map, struct rule_def *r)
+{
+	const struct yaml_node *expr;
+
+	if (map->kind != YAML_MAP) {
+		diag_error(l->d, map->pos,
+			"a rule must be a map with \"record\" or \"alert\" and \"expr\"");
+		return;
+	}
+	check_keys(l, map, rule_keys, ARRAY_LEN(rule_keys), "a rule");
+	r->line = map->pos.line;
+	names(l, map, r);
+	expr = yaml_get(map, STR("expr"));
+	if (expr == NULL)
+		diag_error(
+			l->d, map->pos, "rule \"" STR_FMT "\" has no \"expr\"", STR_ARG(r->name));
+	else
+		expression(l, expr, r);
+	if (!r->is_alert) {
+		only_alerts(l, yaml_get(map, STR("for")), "for");
+		only_alerts(l, yaml_get(map, STR("keep_firing_for")), "keep_firing_for");
+		only_alerts(l, yaml_get(map, STR("annotations")), "annotations");
+	}
+	r->for_ms = duration(l, yaml_get(map, STR("for")), "for", 0);
+	r->keep_firing_for_ms =
+		duration(l, yaml_get(map, STR("keep_firing_for")), "keep_firing_for", 0);
+	texts(l, yaml_get(map, STR("labels")), "labels", true, &r->labels, &r->n_labels);
+	texts(l, yaml_get(map, STR("annotations")), "annotations", false, &r->annotations,
+		&r->n_annotations);
+	if (r->expr != NULL)
+		rule_key(l, g, r);
+}
+
+/* --- groups and files --- */
+
+static struct rule_group_def *add_group(struct loader *l)
+{
+	struct rule_set *rs = l->rs;
+
+	if (rs->n == l->cap) {
+		size_t cap = l->cap > 0 ? l->cap * 2 : 32;
+		struct rule_group_def *v = ARENA_ARRAY(l->a, cap, struct rule_group_def);
+
+		if (v == NULL)
+			return NULL;
+		if (rs->n > 0)
+			memcpy(v, l->groups, rs->n * sizeof *v);
+		l->groups = v;
+		l->cap = cap;
+	}
+	return &l->groups[rs->n];
+}
+
+static void group_rules(
+	const struct loader *l, const struct yaml_node *seq, struct rule_group_def *g)
+{
+	struct rule_def *v;
+
+	if (seq == NULL || seq->kind == YAML_NULL)
+		return;
+	if (seq->kind != YAML_SEQ) {
+		diag_error(l->d, seq->pos, "rules must be a list");
+		return;
+	}
+	if (l->rs->n_rules + seq->n > LIMIT_RULES) {
+		diag_error(l->d, seq->pos, "more than %u rules", LIMIT_RULES);
+		return;
+	}
+	v = ARENA_ARRAY(l->a, seq->n, struct rule_def);
+	for (size_t i = 0; v != NULL && i < seq->n; i++)
+		rule(l, g, seq->items[i], &v[i]);
+	g->rules = v;
+	g->n = v != NULL ? seq->n : 0;
+}
+
+static void group_limit(const struct loader *l, const struct yaml_node *n, struct rule_group_def *g)
+{
+	unsigned long long v;
+	struct str s;
+
+	if (n == NULL || !scalar(l, n, "limit", &s))
+		return;
+	if (str_to_u64(s, &v))
+		g->limit = v;
+	else
+		diag_error(l->d, n->pos, "limit: \"" STR_FMT "\" is not a number", STR_ARG(s));
+}
+
+static void group(struct loader *l, const struct yaml_node *map, size_t first_of_file)
+{
+	struct rule_group_def *g = add_group(l);
+	const struct yaml_node *name;
+	struct str s = STR_NULL;
+
+	if (g == NULL || l->rs->n >= LIMIT_RULE_GROUPS) {
+		diag_error(l->d, map->pos, "too many rule groups");
+		return;
+	}
+	if (map->kind != YAML_MAP) {
+		diag_error(l->d, map->pos, "a group must be a map with \"name\" and \"rules\"");
+		return;
+	}
+	*g = (struct rule_group_def){.file = l->path};
+	check_keys(l, map, group_keys, ARRAY_LEN(group_keys), "a group");
+	name = yaml_get(map, STR("name"));
+	if (name == NULL || !scalar(l, name, "name", &s) || s.n == 0)
+		diag_error(l->d, name != NULL ? name->pos : map->pos, "a group needs a \"name\"");
+	g->name = arena_str(l->a, s);
+	for (size_t i = first_of_file; i < l->rs->n; i++) {
+		if (s.n > 0 && str_eq(l->groups[i].name, g->name))
+			diag_error(l->d, name->pos,
+				"group name \"" STR_FMT "\" is repeated in this file", STR_ARG(s));
+	}
+	g->key = arena_printf(
+		l->a, "%.*s;%.*s", (int)g->file.n, g->file.p, (int)g->name.n, g->name.p);
+	g->interval_ms = duration(l, yaml_get(map, STR("interval")), "interval", 0);
+	g->query_offset_ms = duration(l, yaml_get(map, STR("query_offset")), "query_offset", -1);
+	group_limit(l, yaml_get(map, STR("limit")), g);
+	g->labels = plain_labels(l, yaml_get(map, STR("labels")));
+	group_rules(l, yaml_get(map, STR("rules")), g);
+	l->rs->n_rules += g->n;
+	l->rs->n++;
+}
+
+static void document(struct loader *l, const struct yaml_node *doc)
+{
+	static const struct str top[] = {{"groups", 6}};
+	const struct yaml_node *groups;
+	size_t first = l->rs->n;
+
+	if (doc->kind == YAML_NULL)
+		return;
+	if (doc->kind != YAML_MAP) {
+		diag_error(l->d, doc->pos, "a rule file must be a map with \"groups\"");
+		return;
+	}
+	check_keys(l, doc, top, ARRAY_LEN(top), "a rule file");
+	groups = yaml_get(doc, STR("groups"));
+	if (groups == NULL || groups->kind == YAML_NULL)
+		return;
+	if (groups->kind != YAML_SEQ) {
+		diag_error(l->d, groups->pos, "groups must be a list");
+		return;
+	}
+	for (size_t i = 0; i < groups->n; i++)
+		group(l, groups->items[i], first);
+}
+
+static void load_file(struct loader *l, struct str path)
+{
+	struct diag_file *file = ARENA_NEW(l->scratch, struct diag_file);
+	const struct yaml_node *const *docs;
+	char *path_c = str_dup_c(path);
+	struct err e;
+	size_t n = 0;
+
+	if (file == NULL || path_c == NULL)
+		goto out;
+	file->path = arena_str(l->scratch, path);
+	l->path = arena_str(l->a, path);
+	l->file = file;
+	if (fd_read_file(path_c, LIMIT_YAML_BYTES, l->scratch, &file->text, &e) != 0) {
+		diag_error(l->d, (struct diag_pos){.file = file}, "%s", e.msg);
+		goto out;
+	}
+	docs = yaml_parse(l->scratch, file, l->d, &n);
+	if (docs != NULL && n > 1)
+		diag_error(l->d, docs[1]->pos, "a rule file holds one document, this is a second");
+	else if (docs != NULL && n == 1)
+		document(l, docs[0]);
+out:
+	free(path_c);
+}
+
+struct rule_set *rule_set_load(
+	const struct str *paths, size_t n, bool experimental, struct diag *d, struct arena *scratch)
+{
+	struct rule_set *rs = calloc(1, sizeof *rs);
+	struct loader l = {.rs = rs, .d = d, .experimental = experimental, .scratch = scratch};
+	size_t before = diag_errors(d);
+
+	if (rs == NULL)
+		return NULL;
+	arena_init(&rs->arena, (size_t)LIMIT_CONFIG_BYTES * 8);
+	l.a = &rs->arena;
+	for (size_t i = 0; i < n; i++)
+		load_file(&l, paths[i]);
+	rs->groups = l.groups;
+	if (rs->arena.failed)
+		diag_error(d, (struct diag_pos){0},
+			"the rule files need more memory than %zu bytes", rs->arena.limit);
+	if (diag_errors(d) == before)
+		return rs;
+	rule_set_free(rs);
+	return NULL;
+}
+
+void rule_set_free(struct rule_set *rs)
+{
+	if (rs == NULL)
+		return;
+	arena_fini(&rs->arena);
+	free(rs);
+}
+
+size_t rule_set_count(const struct rule_set *rs)
+{
+	return rs->n_rules;
+}

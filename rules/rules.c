@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules - the rule thread: evaluates each group at its slots, takes reloads between evaluations;
+ * see rules.h.
+ *
+ * Slots are offset + k * interval of wall time; a heap orders the groups by their next slot. A slot
+ * that was missed (a long evaluation, a suspended machine) is counted and skipped: never a burst.
+ */
+#include "rules/rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/num.h"
+#include "base/role.h"
+#include "rules/rules_internal.h"
+
+#define IDLE_WAIT_MS 1000
+
+/* --- heap of groups --- */
+
+static void sift_down(struct rules *r, size_t i)
+{
+	struct rule_group **h = r->heap;
+
+	for (;;) {
+		size_t least = i;
+
+		for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < r->n_groups; c++) {
+			if (h[c]->next_slot_ms < h[least]->next_slot_ms)
+				least = c;
+		}
+		if (least == i)
+			return;
+		struct rule_group *t = h[i];
+
+		h[i] = h[least];
+		h[least] = t;
+		i = least;
+	}
+}
+
+static void build_heap(struct rules *r)
+{
+	for (size_t i = 0; i < r->n_groups; i++)
+		r->heap[i] = r->groups[i];
+	for (size_t i = r->n_groups / 2; i-- > 0;)
+		sift_down(r, i);
+}
+
+static int64_t slot_after(const struct rule_group *g, int64_t wall_ms)
+{
+	int64_t k = i64_floor_div(wall_ms - g->offset_ms, g->interval_ms);
+
+	return g->offset_ms + (k + 1) * g->interval_ms;
+}
+
+/* --- loading and reloading --- */
+
+static void use_opts(struct rules *r, struct arena *a, const struct rules_opts *o)
+{
+	r->env.store = o->store;
+	r->env.source = o->source;
+	r->env.external_labels = labels_copy(a, o->external_labels);
+	r->env.external_url = arena_str(a, o->external_url);
+	r->env.interval_ms = o->evaluation_interval_ms;
+	r->env.query_offset_ms = o->query_offset_ms;
+	r->env.max_samples = o->max_samples;
+	r->env.max_memory = o->max_memory;
+	r->env.experimental = o->experimental;
+	r->env.cancel = &r->cancel;
+	r->env.lock = &r->lock;
+	r->sink = o->sink;
+}
+
+static struct rule_group **make_groups(const struct rules *r, const struct rule_set *rs)
+{
+	struct rule_group **v = calloc(rs->n > 0 ? rs->n : 1, sizeof(struct rule_group *));
+
+	ASSERT(v != NULL);
+	for (size_t i = 0; i < rs->n; i++)
+		v[i] = rule_group_new(&rs->groups[i], &r->env);
+	return v;
+}
+
+static void first_slots(struct rules *r)
+{
+	int64_t now = clock_wall_ms();
+
+	for (size_t i = 0; i < r->n_groups; i++) {
+		if (r->groups[i]->next_slot_ms == 0)
+			r->groups[i]->next_slot_ms = slot_after(r->groups[i], now);
+	}
+}
+
+/* --- restoring --- */
+
+struct restorer {
+	struct rules *r;
+	size_t restored, orphans;
+};
+
+static void add_orphan(struct rules *r, struct alert_batch *b)
+{
+	struct alert_batch **v =
+		realloc(r->orphans, (r->n_orphans + 1) * sizeof(struct alert_batch *));
+
+	ASSERT(v != NULL);
+	r->orphans = v;
+	r->orphans[r->n_orphans++] = b;
+}
+
+/* Its rule is gone since the last run: what fired is over, and is told so. */
+static void orphan(struct rules *r, struct str rule_key, const struct alert_event *stored)
+{
+	struct alert_batch *b = alert_batch_new((size_t)32 << 20);
+	struct alert_rule_info *info;
+
+	ASSERT(b != NULL);
+	info = ARENA_NEW(&b->arena, struct alert_rule_info);
+	b->events = ARENA_NEW(&b->arena, struct alert_event);
+	ASSERT(info != NULL && b->events != NULL);
+	info->rule_key = arena_str(&b->arena, rule_key);
+	info->name = arena_str(&b->arena, labels_get(stored->labels, STR("alertname")));
+	b->group_key = info->rule_key;
+	b->slot_ms = clock_wall_ms();
+	b->n = 1;
+	b->changed = true;
+	b->events[0] = *stored;
+	b->events[0].to = ALERT_INACTIVE;
+	b->events[0].resolved_at_ms = b->slot_ms;
+	b->events[0].current = normal_nan();
+	b->events[0].labels = labels_copy(&b->arena, stored->labels);
+	b->events[0].annotations = labels_copy(&b->arena, stored->annotations);
+	b->events[0].rule = info;
+	add_orphan(r, b);
+}
+
+static void on_stored(struct str rule_key, const struct alert_event *ev, void *arg)
+{
+	struct restorer *x = arg;
+
+	for (size_t i = 0; i < x->r->n_groups; i++) {
+		struct rule_group *g = x->r->groups[i];
+
+		if (!str_starts(rule_key, g->def->key))
+			continue;
+		for (size_t k = 0; k < g->def->n; k++) {
+			if (rule_restore(&g->rules[k], rule_key, ev)) {
+				x->restored++;
+				return;
+			}
+		}
+	}
+	orphan(x->r, rule_key, ev);
+	x->orphans++;
+}
+
+int rules_new(struct rules **out, const struct rules_opts *o, struct rule_set *take, sqlite3 *db,
+	struct err *e)
+{
+	struct rules *r = calloc(1, sizeof *r);
+	struct restorer x = {.r = r};
+	pthread_condattr_t attr;
+
+	ASSERT(r != NULL);
+	(void)pthread_mutex_init(&r->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&r->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	arena_init(&r->env_arena, (size_t)8 << 20);
+	use_opts(r, &r->env_arena, o);
+	r->set = take;
+	r->groups = make_groups(r, take);
+	r->heap = calloc(take->n > 0 ? take->n : 1, sizeof(struct rule_group *));
+	ASSERT(r->heap != NULL);
+	r->n_groups = take->n;
+	first_slots(r);
+	build_heap(r);
+	*out = r;
+	if (alert_store_load(db, on_stored, &x, e) != 0)
+		return -1;
+	if (x.restored + x.orphans > 0)
+		log_info("rule", "msg=\"alerts restored\" alerts=%zu without_rule=%zu", x.restored,
+			x.orphans);
+	return 0;
+}
+
+/* --- telling --- */
+
+static bool tell(struct rules *r, struct alert_batch *b)
+{
+	if (r->sink.submit == NULL) {
+		alert_batch_free(b);
+		return true;
+	}
+	if (r->sink.submit(r->sink.ctx, b))
+		return true;
+	METRIC_LIMIT("state_queue");
+	log_error("rule",
+		"msg=\"the state writer is too slow: transitions wait for the next evaluation\"");
+	return false;
+}
+
+/* Batches that must not be lost and have no group to wait in. */
+static void tell_orphans(struct rules *r)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->n_orphans; i++) {
+		if (!tell(r, r->orphans[i]))
+			r->orphans[kept++] = r->orphans[i];
+	}
+	r->n_orphans = kept;
+}
+
+static void end_group(struct rules *r, struct rule_group *g)
+{
+	struct alert_batch *b;
+
+	rule_group_end(g, &r->env, clock_wall_ms(), &b);
+	if (b != NULL)
+		add_orphan(r, b);
+}
+
+/* --- the thread --- */
+
+static void take_reload(struct rules *r)
+{
+	struct rule_set *old_set = r->set;
+	struct rule_group **old = r->groups, **v;
+	size_t n_old = r->n_groups;
+
+	arena_fini(&r->env_arena);
+	r->env_arena = *r->next_arena;
+	free(r->next_arena);
+	r->next_arena = NULL;
+	use_opts(r, &r->env_arena, &r->next_opts);
+	v = make_groups(r, r->next_set);
+	for (size_t i = 0; i < r->next_set->n; i++) {
+		for (size_t k = 0; k < n_old; k++) {
+			if (str_eq(v[i]->def->key, old[k]->def->key))
+				rule_group_adopt(v[i], old[k]);
+		}
+	}
+	r->set = r->next_set;
+	r->next_set = NULL;
+	r->groups = v;
+	r->n_groups = r->set->n;
+	free(r->heap);
+	r->heap = calloc(r->n_groups > 0 ? r->n_groups : 1, sizeof(struct rule_group *));
+	ASSERT(r->heap != NULL);
+	first_slots(r);
+	build_heap(r);
+	(void)pthread_mutex_unlock(&r->lock);
+	for (size_t k = 0; k < n_old; k++) { /* what was not adopted ends here */
+		end_group(r, old[k]);
+		rule_group_free(old[k]);
+	}
+	free(old);
+	rule_set_free(old_set);
+	tell_orphans(r);
+	(void)pthread_mutex_lock(&r->lock);
+}
+
+static void count_missed(struct rule_group *g, int64_t now)
+{
+	int64_t missed = i64_floor_div(now - g->next_slot_ms, g->interval_ms);
+	static struct metric *_Atomic cell;
+
+	if (cell == NULL)
+		cell = metric_counter("belfry_rule_group_iterations_missed_total",
+			"Evaluations that were skipped because an earlier one took too long.",
+			NULL);
+	if (missed <= 0)
+		return;
+	metric_add(cell, (uint64_t)missed);
+	g->next_slot_ms += missed * g->interval_ms; /* the newest slot that is due */
+}
+
+static void eval_first(struct rules *r)
+{
+	struct rule_group *g = r->heap[0];
+	struct alert_batch *b;
+	int64_t slot;
+
+	count_missed(g, clock_wall_ms());
+	slot = g->next_slot_ms;
+	rule_group_eval(g, &r->env, slot, &b);
+	if (b == NULL || tell(r, b)) {
+		rule_group_told(g, &r->env);
+	} else {
+		alert_batch_free(b); /* the alerts remember what was told: the next batch says it */
+	}
+	(void)pthread_mutex_lock(&r->lock);
+	r->last_eval_ms = MAX_OF(r->last_eval_ms, slot);
+	g->next_slot_ms = slot + g->interval_ms;
+	/* the wall clock went back: do not wait a day for the next slot */
+	if (g->next_slot_ms - clock_wall_ms() > 2 * g->interval_ms)
+		g->next_slot_ms = slot_after(g, clock_wall_ms());
+	sift_down(r, 0);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+static void wait_locked(struct rules *r, int64_t ms)
+{
+	struct timespec ts;
+	int real = clock_wait_ms(MIN_OF(ms, IDLE_WAIT_MS));
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += real / 1000;
+	ts.tv_nsec += (long)(real % 1000) * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	(void)pthread_cond_timedwait(&r->wake, &r->lock, &ts);
+}
+
+static void *run(void *arg)
+{
+	struct rules *r = arg;
+
+	role_enter(ROLE_RULE);
+	tell_orphans(r);
+	(void)pthread_mutex_lock(&r->lock);
+	while (!r->stopping) {
+		int64_t wait;
+
+		if (r->next_set != NULL)
+			take_reload(r);
+		wait = r->n_groups > 0 ? r->heap[0]->next_slot_ms - clock_wall_ms() : IDLE_WAIT_MS;
+		if (wait > 0) {
+			wait_locked(r, wait);
+			continue;
+		}
+		(void)pthread_mutex_unlock(&r->lock);
+		eval_first(r);
+		if (r->n_orphans > 0)
+			tell_orphans(r);
+		(void)pthread_mutex_lock(&r->lock);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+int rules_start(struct rules *r, struct err *e)
+{
+	int rc = pthread_create(&r->thread, NULL, run, r);
+
+	if (rc != 0)
+		return err_set(e, ERR_IO, rc, "cannot start the rule thread: %s", err_strerror(rc));
+	r->running = true;
+	return 0;
+}
+
+void rules_reload(struct rules *r, struct rule_set *take, const struct rules_opts *o)
+{
+	struct arena *a = malloc(sizeof *a);
+
+	ASSERT(a != NULL);
+	arena_init(a, (size_t)8 << 20);
+	(void)pthread_mutex_lock(&r->lock);
+	if (r->next_set != NULL) { /* overtaken before it was taken */
+		rule_set_free(r->next_set);
+		arena_fini(r->next_arena);
+		free(r->next_arena);
+	}
+	r->next_set = take;
+	r->next_opts = *o;
+	r->next_opts.external_labels = labels_copy(a, o->external_labels);
+	r->next_opts.external_url = arena_str(a, o->external_url);
+	r->next_arena = a;
+	(void)pthread_cond_signal(&r->wake);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void rules_stop(struct rules *r)
+{
+	if (!r->running)
+		return;
+	atomic_store(&r->cancel, true);
+	(void)pthread_mutex_lock(&r->lock);
+	r->stopping = true;
+	(void)pthread_cond_signal(&r->wake);
+	(void)pthread_mutex_unlock(&r->lock);
+	(void)pthread_join(r->thread, NULL);
+	r->running = false;
+}
+
+void rules_free(struct rules *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->n_groups; i++)
+		rule_group_free(r->groups[i]);
+	for (size_t i = 0; i < r->n_orphans; i++)
+		alert_batch_free(r->orphans[i]);
+	free(r->orphans);
+	free(r->groups);
+	free(r->heap);
+	rule_set_free(r->set);
+	rule_set_free(r->next_set);
+	if (r->next_arena != NULL)
+		arena_fini(r->next_arena);
+	free(r->next_arena);
+	arena_fini(&r->env_arena);
+	(void)pthread_cond_destroy(&r->wake);
+	(void)pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+void rules_summary(struct rules *r, int64_t *last_eval_ms, size_t *firing, size_t *pending)
+{
+	*firing = *pending = 0;
+	(void)pthread_mutex_lock(&r->lock);
+	*last_eval_ms = r->last_eval_ms;
+	for (size_t i = 0; i < r->n_groups; i++) {
+		for (size_t k = 0; k < r->groups[i]->def->n; k++) {
+			*firing += r->groups[i]->rules[k].n_firing;
+			*pending += r->groups[i]->rules[k].n_pending;
+		}
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
