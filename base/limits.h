@@ -32,11 +32,12 @@
 #define LIMIT_AHEAD_MS      600000       /* samples further ahead of the wall clock are refused */
 
 /* --- StatsD --- */
-#define LIMIT_STATSD_PACKET  65536u   /* largest datagram taken */
-#define LIMIT_STATSD_NAME    512u     /* bytes of a metric name on the wire */
-#define LIMIT_STATSD_TAGS    40u      /* tags of one line */
-#define LIMIT_STATSD_SERIES  1000000u /* series of one reader's table */
-#define LIMIT_STATSD_BUCKETS 160u     /* buckets of a timer before its resolution halves */
+#define LIMIT_STATSD_PACKET  65536u       /* largest datagram taken */
+#define LIMIT_STATSD_NAME    512u         /* bytes of a metric name on the wire */
+#define LIMIT_STATSD_TAGS    40u          /* tags of one line */
+#define LIMIT_STATSD_SERIES  1000000u     /* series of one reader's table */
+#define LIMIT_STATSD_BYTES   (512u << 20) /* memory of the table, sets and timers included */
+#define LIMIT_STATSD_BUCKETS 160u         /* buckets of a timer before its resolution halves */
 
 /* --- scrape --- */
 #define LIMIT_SCRAPE_BODY    (64u << 20) /* default body_size_limit, decoded */

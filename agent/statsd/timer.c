@@ -21,7 +21,7 @@
 
 /* 2^(-1 + k/8): the upper bounds of the buckets within [0.5, 1), shortest exact doubles. */
 static const double bounds[8] = {0.5, 0.5452538663326288, 0.5946035575013605, 0.6484197773255048,
-	0.7071067811865475, 0.7711054127039704, 0.8408964152537144, 0.9170040432046712};
+	0.7071067811865476, 0.7711054127039704, 0.8408964152537145, 0.9170040432046712};
 
 void timer_init(struct timer *t)
 {
@@ -128,7 +128,7 @@ static void coarsen_to(struct timer *t, int schema)
 	ASSERT(steps >= 0);
 	side_coarsen(&t->pos, steps);
 	side_coarsen(&t->neg, steps);
-	t->schema = (int8_t)schema;
+	t->schema = (int16_t)schema;
 }
 
 static void keep_bound(struct timer *t)
@@ -198,10 +198,12 @@ static bool side_hist(const struct timer_side *s, struct arena *a, struct hist_s
 		return false;
 	for (uint16_t i = 0; i < s->n; i++) {
 		counts[i] = s->count[i];
-		if (n > 0 && s->index[i] == next)
+		if (n > 0 && s->index[i] == next) {
 			spans[n - 1].length++;
-		else
-			spans[n++] = (struct hist_span){s->index[i] - (n > 1 ? next : 0), 1};
+		} else {
+			spans[n] = (struct hist_span){s->index[i] - (n > 0 ? next : 0), 1};
+			n++;
+		}
 		next = s->index[i] + 1;
 	}
 	*out = (struct hist_side){spans, counts, n, s->n};

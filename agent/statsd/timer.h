@@ -30,7 +30,7 @@ struct timer_side {
 struct timer {
 	struct timer_side pos, neg;
 	double zero, count, sum;
-	int8_t schema;
+	int16_t schema;
 	bool fractional; /* some observation weighed a fraction: counts are floats */
 };
 
