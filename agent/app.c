@@ -19,11 +19,11 @@
 #include "agent/notify_systemd.h"
 #include "agent/routes.h"
 #include "agent/self.h"
-#include "rules/store_source.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "rules/store_source.h"
 
 #define SCRAPE_PARALLEL 256u /* transfers at once */
 #define NOTIFY_PARALLEL 32u
@@ -177,6 +177,7 @@ int app_start(
 	(void)pthread_mutex_init(&p->lock, NULL);
 	p->config_path = config_path;
 	p->flags = *flags;
+	self_process_metrics(app);
 	if (app_load_first(app, &rs, e) != 0 || start_parts(app, p->config, rs, e) != 0) {
 		app_stop(app);
 		return -1;

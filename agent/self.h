@@ -13,5 +13,7 @@ struct self_metrics;
 int self_start(struct self_metrics **out, struct app *app, const struct config *c,
 	struct err *e) MUST_CHECK;
 void self_stop(struct self_metrics *s);
+/* Gauges of the process itself; once, at start, with or without `self`. */
+void self_process_metrics(const struct app *app);
 
 #endif

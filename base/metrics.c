@@ -268,3 +268,17 @@ void metrics_write(struct buf *out)
 	}
 	(void)pthread_mutex_unlock(&lock);
 }
+
+void metrics_each(void (*fn)(const char *name, const char *labels, double v, void *arg), void *arg)
+{
+	(void)pthread_mutex_lock(&lock);
+	for (uint32_t i = 0; i < n_cells; i++) {
+		const struct metric *m = &cells[i];
+
+		if (!m->asked)
+			fn(m->name, m->labels, metric_get(m), arg);
+		else if (m->fn != NULL)
+			fn(m->name, m->labels, m->fn(m->arg), arg);
+	}
+	(void)pthread_mutex_unlock(&lock);
+}

@@ -43,6 +43,10 @@ double metric_get(const struct metric *m);
 /* All of them as exposition text 0.0.4, sorted by name, HELP and TYPE once a family. */
 void metrics_write(struct buf *out);
 
+/* Every cell with its value, in no order: `labels` is rendered text, "" when there are none. fn
+ * must not make or write metrics. */
+void metrics_each(void (*fn)(const char *name, const char *labels, double v, void *arg), void *arg);
+
 /* Count a drop: belfry_<part>_dropped_total{reason="..."}; part and reason are constants. */
 #define METRIC_DROP(part, reason_, n)                                                              \
 	do {                                                                                       \
