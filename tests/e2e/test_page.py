@@ -173,9 +173,9 @@ class Page(unittest.TestCase):
 
     def test_metrics_text_and_matrices_are_read_exactly(self):
         self.open()
-        text = r'a_total{x="q\"}{\n",y="2"} 3 1700000000\n# HELP\na_total{x="r"} 4\nb +Inf\n'
-        self.assertEqual(self.call("api", f"sum(m.parseMetrics('{text}'), 'a_total')"), 7)
-        self.assertEqual(self.call("api", f"sum(m.parseMetrics('{text}'), 'a_total', {{x: 'r'}})"), 4)
+        text = json.dumps('a_total{x="q\\"}{\\n",y="2"} 3 1700000000\n# HELP\na_total{x="r"} 4\n')
+        self.assertEqual(self.call("api", f"sum(m.parseMetrics({text}), 'a_total')"), 7)
+        self.assertEqual(self.call("api", f"sum(m.parseMetrics({text}), 'a_total', {{x: 'r'}})"), 4)
         matrix = '[{"metric": {}, "values": [[10, "1"], [30, "NaN"], [40, "4"]]}]'
         self.assertEqual(self.call("chart", f"columns({matrix}, 10, 40, 10)"),
                          [[10, 20, 30, 40], [1, None, None, 4]])
