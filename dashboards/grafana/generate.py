@@ -297,7 +297,50 @@ SERVICES = [
 # ---- belfry itself ------------------------------------------------------------------------------
 
 BELFRY = [
-    ("placeholder", [Panel("Up", "Scrapes that succeed.", "short", ("sum(up)", "up"))]),
+    ("At a glance", [
+        Panel("Samples stored", "A second, from all ways in.", "cps",
+              (f"sum(rate(belfry_storage_samples_total{W}))", ""), width=4, kind="stat"),
+        Panel("Active series", "Series with an open chunk in memory.", "short",
+              ("sum(belfry_storage_active_series)", ""), width=4, kind="stat"),
+        Panel("Dropped", "Whatever was dropped or refused in the last five minutes.", "short",
+              ('sum(increase({__name__=~"belfry_.+_dropped_total"}[5m]))', ""), width=4,
+              kind="stat", steps=red_above(1)),
+        Panel("Memory", "Resident memory of the process.", "bytes",
+              ("sum(process_resident_memory_bytes{job=\"belfry\"})", ""), width=4, kind="stat"),
+        Panel("Messages waiting", "Notifications that no receiver has accepted yet.", "short",
+              ("sum(belfry_notify_outbox_rows)", ""), width=4, kind="stat", steps=red_above(50)),
+        Panel("Configuration", "1 when the last reload succeeded.", "short",
+              ("min(belfry_config_last_reload_successful)", ""), width=4, kind="stat",
+              steps=red_below(1)),
+    ]),
+    ("What comes in", [
+        Panel("StatsD lines and packets", "A second.", "cps",
+              (f"sum(rate(belfry_statsd_lines_total{W}))", "lines"),
+              (f"sum(rate(belfry_statsd_packets_total{W}))", "packets")),
+        Panel("Drops by reason", "Whatever was dropped or refused, a second. Nothing is dropped "
+              "without being counted here.", "cps",
+              (f'sum by (__name__, reason) (rate({{__name__=~"belfry_.+_dropped_total"}}{W}))',
+               "{{__name__}} {{reason}}")),
+        Panel("Limits hit", "How often a bound refused something, a second.", "cps",
+              (f"sum by (limit) (rate(belfry_limit_hits_total{W}))", "{{limit}}")),
+        Panel("Scrapes", "Targets by state.", "short",
+              ("count(up == 1)", "up"), ("count(up == 0)", "down"), stack=True),
+        Panel("Slowest scrapes", "Seconds a scrape took.", "s",
+              ("topk(5, scrape_duration_seconds)", "{{job}} {{instance}}")),
+        Panel("Samples by target", "Samples of the last scrape.", "short",
+              ("topk(10, scrape_samples_scraped)", "{{job}} {{instance}}")),
+    ]),
+    ("Notifications", [
+        Panel("Accepted", "Messages that a receiver accepted, a second.", "cps",
+              (f"sum by (integration) (rate(belfry_notify_sent_total{W}))", "{{integration}}")),
+        Panel("Waiting", "Messages in the outbox.", "short",
+              ("sum by (integration) (belfry_notify_queued)", "{{integration}}")),
+        Panel("Retried and given up", "A second.", "cps",
+              (f"sum by (integration) (rate(belfry_notify_retries_total{W}))",
+               "{{integration}} retried"),
+              (f"sum by (integration) (rate(belfry_notify_failed_total{W}))",
+               "{{integration}} given up")),
+    ]),
 ]
 
 

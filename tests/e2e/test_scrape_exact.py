@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""node_exporter scraped every second through a recording proxy: every sample of every body is
+there with its exact value at the scrape's aligned time, and none more.
+
+EXACT_SECONDS says how long (15; the full experiment is 300).
+"""
+
+import os
+import pathlib
+import sys
+import time
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+from lib import exposition, runner
+from lib.belfry import Belfry
+from lib.peers import NodeExporter, raw_samples
+from lib.recording_proxy import RecordingProxy
+
+SECONDS = int(os.environ.get("EXACT_SECONDS", "15"))
+ADDED = ("up", "scrape_duration_seconds", "scrape_samples_scraped",
+         "scrape_samples_post_metric_relabeling", "scrape_series_added")
+
+
+def normal(name, value):
+    """Bounds of histograms and summaries as Prometheus 3 writes them on scraping: 1 is 1.0."""
+    if name in ("le", "quantile") and value not in ("+Inf", "-Inf", "NaN"):
+        number = float(value)
+        return f"{number:.1f}" if number == int(number) and abs(number) < 1e15 else repr(number)
+    return value
+
+
+def expected(records, times, target):
+    """{labels: [(t_ms, value)]} that the bodies say."""
+    out = {}
+    for record, t_ms in zip(records, times):
+        for sample in exposition.parse(record.body):
+            labels = {k: normal(k, v) for k, v in sample.labels.items() if v != ""}
+            labels.update(__name__=sample.name, **target)
+            t = int(sample.timestamp) if sample.timestamp is not None else t_ms
+            out.setdefault(tuple(sorted(labels.items())), []).append((t, sample.value))
+    return out
+
+
+@unittest.skipUnless(NodeExporter.path(), "node_exporter is not installed")
+class ScrapeExact(unittest.TestCase):
+    def test_every_sample_of_every_body_is_there_and_none_more(self):
+        node = self.enterContext(NodeExporter())
+        proxy = self.enterContext(RecordingProxy(node.url()))
+        belfry = self.enterContext(Belfry({
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [{"job_name": "node",
+                                "static_configs": [{"targets": [proxy.address]}]}],
+        }))
+        belfry.wait_value('up{job="node"}', 1)
+        time.sleep(SECONDS)
+        proxy.fail_with(503)
+        belfry.wait_value('up{job="node"}', 0)
+        end = time.time()
+
+        base, window = belfry.url(), SECONDS + 60
+        (ups,) = raw_samples(base, 'up{job="node"}', end, window).values()
+        times = [t for t, v in ups if float(v) == 1]
+        records = [r for r in proxy.snapshot() if r.status == 200]
+        self.assertEqual(len(times), len(records), "one up sample a scrape")
+        self.assertGreaterEqual(len(times), SECONDS)
+        self.check_alignment(times, records)
+
+        want = expected(records, times, {"job": "node", "instance": proxy.address})
+        names = {dict(labels)["__name__"] for labels in want}
+        listed = belfry.api("label/__name__/values", **{"match[]": '{job="node"}'})
+        self.assertEqual(set(listed) - names - set(ADDED), set())
+        compared = 0
+        for name in sorted(names):
+            have = raw_samples(base, f'{name}{{job="node"}}', end, window)
+            mine = {k: v for k, v in want.items() if dict(k)["__name__"] == name}
+            self.assertEqual(set(have), set(mine), name)
+            for labels, points in mine.items():
+                got = [(t, exposition.bits(float(v))) for t, v in have[labels]]
+                self.assertEqual(got, [(t, exposition.bits(v)) for t, v in points], labels)
+                compared += len(points)
+        print(f"{compared} samples of {len(want)} series in {len(records)} scrapes are exact")
+
+    def check_alignment(self, times, records):
+        """Scrape times lie on a grid of one second, and each body was asked for at its time."""
+        phase = times[0] % 1000
+        for t_ms, record in zip(times, records):
+            self.assertEqual(t_ms % 1000, phase, "scrape times are aligned")
+            self.assertTrue(-20 <= record.arrived_ms - t_ms < 1000, record.arrived_ms - t_ms)
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main())
