@@ -24,7 +24,8 @@ static void kv_null(struct json *j, const char *key)
 	json_null(j);
 }
 
-static void kv_node(struct json *j, const char *key, const struct pq_expr *x)
+static void kv_node(/* NOLINT(misc-no-recursion) */
+	struct json *j, const char *key, const struct pq_expr *x)
 {
 	if (x != NULL)
 		node(open_value(j, key), x);

@@ -93,12 +93,13 @@ static int check_sides(struct pq_parser *p, const struct pq_expr *x)
 {
 	const struct pq_expr *sides[] = {x->u.binary.lhs, x->u.binary.rhs};
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		if (sides[i]->type != PQ_SCALAR && sides[i]->type != PQ_VECTOR)
 			return pq_fail(p->e, p->text, sides[i]->off,
 				"binary expression must contain only scalar and instant vector "
 				"types, got %s",
 				pq_type_name(sides[i]->type));
+	}
 	return 0;
 }
 
@@ -158,13 +159,13 @@ static int check_call(struct pq_parser *p, struct pq_expr *x)
 	char where[80];
 
 	x->type = f->result;
-	if (n < min || n > max)
+	if (n < min || n > max) {
+		const char *bound = min == max ? "" : n < min ? "at least " : "at most ";
+
 		return pq_fail(p->e, p->text, x->off,
-			"expected %s%zu argument(s) in call to \"%s\", got %zu",
-			min == max ? ""
-			: n < min  ? "at least "
-				   : "at most ",
+			"expected %s%zu argument(s) in call to \"%s\", got %zu", bound,
 			n < min ? min : max, f->name, n);
+	}
 	(void)snprintf(where, sizeof where, "call to function \"%s\"", f->name);
 	for (size_t i = 0; i < n; i++) {
 		const struct pq_expr *arg = x->u.call.args[i];
@@ -181,13 +182,14 @@ static int check_selector(struct pq_parser *p, struct pq_expr *x, bool may_be_em
 
 	x->type = PQ_VECTOR;
 	if (s->name.n > 0) {
-		for (size_t i = 0; i + 1 < s->n; i++)
+		for (size_t i = 0; i + 1 < s->n; i++) {
 			if (str_eq(s->m[i].name, LABEL_NAME))
 				return pq_fail(p->e, p->text, x->off,
 					"metric name must not be set twice: \"" STR_FMT
 					"\" or \"" STR_FMT "\"",
 					STR_ARG(str_sub(s->name, 0, 60)),
 					STR_ARG(str_sub(s->m[i].value, 0, 60)));
+		}
 		return 0;
 	}
 	for (size_t i = 0; i < s->n && !may_be_empty; i++)

@@ -290,7 +290,7 @@ static int take_agg_args(
 	const struct pq_aggregation *agg = pq_aggregation(x->u.aggregate.op);
 	size_t want = agg->param != 0 ? 2 : 1;
 
-	if (n == 0)
+	if (n == 0 || args == NULL)
 		return pq_fail(
 			p->e, p->text, x->off, "no arguments for aggregate expression provided");
 	if (n != want)

@@ -55,7 +55,7 @@ static struct pq_dur *dur_number(struct pq_parser *p)
 	uint32_t off = p->tok.off;
 	struct pq_dur *d;
 	bool is_duration;
-	double val;
+	double val = 0;
 
 	if (pq_parse_number(p, &val, &is_duration) != 0)
 		return NULL;
@@ -72,7 +72,7 @@ static struct pq_dur *dur_number(struct pq_parser *p)
 }
 
 /* step(), range(), min_of(a, b), max_of(a, b) */
-static struct pq_dur *dur_call(struct pq_parser *p)
+static struct pq_dur *dur_call(struct pq_parser *p) /* NOLINT(misc-no-recursion) */
 {
 	enum pq_tok word = p->tok.kind;
 	const struct pq_dur *lhs = NULL, *rhs = NULL;
@@ -97,7 +97,7 @@ static struct pq_dur *dur_call(struct pq_parser *p)
 	return new_dur(p, op, off, lhs, rhs);
 }
 
-static struct pq_dur *dur_paren(struct pq_parser *p)
+static struct pq_dur *dur_paren(struct pq_parser *p) /* NOLINT(misc-no-recursion) */
 {
 	uint32_t off = p->tok.off;
 	struct pq_dur *d;
@@ -134,7 +134,7 @@ static struct pq_dur *dur_signed(struct pq_parser *p, bool minus, uint32_t off, 
 	return minus ? new_dur(p, PQ_DUR_NEG, off, NULL, d) : d;
 }
 
-static struct pq_dur *dur_prefix(struct pq_parser *p)
+static struct pq_dur *dur_prefix(struct pq_parser *p) /* NOLINT(misc-no-recursion) */
 {
 	uint32_t off = p->tok.off;
 	bool minus = p->tok.kind == PQ_T_SUB;
@@ -185,7 +185,7 @@ static bool dur_operator(enum pq_tok tok, enum pq_dur_op *op, enum pq_power *pow
 }
 
 /* left op right; the operator is next. */
-static struct pq_dur *dur_infix(
+static struct pq_dur *dur_infix(/* NOLINT(misc-no-recursion) */
 	struct pq_parser *p, const struct pq_dur *left, enum pq_dur_op op, enum pq_power power)
 {
 	uint32_t at = p->tok.off;
@@ -204,7 +204,8 @@ static struct pq_dur *dur_infix(
 	return new_dur(p, op, left->off, left, right);
 }
 
-static struct pq_dur *dur_rest(struct pq_parser *p, struct pq_dur *d, enum pq_power min)
+static struct pq_dur *dur_rest(/* NOLINT(misc-no-recursion) */
+	struct pq_parser *p, struct pq_dur *d, enum pq_power min)
 {
 	enum pq_power power;
 	enum pq_dur_op op;
@@ -214,7 +215,7 @@ static struct pq_dur *dur_rest(struct pq_parser *p, struct pq_dur *d, enum pq_po
 	return d;
 }
 
-/* Recursion is bounded by pq_enter. */
+/* The recursion of this file is bounded by pq_enter. */
 struct pq_dur *pq_parse_dur(struct pq_parser *p, enum pq_power min) /* NOLINT(misc-no-recursion) */
 {
 	struct pq_dur *d;
