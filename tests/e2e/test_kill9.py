@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 at random moments under load: what was acknowledged stays, nobody is forgotten.
+
+The load: StatsD counters, remote writes that are repeated until acknowledged, a scraped
+node_exporter, and alerts that fire and resolve all the time, told by Slack and by mail.
+KILLS says how often (3; the full experiment is 20), KILL_LINES how many StatsD lines a second
+(50000).
+"""
+
+import collections
+import os
+import pathlib
+import random
+import sys
+import time
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+from lib import runner
+from lib.belfry import Belfry
+from lib.inbox import Inbox
+from lib.load import StatsdLoad, WriteLoad
+from lib.net import wait_until
+from lib.peers import NodeExporter, raw_samples
+
+KILLS = int(os.environ.get("KILLS", "3"))
+LINES = int(os.environ.get("KILL_LINES", "50000"))
+SERIES = 200
+TOGGLES = 3
+HOLD_S = 6.0  # a toggle stays up, and down, so long: several evaluations whatever dies
+FLUSH_S = 1.0
+
+RULES = """
+groups:
+  - name: toggles
+    interval: 1s
+    rules:
+      - alert: Toggled
+        expr: toggle == 1
+        labels: {severity: warning}
+        annotations: {summary: "toggle {{ $labels.n }} is up"}
+"""
+
+
+class Toggles:
+    """n-th toggle as a function of time: up and down in turns, out of step with one another."""
+
+    def __init__(self):
+        self.start = time.time()
+        self.ups = collections.Counter()
+        self.downs = collections.Counter()
+        self.state = {}
+        self.ending = False
+
+    def value(self, n, now):
+        phase = (now - self.start - 1 - n * HOLD_S / TOGGLES) / HOLD_S
+        up = phase > 0 and int(phase) % 2 == 0 and not self.ending
+        if up and not self.state.get(n):
+            self.ups[n] += 1
+        if not up and self.state.get(n):
+            self.downs[n] += 1
+        self.state[n] = up
+        return 1.0 if up else 0.0
+
+
+class Kill9(unittest.TestCase):
+    def test_nothing_acknowledged_is_lost_and_nobody_is_told_twice_for_nothing(self):
+        rng = random.Random()
+        seed = rng.randrange(1 << 30)
+        print(f"seed {seed}")
+        rng.seed(seed)
+        inbox = self.enterContext(Inbox())
+        node = self.enterContext(NodeExporter()) if NodeExporter.path() else None
+        belfry = self.enterContext(Belfry(self.config(inbox, node), rules={"r.yml": RULES}))
+        toggles = Toggles()
+
+        def make(t_ms):
+            series = [({"__name__": "acked", "i": str(i)}, [(t_ms, float(t_ms % 1000003 + i))])
+                      for i in range(SERIES)]
+            return series + [({"__name__": "toggle", "n": str(n)}, [(t_ms, toggles.value(n, time.time()))])
+                             for n in range(TOGGLES)]
+
+        began = time.time()
+        down_lines, ready = 0.0, []
+        with StatsdLoad(belfry.statsd_port, lines_per_s=LINES) as lines, \
+                WriteLoad(belfry.url("/api/v1/write"), make) as writes:
+            belfry.wait_query("load_c0_total")
+            for _ in range(KILLS):
+                time.sleep(rng.uniform(1.0, 5.0))
+                before = self.totals(belfry)
+                sent_at_kill = lines.total
+                belfry.kill9()
+                belfry.start(wait=False)
+                ready.append(belfry.wait_ready(20))
+                down_lines += lines.total - sent_at_kill
+                self.compare_totals(before, self.totals(belfry))
+            time.sleep(2 * HOLD_S)
+            toggles.ending = True
+            time.sleep(1.5)
+        self.settle(belfry)
+        end = time.time()
+        print("ready after " + ", ".join(f"{s:.2f}" for s in ready) + " s; "
+              f"{len(writes.acked)} writes acknowledged, {writes.repeated} attempts repeated")
+        self.check_writes(belfry, writes, began, end)
+        self.check_statsd(belfry, lines, down_lines, began, end)
+        self.check_messages(inbox, toggles)
+        self.assertLessEqual(max(ready), 1.0)
+
+    @staticmethod
+    def config(inbox, node):
+        scrape = [{"job_name": "node", "static_configs": [{"targets": [node.address]}]}] if node else []
+        return {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s",
+                       "smtp_smarthost": inbox.smarthost, "smtp_from": "belfry@x.test",
+                       "smtp_require_tls": False},
+            "statsd": {"flush_interval": f"{int(FLUSH_S)}s"},
+            "scrape_configs": scrape,
+            "route": {"receiver": "ops", "group_by": ["alertname", "n"], "group_wait": "0s",
+                      "group_interval": "1s", "repeat_interval": "1h"},
+            "receivers": [{"name": "ops",
+                           "slack_configs": [{"api_url": inbox.slack_url("ops")}],
+                           "email_configs": [{"to": "ops@x.test"}]}],
+        }
+
+    @staticmethod
+    def totals(belfry):
+        return {r["metric"]["__name__"]: float(r["value"][1])
+                for r in belfry.query('{__name__=~"load_c.+_total"}')}
+
+    def compare_totals(self, before, after):
+        for name, value in before.items():
+            self.assertGreaterEqual(after.get(name, -1), value, f"{name} fell over a kill")
+
+    @staticmethod
+    def settle(belfry):
+        """Until a flush after the last line was stored and the outbox is empty."""
+        time.sleep(2 * FLUSH_S + 0.5)
+        wait_until(lambda: belfry.metric("belfry_notify_outbox_rows") == 0, 30, "an empty outbox")
+        time.sleep(2.5)
+
+    def check_writes(self, belfry, writes, began, end):
+        self.assertEqual(writes.refused, [])
+        have = raw_samples(belfry.url(), "acked", end, int(end - began) + 5)
+        by_i = {dict(k)["i"]: dict(v) for k, v in have.items()}
+        missing = wrong = 0
+        for t_ms, _ in writes.acked:
+            for i in range(SERIES):
+                value = by_i.get(str(i), {}).get(t_ms)
+                missing += value is None
+                wrong += value is not None and float(value) != t_ms % 1000003 + i
+        self.assertEqual((missing, wrong), (0, 0), f"of {len(writes.acked) * SERIES} acknowledged")
+
+    def check_statsd(self, belfry, lines, down_lines, began, end):
+        for labels, points in raw_samples(belfry.url(), '{__name__=~"load_c.+_total"}', end,
+                                          int(end - began) + 5).items():
+            values = [float(v) for _, v in points]
+            self.assertEqual(values, sorted(values), f"{labels} fell")
+        final = self.totals(belfry)
+        for i, sent in enumerate(lines.sent):
+            self.assertLessEqual(final[f"load_c{i}_total"], sent)
+        lost = lines.total - sum(final.values())
+        # a killed flush interval, and as much again for what stood in the socket's queue
+        bound = KILLS * 2 * FLUSH_S * LINES + down_lines
+        print(f"StatsD: {lines.total} lines sent, {lost:.0f} lost, {down_lines:.0f} of them while "
+              f"down, bound {bound:.0f}")
+        self.assertLessEqual(lost, bound)
+
+    def check_messages(self, inbox, toggles):
+        for channel in ("slack", "mail"):
+            ids = collections.defaultdict(list)
+            for msg in inbox.messages:
+                if msg.channel == channel:
+                    ids[msg.headers.get("X-Belfry-Id")].append(msg)
+            self.assertNotIn(None, ids)
+            for key, same in ids.items():
+                self.assertLessEqual(len(same), 1 + KILLS, f"{key} came {len(same)} times")
+                self.assertEqual(len({m.text for m in same}), 1, "a repeat says the same")
+                if channel == "mail":
+                    self.assertEqual(len({m.payload["Message-ID"] for m in same}), 1)
+            told = collections.Counter(same[0].state for same in ids.values())
+            print(f"{channel}: {dict(told)}, {sum(map(len, ids.values())) - len(ids)} repeats")
+            self.assertEqual(told["FIRING"], sum(toggles.ups.values()), channel)
+            self.assertEqual(told["RESOLVED"], sum(toggles.downs.values()), channel)
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main())
