@@ -63,6 +63,10 @@ struct config_flags {
 
 /* NULL when diag has errors (all of them told). Environment variables are read with getenv. */
 struct config *config_load(const char *path, const struct config_flags *flags, struct diag *d);
+/* The same from memory; reads no other file (secrets and rule files stay empty): for tests, fuzzing
+ * and editors. `path` is only a name in messages. */
+struct config *config_load_text(
+	struct str path, struct str text, const struct config_flags *flags, struct diag *d);
 void config_free(struct config *c);
 /* The configuration with defaults filled in and secrets as <secret>, as YAML. */
 void config_print(const struct config *c, struct buf *out);

@@ -17,9 +17,10 @@
 #include "base/limits.h"
 #include "base/num.h"
 
-#define FIRST_MAX    600u /* bytes of the one-line form that is always kept */
-#define MSG_MAX      700u /* bytes of one message */
-#define EXCERPT_COLS 140u /* columns of an excerpt; longer lines are shown around the place */
+#define FIRST_MAX       600u /* bytes of the one-line form that is always kept */
+#define MSG_MAX         700u /* bytes of one message */
+#define EXCERPT_SECRETS 16u  /* secrets of one line */
+#define EXCERPT_COLS    140u /* columns of an excerpt; longer lines are shown around the place */
 
 struct diag_item {
 	struct diag_pos at;
@@ -51,6 +52,10 @@ struct diag {
 	unsigned n_items, n_files;
 	bool hide_all; /* a secret could not be marked: no excerpts at all */
 	struct diag_pos first_at;
+	/* where the last secret's line starts: they come in the order of the file */
+	const struct diag_file *cursor_file;
+	unsigned cursor_line;
+	size_t cursor_off;
 	char first[FIRST_MAX];
 };
 
@@ -66,6 +71,11 @@ struct diag *diag_new(struct arena *a)
 	return d;
 }
 
+struct arena *diag_arena(const struct diag *d)
+{
+	return d->arena;
+}
+
 size_t diag_errors(const struct diag *d)
 {
 	return d == &broken ? 1 : d->errors;
@@ -76,18 +86,20 @@ size_t diag_warnings(const struct diag *d)
 	return d->warnings;
 }
 
+/* Start of a line, from the start of an earlier one; the end of the text when it is beyond. */
+static size_t line_offset(struct str text, unsigned from_line, size_t from, unsigned line)
+{
+	for (; from_line < line && from < text.n; from_line++)
+		from += str_find(str_sub(text, from, text.n), '\n') + 1;
+	return MIN_OF(from, text.n);
+}
+
 /* Byte offset of a place in its file's text; the end when the place is beyond it. */
 static size_t pos_offset(struct diag_pos at)
 {
-	struct str text = at.file->text;
-	size_t off = 0;
+	size_t off = line_offset(at.file->text, 1, 0, at.line);
 
-	for (unsigned line = 1; line < at.line; line++) {
-		off += str_find(str_sub(text, off, text.n), '\n') + 1;
-		if (off >= text.n)
-			return text.n;
-	}
-	return MIN_OF(off + (at.col > 0 ? at.col - 1 : 0), text.n);
+	return MIN_OF(off + (at.col > 0 ? at.col - 1 : 0), at.file->text.n);
 }
 
 static int pos_cmp(struct diag_pos a, struct diag_pos b)
@@ -239,8 +251,15 @@ void diag_secret(struct diag *d, struct diag_pos at)
 		d->hide_all = true;
 		return;
 	}
+	if (d->cursor_file != at.file || d->cursor_line > at.line) {
+		d->cursor_file = at.file;
+		d->cursor_line = 1;
+		d->cursor_off = 0;
+	}
+	d->cursor_off = line_offset(at.file->text, d->cursor_line, d->cursor_off, at.line);
+	d->cursor_line = at.line;
 	r->file = at.file;
-	r->from = pos_offset(at);
+	r->from = d->cursor_off + (at.col > 0 ? at.col - 1 : 0);
 	r->to = r->from + at.len;
 	r->next = d->secrets;
 	d->secrets = r;
@@ -248,21 +267,36 @@ void diag_secret(struct diag *d, struct diag_pos at)
 
 /* ---- printing ---- */
 
-static const struct diag_range *secret_at(
-	const struct diag *d, const struct diag_file *f, size_t off)
-{
-	for (const struct diag_range *r = d->secrets; r != NULL; r = r->next) {
-		if (r->file == f && off >= r->from && off < r->to)
-			return r;
-	}
-	return NULL;
-}
-
 /* The line of an excerpt as it is shown, and below it the marks. */
 struct excerpt {
 	struct buf text, mark;
 	size_t cols;
+	const struct diag_range *secrets[EXCERPT_SECRETS]; /* of this line */
+	size_t n_secrets;
 };
+
+/* The secrets within [from, to); false when there are too many to show the line. */
+static bool excerpt_secrets(
+	struct excerpt *x, const struct diag *d, const struct diag_file *f, size_t from, size_t to)
+{
+	for (const struct diag_range *r = d->secrets; r != NULL; r = r->next) {
+		if (r->file != f || r->to <= from || r->from >= to)
+			continue;
+		if (x->n_secrets == EXCERPT_SECRETS)
+			return false;
+		x->secrets[x->n_secrets++] = r;
+	}
+	return true;
+}
+
+static const struct diag_range *secret_at(const struct excerpt *x, size_t off)
+{
+	for (size_t i = 0; i < x->n_secrets; i++) {
+		if (off >= x->secrets[i]->from && off < x->secrets[i]->to)
+			return x->secrets[i];
+	}
+	return NULL;
+}
 
 static void excerpt_put(struct excerpt *x, struct str s, bool marked, bool first)
 {
@@ -277,15 +311,14 @@ static void excerpt_put(struct excerpt *x, struct str s, bool marked, bool first
 }
 
 /* Bytes [from, to) of the text, those of [at, at + len) marked. */
-static void excerpt_fill(
-	struct excerpt *x, const struct diag *d, const struct diag_pos *at, size_t from, size_t to)
+static void excerpt_fill(struct excerpt *x, const struct diag_pos *at, size_t from, size_t to)
 {
 	struct str text = at->file->text;
 	size_t place = pos_offset(*at), place_end = place + MAX_OF(at->len, 1u);
 	bool first = true;
 
 	for (size_t i = from; i < to;) {
-		const struct diag_range *r = secret_at(d, at->file, i);
+		const struct diag_range *r = secret_at(x, i);
 		bool marked = i >= place && i < place_end;
 		size_t next = i + 1, user = 0;
 
@@ -334,9 +367,11 @@ static void print_excerpt(const struct diag *d, struct diag_pos at, struct buf *
 			to--;
 		cut_right = true;
 	}
+	if (!excerpt_secrets(&x, d, at.file, from, to))
+		return;
 	buf_init(&x.text, 4096);
 	buf_init(&x.mark, 4096);
-	excerpt_fill(&x, d, &at, from, to);
+	excerpt_fill(&x, &at, from, to);
 	while (x.text.n > 0 && (x.text.p[x.text.n - 1] == ' ' || x.text.p[x.text.n - 1] == '\t'))
 		x.text.n--;
 	while (x.mark.n > 0 && (x.mark.p[x.mark.n - 1] == ' ' || x.mark.p[x.mark.n - 1] == '\t'))

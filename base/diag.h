@@ -34,6 +34,9 @@ struct diag_pos {
 struct diag;
 
 struct diag *diag_new(struct arena *a);
+/* Where a struct diag_file and its text must live that errors refer to: they are read again by
+ * diag_print. NULL when diag_new had no memory. */
+struct arena *diag_arena(const struct diag *d);
 /* How many errors (not warnings) were reported, those over the limit included. */
 size_t diag_errors(const struct diag *d);
 size_t diag_warnings(const struct diag *d);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_load - what the files agent/config_*.c share while a configuration is being read.
+ */
+#ifndef BELFRY_AGENT_CONFIG_LOAD_H
+#define BELFRY_AGENT_CONFIG_LOAD_H
+
+#include "agent/config_schema.h"
+
+struct config_matchers { /* compiled matchers that must be ended */
+	struct matcher *m;
+	size_t n;
+	struct config_matchers *next;
+};
+
+/* What struct config hides: the sections as read, for printing and comparing. */
+struct config_private {
+	struct config pub; /* first: a config is cast to this */
+	struct conf_root root;
+	struct config_matchers *matchers;
+	bool inline_secrets; /* the file itself holds some */
+};
+
+struct loader {
+	struct config_private *p;
+	struct arena *arena;
+	struct diag *diag;
+	const struct diag_file *file;
+	struct str folder; /* of the file, "" or with a slash at its end */
+	bool no_files;     /* fuzzing: nothing but the text is read */
+};
+
+/* Fill the struct `out` of section s from a map (NULL: defaults only). Everything wrong is told. */
+void config_decode(
+	struct loader *l, const struct config_section *s, const struct yaml_node *node, void *out);
+/* A scalar with ${VAR} expanded; false when a variable is missing or it is no scalar (told). */
+bool config_scalar(
+	struct loader *l, const char *what, const struct yaml_node *node, struct str *out);
+/* Read text by the type of a key into its place. False and *e: what it is not. */
+bool config_scalar_set(const struct config_key *k, struct str text, void *place, struct err *e);
+/* Mark every scalar below a key that usually holds a secret. */
+void config_hide_secrets(struct loader *l, const struct yaml_node *root);
+/* The same by looks, when the text is not even YAML. */
+void config_hide_secrets_in_text(struct loader *l);
+/* A path relative to the configuration's folder. */
+struct str config_path(struct loader *l, struct str path);
+
+/* The place of a key's value in a map, of the map itself when the key is not there. */
+struct diag_pos config_pos(const struct yaml_node *map, const char *key);
+bool config_given(const struct yaml_node *map, const char *key);
+
+/* NULL when fine, else what is wrong with it. */
+const char *config_check_url(struct str url);
+const char *config_check_host_port(struct str s, bool port_needed);
+bool config_is_loopback(struct str listen);
+
+/* Checks and final structs, part by part. */
+void config_finish_scrape(struct loader *l);
+void config_finish_notify(struct loader *l);
+void config_finish_rule_files(struct loader *l);
+
+/* One value as YAML, on the rest of its line. Secrets as <secret>. */
+void config_print_value(const struct config_key *k, const void *place, struct buf *out);
+
+#endif

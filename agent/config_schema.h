@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_schema - the one table of all configuration keys: name, type, default, range, text.
+ *
+ * It drives reading, suggestions, defaults, secrets, what needs a restart, printing and the
+ * reference page. Sections nest as the file does; a section's values are written into a struct
+ * whose first member is the YAML node they came from (for checks that need a place).
+ */
+#ifndef BELFRY_AGENT_CONFIG_SCHEMA_H
+#define BELFRY_AGENT_CONFIG_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/config.h"
+#include "base/yaml.h"
+
+enum config_type {
+	CT_STR,      /* struct str */
+	CT_BOOL,     /* bool */
+	CT_DUR,      /* int64_t ms */
+	CT_WINDOW,   /* int64_t ms, "unlimited" is INT64_MAX */
+	CT_SIZE,     /* uint64_t bytes */
+	CT_UINT,     /* uint64_t */
+	CT_ENUM,     /* struct str, one of `choices` */
+	CT_STRS,     /* const struct str *, size_t */
+	CT_LABELS,   /* struct labels */
+	CT_PAIRS,    /* const struct label *, size_t: a map of strings in file order */
+	CT_PARAMS,   /* const struct label *, size_t: a map of lists of strings */
+	CT_MATCHERS, /* const struct matcher *, size_t */
+	CT_NODE,     /* const struct yaml_node *: checked elsewhere */
+	CT_MAP,      /* the struct of `sub` */
+	CT_LIST,     /* struct of `sub` *, size_t */
+	CT_UNBUILT   /* known, refused unless empty or equal to `def` */
+};
+
+enum {
+	CF_SECRET = 1,       /* never shown; has a _file twin */
+	CF_FIXED = 2,        /* a change needs a restart */
+	CF_REQUIRED = 4,     /* must be there and not empty */
+	CF_PATH = 8,         /* a file name, relative to the configuration's folder */
+	CF_ONE_OR_MANY = 16, /* a list of one may be written as a scalar */
+	CF_UNIT = 32,        /* a size must have a unit, as in Prometheus */
+	CF_NAMES = 64,       /* a list of label names */
+};
+
+struct config_section;
+
+struct config_key {
+	const char *name;
+	enum config_type type;
+	unsigned flags;
+	size_t off;
+	const char *def;     /* as written in the file; lists by blanks; NULL: none */
+	const char *choices; /* "a|b|c" */
+	int64_t min, max;    /* when max is not 0 */
+	const struct config_section *sub;
+	const char *doc;
+};
+
+struct config_section {
+	const char *name; /* dotted, as the reference page shows it */
+	const struct config_key *keys;
+	size_t n;
+	size_t size; /* of its struct */
+	const char *doc;
+};
+
+/* ---- what the sections are read into ---- */
+
+struct conf_auth {
+	const struct yaml_node *node;
+	struct str type, credentials;
+};
+struct conf_basic {
+	const struct yaml_node *node;
+	struct str username, password;
+};
+struct conf_tls {
+	const struct yaml_node *node;
+	struct str ca_file, cert_file, key_file, server_name;
+	bool insecure_skip_verify;
+};
+struct conf_static {
+	const struct yaml_node *node;
+	struct scrape_static pub;
+};
+struct conf_scrape {
+	const struct yaml_node *node;
+	struct scrape_job pub;
+	struct conf_auth auth;
+	struct conf_basic basic;
+	struct conf_tls tls;
+	const struct conf_static *statics;
+	size_t n_statics;
+};
+struct conf_global {
+	const struct yaml_node *node;
+	int64_t scrape_interval_ms, scrape_timeout_ms, evaluation_interval_ms, query_offset_ms;
+	struct labels external_labels;
+	uint64_t body_size_limit, sample_limit, label_limit, label_name_length_limit,
+		label_value_length_limit;
+	struct str smtp_from, smtp_hello, smtp_smarthost, smtp_auth_username, smtp_auth_password,
+		smtp_auth_identity;
+	bool smtp_require_tls;
+	struct conf_tls smtp_tls;
+	struct str slack_api_url;
+};
+struct conf_storage {
+	const struct yaml_node *node;
+	struct str path, durability;
+	int64_t retention_ms, ooo_window_ms;
+	uint64_t retention_size, max_series, min_free;
+};
+struct conf_web {
+	const struct yaml_node *node;
+	const struct str *listen;
+	size_t n_listen;
+	struct str external_url;
+	bool insecure;
+};
+struct conf_statsd {
+	const struct yaml_node *node;
+	const struct str *listen;
+	size_t n_listen;
+	int64_t flush_interval_ms, idle_timeout_ms;
+	struct str counter_suffix, timers;
+};
+struct conf_switch {
+	const struct yaml_node *node;
+	bool enabled;
+};
+struct conf_query {
+	const struct yaml_node *node;
+	bool experimental;
+	int64_t timeout_ms, lookback_ms;
+	uint64_t max_samples, max_memory, max_concurrency;
+};
+struct conf_route {
+	const struct yaml_node *node;
+	struct str receiver;
+	const struct str *group_by;
+	size_t n_group_by;
+	int64_t group_wait_ms, group_interval_ms, repeat_interval_ms;
+	bool continue_;
+	const struct yaml_node *match, *match_re, *matcher_lines;
+	const struct matcher *matchers; /* all three of them */
+	size_t n_matchers;
+	struct conf_route *routes;
+	size_t n_routes;
+};
+struct conf_slack {
+	const struct yaml_node *node;
+	struct slack_config pub;
+};
+struct conf_email {
+	const struct yaml_node *node;
+	struct email_config pub;
+	struct conf_tls tls;
+};
+struct conf_webhook_http {
+	const struct yaml_node *node;
+	struct conf_auth auth;
+	struct conf_basic basic;
+	struct str bearer;
+};
+struct conf_webhook {
+	const struct yaml_node *node;
+	struct webhook_config pub;
+	struct conf_webhook_http http;
+};
+struct conf_receiver {
+	const struct yaml_node *node;
+	struct str name;
+	struct conf_slack *slack;
+	size_t n_slack;
+	struct conf_email *email;
+	size_t n_email;
+	struct conf_webhook *webhook;
+	size_t n_webhook;
+};
+struct conf_root {
+	const struct yaml_node *node;
+	struct conf_global global;
+	struct conf_storage storage;
+	struct conf_web web;
+	struct conf_statsd statsd;
+	struct conf_switch remote_write_receiver, otlp, host, self;
+	const struct str *rule_files;
+	size_t n_rule_files;
+	struct conf_scrape *scrape;
+	size_t n_scrape;
+	struct conf_route route;
+	struct conf_receiver *receivers;
+	size_t n_receivers;
+	struct conf_query query;
+};
+
+/* The whole file. */
+extern const struct config_section config_root;
+/* Sections of Alertmanager's part (agent/config_schema_notify.c). */
+extern const struct config_section config_route, config_receiver, config_smtp_tls;
+/* Shared sections of HTTP clients. */
+extern const struct config_section config_auth, config_basic;
+
+const struct config_key *config_key_find(const struct config_section *s, struct str name);
+/* The dotted path of a key with this name anywhere else in the file, or NULL. */
+const char *config_key_elsewhere(struct str name);
+/* A name that usually holds a secret, known or not ("password", "x_token"). */
+bool config_key_is_secret(struct str name);
+
+#define CK(kind, S, field, key, dflt, fl, text)                                                    \
+	{                                                                                          \
+		.name = key, .type = kind, .flags = fl, .off = offsetof(S, field), .def = dflt,    \
+		.doc = text                                                                        \
+	}
+#define CK_RANGE(kind, S, field, key, dflt, fl, lo, hi, text)                                      \
+	{                                                                                          \
+		.name = key, .type = kind, .flags = fl, .off = offsetof(S, field), .def = dflt,    \
+		.min = lo, .max = hi, .doc = text                                                  \
+	}
+#define CK_ENUM(S, field, key, dflt, fl, words, text)                                              \
+	{                                                                                          \
+		.name = key, .type = CT_ENUM, .flags = fl, .off = offsetof(S, field), .def = dflt, \
+		.choices = words, .doc = text                                                      \
+	}
+#define CK_SUB(kind, S, field, key, section, fl, text)                                             \
+	{                                                                                          \
+		.name = key, .type = kind, .flags = fl, .off = offsetof(S, field),                 \
+		.sub = &section, .doc = text                                                       \
+	}
+#define CK_UNBUILT(key, only)                                                                      \
+	{                                                                                          \
+		.name = key, .type = CT_UNBUILT, .def = only                                       \
+	}
+#define CK_UNBUILT_SECRET(key)                                                                     \
+	{                                                                                          \
+		.name = key, .type = CT_UNBUILT, .flags = CF_SECRET                                \
+	}
+#define CONFIG_SECTION(dotted, table, S, text)                                                     \
+	{                                                                                          \
+		dotted, table, sizeof(table) / sizeof((table)[0]), sizeof(S), text                 \
+	}
+
+#endif
