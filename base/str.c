@@ -38,7 +38,7 @@ bool str_split(struct str *rest, char sep, struct str *part)
 {
 	size_t i;
 
-	if (rest->p == NULL || (rest->n == 0 && rest->p[0] != sep)) {
+	if (rest->p == NULL || rest->n == 0) {
 		rest->p = NULL;
 		return false;
 	}
