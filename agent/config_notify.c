@@ -167,6 +167,8 @@ static void add_matchers(struct loader *l, struct matcher_list *list, struct mat
 {
 	size_t need = list->n + n;
 
+	if (n == 0)
+		return; /* "{}" */
 	if (need > list->cap) {
 		size_t cap = MAX_OF(need, list->cap * 2);
 		struct matcher *v = ARENA_ARRAY(l->arena, cap, struct matcher);

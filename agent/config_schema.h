@@ -210,6 +210,8 @@ const char *config_key_elsewhere(struct str name);
 /* A name that usually holds a secret, known or not ("password", "x_token"). */
 bool config_key_is_secret(struct str name);
 
+/* Field names and designators cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
+ */
 #define CK(kind, S, field, key, dflt, fl, text)                                                    \
 	{                                                                                          \
 		.name = key, .type = kind, .flags = fl, .off = offsetof(S, field), .def = dflt,    \
@@ -242,5 +244,7 @@ bool config_key_is_secret(struct str name);
 	{                                                                                          \
 		dotted, table, sizeof(table) / sizeof((table)[0]), sizeof(S), text                 \
 	}
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -207,8 +207,7 @@ const struct config_key *config_key_find(const struct config_section *s, struct 
 	return NULL;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as the table, which nests 4 levels; routes are left
- * out */
+/* NOLINTNEXTLINE(misc-no-recursion): the table nests 4 levels; routes are left out */
 static const char *find_in(const struct config_section *s, struct str name, unsigned depth)
 {
 	for (size_t i = 0; i < s->n; i++) {
