@@ -58,6 +58,8 @@
 #define LIMIT_HTTP_OUT_BYTES  (256u << 20) /* all reply bytes waiting to be sent */
 #define LIMIT_HTTP_BACKLOG    4096         /* listen(2) backlog */
 #define LIMIT_DECODED_BYTES   (32u << 20)  /* one remote-write body after snappy */
+#define LIMIT_DECODED_RATIO   64u          /* snappy's best is about 21: more is a bomb */
+#define LIMIT_WRITE_CACHE     2000000u     /* label blocks remembered by one decoder */
 #define LIMIT_SERIES_ANSWER   1000000u     /* label sets in one answer of /api/v1/series */
 
 /* --- PromQL --- */
