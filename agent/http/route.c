@@ -46,6 +46,8 @@ void route_find(const struct http_server *s, struct http_req *r, unsigned *metho
 
 		if (rank == NO_MATCH || rank < best)
 			continue;
+		if (rank == MATCH_REST && (route->methods & want) == 0)
+			continue; /* 404, not 405: the rest is no place of its own */
 		if (rank > best) {
 			r->route = NULL;
 			*methods = 0;

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api_series - which series, label names, label values and metadata there are. On a query worker.
+ * Several match[] selectors give the union of what each finds.
+ */
+#include <stdlib.h>
+
+#include "agent/api.h"
+#include "base/limits.h"
+#include "base/num.h"
+
+#define ANSWER_BYTES ((size_t)256 << 20) /* arena of one answer */
+
+/* One store_label_names or store_label_values call. */
+struct lookup {
+	struct store *store;
+	struct str name; /* values of this label; p NULL: names */
+	int64_t mint, maxt;
+	size_t limit;
+};
+
+static int look_up(const struct lookup *l, const struct matcher *m, size_t n_m, struct arena *a,
+	struct str **out, size_t *n, struct err *e)
+{
+	if (l->name.p != NULL)
+		return store_label_values(
+			l->store, l->name, m, n_m, l->mint, l->maxt, l->limit, a, out, n, e);
+	return store_label_names(l->store, m, n_m, l->mint, l->maxt, l->limit, a, out, n, e);
+}
+
+/* Merges two sorted distinct lists. */
+static struct str *merge(
+	struct arena *a, const struct str *x, size_t nx, const struct str *y, size_t ny, size_t *n)
+{
+	struct str *out = ARENA_ARRAY(a, nx + ny, struct str);
+	size_t i = 0, k = 0;
+
+	*n = 0;
+	while (out != NULL && (i < nx || k < ny)) {
+		int c = i == nx ? 1 : k == ny ? -1 : str_cmp(x[i], y[k]);
+
+		out[(*n)++] = c <= 0 ? x[i] : y[k];
+		i += c <= 0;
+		k += c >= 0;
+	}
+	return out;
+}
+
+static void answer_strings(
+	struct http_req *r, const struct str *v, size_t n, size_t limit, bool more)
+{
+	struct api_notes notes = {.truncated = more || (limit > 0 && n > limit)};
+	struct json j;
+
+	api_begin(r, &j);
+	json_array(&j);
+	for (size_t i = 0; i < n && (limit == 0 || i < limit); i++)
+		json_str(&j, v[i]);
+	json_array_end(&j);
+	api_end(r, &j, &notes);
+}
+
+/* The union over the selectors (none: everything). */
+static void strings(
+	struct http_req *r, struct lookup *l, const struct api_selectors *s, struct arena *a)
+{
+	size_t n = 0, limit = l->limit;
+	struct str *all = NULL;
+	struct err e = {0};
+
+	if (l->limit > 0)
+		l->limit++; /* one more tells that there are more */
+	if (s->n == 0 && look_up(l, NULL, 0, a, &all, &n, &e) != 0) {
+		api_fail(r, &e);
+		return;
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		struct str *some;
+		size_t k;
+
+		if (look_up(l, s->v[i].m, s->v[i].n, a, &some, &k, &e) != 0) {
+			api_fail(r, &e);
+			return;
+		}
+		all = merge(a, all, n, some, k, &n);
+	}
+	if (a->failed)
+		http_reply_error(r, "execution", "the answer is too large");
+	else
+		answer_strings(r, all, n, limit, false);
+}
+
+static void names_or_values(struct http_req *r, struct app *app, struct str name)
+{
+	struct lookup l = {.store = app->store, .name = name};
+	struct api_selectors s = {0};
+	struct arena a;
+
+	arena_init(&a, ANSWER_BYTES);
+	if (api_limit(r, "limit", &l.limit) && api_range(r, &l.mint, &l.maxt) &&
+		api_selectors(r, &a, &s)) {
+		strings(r, &l, &s, &a);
+		api_selectors_fini(&s);
+	}
+	arena_fini(&a);
+}
+
+void api_labels(struct http_req *r, void *arg)
+{
+	names_or_values(r, arg, STR_NULL);
+}
+
+static void put_utf8(struct buf *b, uint32_t c)
+{
+	if (c < 0x80) {
+		buf_ch(b, (char)c);
+	} else if (c < 0x800) {
+		buf_ch(b, (char)(0xc0 | (c >> 6)));
+		buf_ch(b, (char)(0x80 | (c & 0x3f)));
+	} else if (c < 0x10000) {
+		buf_ch(b, (char)(0xe0 | (c >> 12)));
+		buf_ch(b, (char)(0x80 | ((c >> 6) & 0x3f)));
+		buf_ch(b, (char)(0x80 | (c & 0x3f)));
+	} else {
+		buf_ch(b, (char)(0xf0 | (c >> 18)));
+		buf_ch(b, (char)(0x80 | ((c >> 12) & 0x3f)));
+		buf_ch(b, (char)(0x80 | ((c >> 6) & 0x3f)));
+		buf_ch(b, (char)(0x80 | (c & 0x3f)));
+	}
+}
+
+/* After "_": "_" for itself, or the hex number of a character and "_". Bytes used, 0: malformed. */
+static size_t unescape_one(struct str s, struct buf *b)
+{
+	uint32_t c = 0;
+
+	if (s.n > 0 && s.p[0] == '_') {
+		buf_ch(b, '_');
+		return 1;
+	}
+	for (size_t i = 0; i < s.n && i < 7; i++) {
+		char x = s.p[i];
+
+		if (x == '_' && i > 0 && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff)) {
+			put_utf8(b, c);
+			return i + 1;
+		}
+		if (x >= '0' && x <= '9')
+			c = c * 16 + (uint32_t)(x - '0');
+		else if (x >= 'a' && x <= 'f')
+			c = c * 16 + (uint32_t)(x - 'a') + 10;
+		else
+			return 0;
+	}
+	return 0;
+}
+
+/* "U__http_2e_code" stands for "http.code" (Prometheus's value encoding); other names and malformed
+ * ones stand for themselves. */
+static struct str unescape_name(struct arena *a, struct str name)
+{
+	struct str out = name;
+	struct buf b;
+
+	if (!str_starts(name, STR("U__")))
+		return name;
+	buf_init(&b, LIMIT_LABEL_NAME);
+	for (size_t i = 3; i < name.n;) {
+		size_t used = 1;
+
+		if (name.p[i] != '_')
+			buf_ch(&b, name.p[i]);
+		else
+			used = unescape_one(str_sub(name, i + 1, name.n), &b) + 1;
+		if (name.p[i] == '_' && used == 1) {
+			buf_fini(&b);
+			return name;
+		}
+		i += used;
+	}
+	if (!b.failed)
+		out = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return out;
+}
+
+void api_label_values(struct http_req *r, void *arg)
+{
+	struct str name = unescape_name(http_req_arena(r), http_req_segment(r));
+
+	if (name.p == NULL || name.n == 0 || name.n > LIMIT_LABEL_NAME || !str_is_utf8(name)) {
+		http_reply_error(r, "bad_data", "invalid label name: \"" STR_FMT "\"",
+			STR_ARG(http_req_segment(r)));
+		return;
+	}
+	names_or_values(r, arg, name);
+}
+
+/* --- series --- */
+
+struct found {
+	struct labels *v;
+	size_t n;
+};
+
+static int find_series(struct store *store, const struct matcher *m, size_t n_m,
+	const int64_t range[2], struct arena *a, struct found *out, struct err *e)
+{
+	struct store_sel *sel;
+	size_t n;
+
+	if (store_select(store, m, n_m, range[0], range[1], a, &sel, e) != 0)
+		return -1;
+	n = store_sel_count(sel);
+	out->v = ARENA_ARRAY(a, n, struct labels);
+	for (size_t i = 0; out->v != NULL && i < n; i++)
+		out->v[i] = store_sel_labels(sel, i);
+	out->n = n;
+	store_sel_close(sel);
+	if (out->v == NULL || n > LIMIT_SERIES_ANSWER)
+		return err_set(e, ERR_LIMIT, 0, "more than %u series match", LIMIT_SERIES_ANSWER);
+	return 0;
+}
+
+static int by_labels(const void *x, const void *y)
+{
+	return labels_cmp(*(const struct labels *)x, *(const struct labels *)y);
+}
+
+/* Union, sorted, each once. */
+static int all_series(struct store *store, const struct api_selectors *s, const int64_t range[2],
+	struct arena *a, struct found *out, struct err *e)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct found some;
+		struct labels *both;
+
+		if (find_series(store, s->v[i].m, s->v[i].n, range, a, &some, e) != 0)
+			return -1;
+		if (i == 0) {
+			*out = some;
+			continue;
+		}
+		both = ARENA_ARRAY(a, out->n + some.n, struct labels);
+		if (both == NULL)
+			return err_set(e, ERR_LIMIT, 0, "the answer is too large");
+		memcpy(both, out->v, out->n * sizeof *both);
+		memcpy(both + out->n, some.v, some.n * sizeof *both);
+		out->v = both;
+		out->n += some.n;
+		qsort(out->v, out->n, sizeof *out->v, by_labels);
+	}
+	return 0;
+}
+
+static void answer_series(struct http_req *r, const struct found *f, size_t limit)
+{
+	struct api_notes notes = {.truncated = false};
+	struct json j;
+	size_t written = 0;
+
+	api_begin(r, &j);
+	json_array(&j);
+	for (size_t i = 0; i < f->n; i++) {
+		if (i > 0 && labels_eq(f->v[i - 1], f->v[i]))
+			continue;
+		if (limit > 0 && written == limit) {
+			notes.truncated = true;
+			break;
+		}
+		json_labels(&j, f->v[i]);
+		written++;
+	}
+	json_array_end(&j);
+	api_end(r, &j, &notes);
+}
+
+void api_series(struct http_req *r, void *arg)
+{
+	struct app *app = arg;
+	struct api_selectors s = {0};
+	struct found f = {NULL, 0};
+	struct err e = {0};
+	struct arena a;
+	int64_t range[2];
+	size_t limit;
+
+	if (!http_req_has(r, "match[]")) {
+		http_reply_error(r, "bad_data", "no match[] parameter provided");
+		return;
+	}
+	arena_init(&a, ANSWER_BYTES);
+	if (api_limit(r, "limit", &limit) && api_range(r, &range[0], &range[1]) &&
+		api_selectors(r, &a, &s)) {
+		int rc = all_series(app->store, &s, range, &a, &f, &e);
+
+		api_selectors_fini(&s);
+		if (rc == 0)
+			answer_series(r, &f, limit);
+		else
+			api_fail(r, &e);
+	}
+	arena_fini(&a);
+}
+
+/* --- metadata --- */
+
+static int by_metric(const void *x, const void *y)
+{
+	return str_cmp(((const struct store_metadata *)x)->metric,
+		((const struct store_metadata *)y)->metric);
+}
+
+static void answer_metadata(
+	struct http_req *r, struct store_metadata *v, size_t n, const size_t limits[2])
+{
+	size_t metrics = 0;
+	struct json j;
+
+	if (n > 1)
+		qsort(v, n, sizeof *v, by_metric);
+	api_begin(r, &j);
+	json_object(&j);
+	for (size_t i = 0; i < n;) {
+		size_t same = 0;
+
+		if (limits[0] > 0 && metrics++ == limits[0])
+			break;
+		json_key_str(&j, v[i].metric);
+		json_array(&j);
+		for (; i + same < n && str_eq(v[i + same].metric, v[i].metric); same++) {
+			if (limits[1] > 0 && same >= limits[1])
+				continue;
+			json_object(&j);
+			json_kv_str(&j, "type", v[i + same].type);
+			json_kv_str(&j, "help", v[i + same].help);
+			json_kv_str(&j, "unit", v[i + same].unit);
+			json_object_end(&j);
+		}
+		json_array_end(&j);
+		i += same;
+	}
+	json_object_end(&j);
+	api_end(r, &j, NULL);
+}
+
+void api_metadata(struct http_req *r, void *arg)
+{
+	struct app *app = arg;
+	struct store_metadata *v;
+	struct err e = {0};
+	struct arena a;
+	size_t n, limits[2];
+
+	if (!api_limit(r, "limit", &limits[0]) || !api_limit(r, "limit_per_metric", &limits[1]))
+		return;
+	arena_init(&a, ANSWER_BYTES);
+	if (store_metadata(app->store, http_req_param(r, "metric"), &a, &v, &n, &e) == 0)
+		answer_metadata(r, v, n, limits);
+	else
+		api_fail(r, &e);
+	arena_fini(&a);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* routes - every path the server answers: its methods, thread, body limit and handler. */
+#include "agent/routes.h"
+
+#include "agent/api.h"
+#include "agent/http/assets.h"
+#include "base/limits.h"
+
+#define GET      HTTP_GET
+#define POST     HTTP_POST
+#define GET_POST (HTTP_GET | HTTP_POST)
+
+static const struct http_route table[] = {
+	/* queries and what there is */
+	{"/api/v1/query", GET_POST, HTTP_ON_QUERY, 0, false, api_query},
+	{"/api/v1/query_range", GET_POST, HTTP_ON_QUERY, 0, false, api_query_range},
+	{"/api/v1/query_exemplars", GET_POST, HTTP_ON_QUERY, 0, false, api_query_exemplars},
+	{"/api/v1/format_query", GET_POST, HTTP_ON_QUERY, 0, false, api_format_query},
+	{"/api/v1/parse_query", GET_POST, HTTP_ON_QUERY, 0, false, api_parse_query},
+	{"/api/v1/series", GET_POST, HTTP_ON_QUERY, 0, false, api_series},
+	{"/api/v1/labels", GET_POST, HTTP_ON_QUERY, 0, false, api_labels},
+	{"/api/v1/label/*/values", GET, HTTP_ON_QUERY, 0, false, api_label_values},
+	{"/api/v1/metadata", GET, HTTP_ON_QUERY, 0, false, api_metadata},
+	/* rules, alerts, targets */
+	{"/api/v1/rules", GET, HTTP_ON_QUERY, 0, false, api_rules},
+	{"/api/v1/alerts", GET, HTTP_ON_QUERY, 0, false, api_alerts},
+	{"/api/v1/alertmanagers", GET, HTTP_ON_LOOP, 0, false, api_alertmanagers},
+	{"/api/v1/targets", GET, HTTP_ON_LOOP, 0, false, api_targets},
+	{"/api/v1/targets/metadata", GET, HTTP_ON_LOOP, 0, false, api_targets_metadata},
+	{"/api/v1/scrape_pools", GET, HTTP_ON_LOOP, 0, false, api_scrape_pools},
+	{"/api/belfry/v1/notify/status", GET, HTTP_ON_QUERY, 0, false, api_notify_status},
+	/* status */
+	{"/api/v1/status/config", GET, HTTP_ON_QUERY, 0, false, api_status_config},
+	{"/api/v1/status/flags", GET, HTTP_ON_LOOP, 0, false, api_status_flags},
+	{"/api/v1/status/buildinfo", GET, HTTP_ON_LOOP, 0, false, api_status_buildinfo},
+	{"/api/v1/status/runtimeinfo", GET, HTTP_ON_LOOP, 0, false, api_status_runtimeinfo},
+	{"/api/v1/status/tsdb", GET, HTTP_ON_QUERY, 0, false, api_status_tsdb},
+	{"/api/v1/status/walreplay", GET, HTTP_ON_LOOP, 0, false, api_status_walreplay},
+	{"/api/v1/features", GET, HTTP_ON_LOOP, 0, false, api_features},
+	{"/metrics", GET, HTTP_ON_QUERY, 0, false, api_metrics},
+	{"/-/healthy", GET, HTTP_ON_LOOP, 0, false, api_healthy},
+	{"/-/ready", GET, HTTP_ON_LOOP, 0, false, api_ready},
+	/* what changes state */
+	{"/-/reload", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, 0, true, api_reload},
+	{"/api/v1/write", POST, HTTP_ON_INGEST, LIMIT_HTTP_WRITE_BODY, true, api_write},
+	/* with BELFRY_TEST=1 only; GET for simple runners */
+	{"/api/belfry/v1/debug/flush", GET_POST, HTTP_ON_QUERY, 0, true, api_debug_flush},
+	{"/api/belfry/v1/debug/clock", GET_POST, HTTP_ON_LOOP, 0, true, api_debug_clock},
+	/* the page */
+	{"/", GET, HTTP_ON_LOOP, 0, false, assets_handle},
+	{"/*", GET, HTTP_ON_LOOP, 0, false, assets_handle},
+};
+
+const struct http_route *routes(size_t *n)
+{
+	*n = sizeof table / sizeof *table;
+	return table;
+}
