@@ -363,8 +363,15 @@ static void on_sent(struct send_request *req, void *arg)
 	res->job.done = on_result;
 	/* the queue is larger than what can be in flight; while it is full the client's thread
 	 * waits */
-	while (!state_post(res->n->state, &res->job))
+	while (!state_post(res->n->state, &res->job)) {
+		if (state_is_stopping(res->n->state)) { /* the row stays: sent again, with its id,
+							   after the start */
+			send_request_free(req);
+			free(res);
+			return;
+		}
 		(void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
 }
 
 /* --- requests --- */

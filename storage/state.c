@@ -194,8 +194,14 @@ static bool commit_group(struct state *s)
 	return true;
 }
 
+/* Modules first: what done() changes was not in the transaction, and must not be taken for written.
+ */
 static void finish_group(struct state *s, bool committed)
 {
+	for (unsigned i = 0; committed && i < s->n_modules; i++) {
+		if (s->ticked[i] && s->modules[i].committed != NULL)
+			s->modules[i].committed(s->modules[i].arg);
+	}
 	for (unsigned i = 0; i < s->n_group; i++) {
 		struct state_job *job = s->group[i];
 
@@ -207,10 +213,6 @@ static void finish_group(struct state *s, bool committed)
 			job->done(job);
 	}
 	s->n_group = 0;
-	for (unsigned i = 0; committed && i < s->n_modules; i++) {
-		if (s->ticked[i] && s->modules[i].committed != NULL)
-			s->modules[i].committed(s->modules[i].arg);
-	}
 }
 
 static bool module_due(const struct state *s, int64_t *wait_ms)
@@ -288,7 +290,8 @@ static void *writer(void *arg)
 			checkpoint(s, true);
 			restore_reserve(s);
 		}
-		if (closed && queue_len(s->jobs) == 0)
+		/* what finished jobs left to write is written, too */
+		if (closed && queue_len(s->jobs) == 0 && !module_due(s, &wait))
 			break;
 	}
 	return NULL;
@@ -330,6 +333,11 @@ void state_free(struct state *s)
 bool state_post(struct state *s, struct state_job *job)
 {
 	return queue_push(s->jobs, job, 1);
+}
+
+bool state_is_stopping(struct state *s)
+{
+	return queue_is_closed(s->jobs);
 }
 
 struct waiter {

@@ -55,6 +55,8 @@ void state_free(struct state *s);
 
 /* Post a job (any thread); false when the queue is full: it stays the caller's. */
 bool state_post(struct state *s, struct state_job *job) MUST_CHECK;
+/* state_stop was called: posts are refused for good. Any thread. */
+bool state_is_stopping(struct state *s);
 /* Post and wait for done (not from the state writer or loop thread); job on the caller's stack with
  * done == NULL. */
 int state_call(struct state *s, struct state_job *job, struct err *e) MUST_CHECK;
