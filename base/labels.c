@@ -48,12 +48,7 @@ int labels_cmp(struct labels a, struct labels b)
 /* One label's contribution: order matters, so that sets hash alike however they are cut. */
 static uint64_t mix(uint64_t h, const struct label *l)
 {
-	uint64_t x = hash_str(l->name), y = hash_str(l->value);
-
-	h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
-	h ^= h >> 32;
-	h = (h ^ y) * UINT64_C(0xc2b2ae3d27d4eb4f);
-	return h ^ (h >> 29);
+	return labels_hash_mix(h, hash_str(l->name), hash_str(l->value));
 }
 
 uint64_t labels_hash(struct labels ls)

@@ -36,6 +36,15 @@ bool labels_eq(struct labels a, struct labels b);
 int labels_cmp(struct labels a, struct labels b);
 /* Seeded, for tables of this process. */
 uint64_t labels_hash(struct labels ls);
+/* The same hash built label by label from h = 0 and the hash_str() of name and value, for tables
+ * that keep the hashes of their strings. */
+static inline uint64_t labels_hash_mix(uint64_t h, uint64_t name_hash, uint64_t value_hash)
+{
+	h = (h ^ name_hash) * UINT64_C(0x9e3779b97f4a7c15);
+	h ^= h >> 32;
+	h = (h ^ value_hash) * UINT64_C(0xc2b2ae3d27d4eb4f);
+	return h ^ (h >> 29);
+}
 /* Seeded hash and equality over only (or without) the given sorted names. */
 uint64_t labels_hash_on(struct labels ls, const struct str *names, size_t n);
 uint64_t labels_hash_without(struct labels ls, const struct str *names, size_t n);

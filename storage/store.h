@@ -82,7 +82,8 @@ int store_sel_fetch(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt,
 void store_sel_close(struct store_sel *sel);
 
 /* Label names / values of series that match (n = 0: all) and may have samples in the range; sorted,
- * distinct; at most `limit` (0: no limit), *truncated tells. Memory in `a`. */
+ * distinct; at most `limit` (0: no limit; ask for one more to know that it was cut). Array in `a`.
+ */
 int store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t mint,
 	int64_t maxt, size_t limit, struct arena *a, struct str **out, size_t *n_out,
 	struct err *e) MUST_CHECK;

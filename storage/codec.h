@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * codec - sealed chunks: columns of samples to bytes and back, the smallest encoding of several.
+ *
+ * codec_encode may cut the rows into several chunks (where floats turn into histograms, where a
+ * histogram's layout changes, at CODEC_ROWS): one callback a chunk, in order. Decoding is bounded
+ * and fails on anything malformed.
+ */
+#ifndef BELFRY_STORAGE_CODEC_H
+#define BELFRY_STORAGE_CODEC_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "storage/cols.h"
+
+#define CODEC_ROWS 16384u /* rows of one chunk */
+
+/* fn gets rows [from, to) of c as a chunk; its bytes are valid during the call. -1: no memory. */
+int codec_encode(const struct cols *c, struct buf *scratch,
+	void (*fn)(const struct cols *c, size_t from, size_t to, struct str chunk, void *arg),
+	void *arg);
+/* Append the chunk's rows to c; histograms go into the arena. */
+int codec_decode(struct str chunk, struct cols *c, struct arena *a, struct err *e) MUST_CHECK;
+
+#endif

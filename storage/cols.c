@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cols - growing, sorting and clipping columns of samples; see cols.h. */
+#include "storage/cols.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+
+#define ROWS_MAX ((size_t)1 << 28) /* far above any query's sample limit */
+
+void cols_init(struct cols *c)
+{
+	*c = (struct cols){0};
+}
+
+void cols_fini(struct cols *c)
+{
+	free(c->t);
+	free(c->v);
+	free(c->h);
+	free(c->start);
+	*c = (struct cols){0};
+}
+
+void cols_reset(struct cols *c)
+{
+	c->n = 0;
+	c->failed = false;
+	free(c->h);
+	free(c->start);
+	c->h = NULL;
+	c->start = NULL;
+}
+
+static bool grow(void *column, size_t cap, size_t elem)
+{
+	void **p = column;
+	void *q = realloc(*p, cap * elem);
+
+	if (q == NULL)
+		return false;
+	*p = q;
+	return true;
+}
+
+bool cols_reserve(struct cols *c, size_t n)
+{
+	size_t need = c->n + n, cap = c->cap;
+
+	if (c->failed || n > ROWS_MAX || need > ROWS_MAX) {
+		c->failed = true;
+		return false;
+	}
+	if (need <= cap)
+		return true;
+	cap = MAX_OF(need, MAX_OF(cap + cap / 2, 64));
+	if (!grow(&c->t, cap, sizeof *c->t) || !grow(&c->v, cap, sizeof *c->v) ||
+		(c->h != NULL && !grow(&c->h, cap, sizeof *c->h)) ||
+		(c->start != NULL && !grow(&c->start, cap, sizeof *c->start))) {
+		c->failed = true;
+		return false;
+	}
+	c->cap = cap;
+	return true;
+}
+
+bool cols_need_start(struct cols *c)
+{
+	if (c->start != NULL)
+		return true;
+	c->start = calloc(MAX_OF(c->cap, 1), sizeof *c->start);
+	c->failed = c->failed || c->start == NULL;
+	return c->start != NULL;
+}
+
+bool cols_need_hist(struct cols *c)
+{
+	if (c->h != NULL)
+		return true;
+	c->h = calloc(MAX_OF(c->cap, 1), sizeof *c->h);
+	c->failed = c->failed || c->h == NULL;
+	return c->h != NULL;
+}
+
+void cols_push(struct cols *c, int64_t t, double v, const struct hist *h, int64_t start)
+{
+	if (c->n == c->cap && !cols_reserve(c, 1))
+		return;
+	if ((h != NULL && !cols_need_hist(c)) || (start != 0 && !cols_need_start(c)))
+		return;
+	c->t[c->n] = t;
+	c->v[c->n] = v;
+	if (c->h != NULL)
+		c->h[c->n] = h;
+	if (c->start != NULL)
+		c->start[c->n] = start;
+	c->n++;
+}
+
+bool cols_same_value(double va, const struct hist *ha, double vb, const struct hist *hb)
+{
+	if (ha != NULL || hb != NULL)
+		return ha != NULL && hb != NULL && hist_eq(ha, hb);
+	return f64_bits(va) == f64_bits(vb);
+}
+
+struct order {
+	int64_t t;
+	size_t i;
+};
+
+static int by_time(const void *a, const void *b)
+{
+	const struct order *x = a, *y = b;
+
+	if (x->t != y->t)
+		return x->t < y->t ? -1 : 1;
+	return x->i < y->i ? -1 : x->i > y->i;
+}
+
+static bool permute(void *column, const struct order *o, size_t n, size_t elem)
+{
+	void **p = column;
+	char *old = *p, *new;
+
+	if (old == NULL)
+		return true;
+	new = malloc(n * elem);
+	if (new == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		memcpy(new + i *elem, old + o[i].i * elem, elem);
+	free(old);
+	*p = new;
+	return true;
+}
+
+static bool ascends(const struct cols *c)
+{
+	for (size_t i = 1; i < c->n; i++) {
+		if (c->t[i - 1] >= c->t[i])
+			return false;
+	}
+	return true;
+}
+
+void cols_settle(struct cols *c)
+{
+	struct order *o;
+	size_t kept = 0;
+
+	if (c->failed || ascends(c))
+		return;
+	o = malloc(c->n * sizeof *o);
+	if (o == NULL) {
+		c->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		o[i] = (struct order){c->t[i], i};
+	qsort(o, c->n, sizeof *o, by_time);
+	for (size_t i = 0; i < c->n; i++) {
+		if (kept == 0 || o[kept - 1].t != o[i].t)
+			o[kept++] = o[i];
+	}
+	c->failed = !permute(&c->t, o, kept, sizeof *c->t) ||
+		    !permute(&c->v, o, kept, sizeof *c->v) ||
+		    !permute(&c->h, o, kept, sizeof *c->h) ||
+		    !permute(&c->start, o, kept, sizeof *c->start);
+	free(o);
+	c->n = c->failed ? 0 : kept;
+	c->cap = kept;
+}
+
+static size_t lower_bound(const int64_t *t, size_t n, int64_t x)
+{
+	size_t lo = 0;
+
+	while (n > 0) {
+		size_t half = n / 2;
+
+		if (t[lo + half] < x) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return lo;
+}
+
+void cols_clip(struct cols *c, int64_t mint, int64_t maxt)
+{
+	size_t from = lower_bound(c->t, c->n, mint), to = c->n;
+
+	if (maxt < INT64_MAX)
+		to = lower_bound(c->t, c->n, maxt + 1);
+	to = MAX_OF(to, from);
+	if (from > 0) {
+		memmove(c->t, c->t + from, (to - from) * sizeof *c->t);
+		memmove(c->v, c->v + from, (to - from) * sizeof *c->v);
+		if (c->h != NULL)
+			memmove(c->h, c->h + from, (to - from) * sizeof *c->h);
+		if (c->start != NULL)
+			memmove(c->start, c->start + from, (to - from) * sizeof *c->start);
+	}
+	c->n = to - from;
+}

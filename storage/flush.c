@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flush - closed strips become sealed chunks in the files of their partitions.
+ *
+ * Rows carry the generation of the coming checkpoint: until that is complete a crash undoes them
+ * and the journal brings the samples back, so that no sample is ever kept twice. The journal
+ * names the partition before it is written to.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/seam.h"
+#include "storage/codec.h"
+#include "storage/pack.h"
+#include "storage/store_int.h"
+
+static int by_place(const void *a, const void *b)
+{
+	const struct closed *x = *(struct closed *const *)a, *y = *(struct closed *const *)b;
+
+	if (x->part_start != y->part_start)
+		return x->part_start < y->part_start ? -1 : 1;
+	if (x->level != y->level)
+		return x->level < y->level ? -1 : 1;
+	if (x->series != y->series)
+		return x->series < y->series ? -1 : 1;
+	return x->mint < y->mint ? -1 : x->mint > y->mint;
+}
+
+struct flush {
+	struct store *st;
+	struct part *part;
+	struct pack_writer pack;
+	struct buf blob, scratch;
+	struct cols cols;
+	struct arena arena;
+	uint32_t grp;
+	uint32_t series;
+	struct err *e;
+};
+
+static int open_part(struct flush *f, const struct closed *c)
+{
+	struct store *st = f->st;
+	struct part *p = parts_find(&st->parts, c->level, c->part_start);
+
+	if (p == NULL || p->intent_gen != st->journal.gen + 1) {
+		if (journal_add_intent(&st->journal, c->level, c->part_start, f->e) != 0)
+			return -1;
+	}
+	if (p == NULL) {
+		p = part_create(&st->parts, c->level, c->part_start, f->e);
+		if (p == NULL)
+			return -1;
+		store_wrlock(st);
+		parts_insert(&st->parts, p);
+		store_unlock(st);
+	}
+	p->intent_gen = st->journal.gen + 1;
+	f->part = p;
+	return part_begin(p, f->e);
+}
+
+static int put_pack(struct flush *f)
+{
+	if (f->pack.n == 0)
+		return 0;
+	if (!pack_finish(&f->pack, &f->blob))
+		return err_set(f->e, ERR_LIMIT, 0, "no memory to write chunks");
+	if (part_insert(f->part, f->grp, f->st->journal.gen + 1, f->pack.mint, f->pack.maxt,
+		    buf_view(&f->blob), f->e) != 0)
+		return -1;
+	pack_reset(&f->pack);
+	return 0;
+}
+
+static void put_chunk(const struct cols *c, size_t from, size_t to, struct str chunk, void *arg)
+{
+	struct flush *f = arg;
+
+	pack_add(&f->pack, f->series, c->t[from], c->t[to - 1], chunk);
+}
+
+/* Strips [from, to) of one series and partition: decoded together, encoded anew. */
+static int put_series(struct flush *f, struct closed **v, size_t from, size_t to)
+{
+	uint32_t grp = v[from]->series >> f->part->shift;
+
+	if (grp != f->grp && put_pack(f) != 0)
+		return -1;
+	f->grp = grp;
+	f->series = v[from]->series;
+	cols_reset(&f->cols);
+	arena_reset(&f->arena);
+	for (size_t i = from; i < to; i++) {
+		struct str bytes = str_n((const char *)v[i]->bytes, v[i]->len);
+
+		if (strip_decode(bytes, 0, &f->cols, &f->arena, f->e) != 0)
+			return -1;
+	}
+	cols_settle(&f->cols);
+	if (f->cols.failed || codec_encode(&f->cols, &f->scratch, put_chunk, f) != 0)
+		return err_set(f->e, ERR_LIMIT, 0, "no memory to seal chunks");
+	SEAM_CRASH("chunk.sealed");
+	return 0;
+}
+
+static bool same_part(const struct closed *a, const struct closed *b)
+{
+	return a->part_start == b->part_start && a->level == b->level;
+}
+
+/* Strips [from, to) of one partition, in a transaction of its own. */
+static int put_part(struct flush *f, struct closed **v, size_t from, size_t to)
+{
+	if (open_part(f, v[from]) != 0)
+		return -1;
+	f->grp = v[from]->series >> f->part->shift;
+	for (size_t i = from, k; i < to; i = k) {
+		for (k = i + 1; k < to && v[k]->series == v[i]->series; k++)
+			;
+		if (put_series(f, v, i, k) != 0)
+			return -1;
+	}
+	if (put_pack(f) != 0 || part_commit(f->part, f->e) != 0)
+		return -1;
+	SEAM_CRASH("chunk.committed");
+	for (size_t i = from; i < to; i++)
+		v[i]->flushing = true;
+	return 0;
+}
+
+int flush_closed(struct store *st, size_t max, struct err *e)
+{
+	struct flush f = {.st = st, .e = e};
+	struct closed **v = st->head.closed;
+	size_t n = st->head.n_closed;
+	int rc = 0;
+
+	if (n == 0)
+		return 0;
+	qsort(v, n, sizeof(struct closed *), by_place);
+	if (max > 0 && n > max) {
+		for (n = max; n < st->head.n_closed && same_part(v[n - 1], v[n]) &&
+			      v[n - 1]->series == v[n]->series;
+			n++)
+			;
+	}
+	pack_init(&f.pack);
+	buf_init(&f.blob, (size_t)128 << 20);
+	buf_init(&f.scratch, (size_t)64 << 20);
+	cols_init(&f.cols);
+	arena_init(&f.arena, (size_t)1 << 30);
+	for (size_t i = 0, k; i < n && rc == 0; i = k) {
+		for (k = i + 1; k < n && same_part(v[i], v[k]); k++)
+			;
+		pack_reset(&f.pack);
+		f.part = NULL;
+		rc = put_part(&f, v, i, k);
+		if (rc != 0 && f.part != NULL)
+			part_rollback(f.part);
+	}
+	arena_fini(&f.arena);
+	cols_fini(&f.cols);
+	buf_fini(&f.scratch);
+	buf_fini(&f.blob);
+	pack_fini(&f.pack);
+	store_wrlock(st);
+	head_drop_flushed(&st->head);
+	store_unlock(st);
+	parts_close_writers(&st->parts, false);
+	return rc;
+}

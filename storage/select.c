@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* select - store_select and its set; the newest sample of a series; see store.h. */
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "storage/find.h"
+#include "storage/store_int.h"
+
+#define LABEL_SLICE  2000u
+#define DECODE_BYTES ((size_t)512 << 20) /* histograms of one series in one fetch */
+
+struct sel_entry {
+	struct labels ls;
+	uint32_t id;
+};
+
+struct store_sel {
+	struct store *st;
+	struct sel_entry *v;
+	size_t n;
+	struct cols cols;
+	struct arena arena;
+};
+
+static int by_labels(const void *a, const void *b)
+{
+	const struct sel_entry *x = a, *y = b;
+
+	return labels_cmp(x->ls, y->ls);
+}
+
+static void take_labels(struct store_sel *sel, const struct id_list *ids, struct arena *a)
+{
+	for (size_t i = 0; i < ids->n;) {
+		size_t end = MIN_OF(i + LABEL_SLICE, ids->n);
+
+		store_rdlock(sel->st);
+		for (; i < end; i++) {
+			const struct series *s = index_get(&sel->st->index, ids->v[i]);
+
+			if (s == NULL)
+				continue;
+			sel->v[sel->n].ls = index_labels(&sel->st->index, s, a);
+			sel->v[sel->n++].id = ids->v[i];
+		}
+		store_unlock(sel->st);
+	}
+}
+
+int store_select(struct store *st, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,
+	struct arena *a, struct store_sel **out, struct err *e)
+{
+	struct id_list ids;
+	struct store_sel *sel;
+
+	*out = NULL;
+	if (find_series(st, m, n, mint, maxt, &ids, e) != 0)
+		return -1;
+	sel = calloc(1, sizeof *sel);
+	if (sel == NULL || (sel->v = calloc(MAX_OF(ids.n, 1), sizeof *sel->v)) == NULL) {
+		free(sel);
+		free(ids.v);
+		return err_set(e, ERR_LIMIT, 0, "no memory for a selection");
+	}
+	sel->st = st;
+	cols_init(&sel->cols);
+	arena_init(&sel->arena, DECODE_BYTES);
+	take_labels(sel, &ids, a);
+	free(ids.v);
+	if (a->failed) {
+		store_sel_close(sel);
+		return err_set(e, ERR_LIMIT, 0, "too many series for the memory of a query");
+	}
+	qsort(sel->v, sel->n, sizeof *sel->v, by_labels);
+	*out = sel;
+	return 0;
+}
+
+size_t store_sel_count(const struct store_sel *sel)
+{
+	return sel->n;
+}
+
+struct labels store_sel_labels(const struct store_sel *sel, size_t i)
+{
+	return sel->v[i].ls;
+}
+
+int store_sel_fetch(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt,
+	struct store_cols *out, struct err *e)
+{
+	struct cols *c = &sel->cols;
+
+	*out = (struct store_cols){0};
+	cols_reset(c);
+	arena_reset(&sel->arena);
+	if (series_read(sel->st, sel->v[i].id, mint, maxt, c, &sel->arena, e) != 0)
+		return -1;
+	*out = (struct store_cols){.n = c->n, .t = c->t, .v = c->v, .h = c->h, .start = c->start};
+	return 0;
+}
+
+void store_sel_close(struct store_sel *sel)
+{
+	if (sel == NULL)
+		return;
+	cols_fini(&sel->cols);
+	arena_fini(&sel->arena);
+	free(sel->v);
+	free(sel);
+}
+
+static bool is_stale(const struct cols *c, size_t i)
+{
+	return is_stale_nan(c->h != NULL && c->h[i] != NULL ? c->h[i]->sum : c->v[i]);
+}
+
+bool store_last_sample(struct store *st, struct labels ls, struct arena *a, int64_t *t, double *v,
+	const struct hist **h)
+{
+	uint32_t id = store_find_series(st, ls, labels_hash(ls));
+	int64_t mint = INT64_MAX, maxt = INT64_MIN, width = 3600000;
+	const struct series *s;
+	struct cols c;
+	struct err e;
+	bool found = false;
+
+	store_rdlock(st);
+	s = index_get(&st->index, id);
+	if (s != NULL) {
+		mint = s->mint;
+		maxt = s->maxt;
+	}
+	store_unlock(st);
+	cols_init(&c);
+	while (!found && mint <= maxt) {
+		int64_t from = MAX_OF(mint, i64_sub_sat(maxt, width));
+
+		cols_reset(&c);
+		if (series_read(st, id, from, maxt, &c, a, &e) != 0)
+			break;
+		for (size_t i = c.n; i > 0 && !found; i--) {
+			if (is_stale(&c, i - 1))
+				continue;
+			found = true;
+			*t = c.t[i - 1];
+			*v = c.v[i - 1];
+			*h = c.h != NULL ? c.h[i - 1] : NULL;
+		}
+		if (from == mint)
+			break;
+		maxt = from - 1;
+		width = width > INT64_MAX / 8 ? width : width * 8;
+	}
+	cols_fini(&c);
+	return found;
+}

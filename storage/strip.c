@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* strip - appending, reading back and restoring open chunks; see strip.h. */
+#include "storage/strip.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/num.h"
+#include "base/rd.h"
+#include "storage/hist_code.h"
+
+enum {
+	OP_SAME = 0,
+	OP_RUN = 1,
+	OP_START = 2,
+	OP_HIST = 3,
+	OP_INT = 8,
+	OP_XOR = 16,
+	OP_END = 80,
+	OP_STEP = 0x80,
+};
+
+#define OP_MAX 40u /* bytes of the longest row without a histogram, START and RUN included */
+
+#define LIMIT_STRIP ((size_t)1 << 20) /* one histogram of LIMIT_HIST_BUCKETS fits */
+
+struct strip_extra {
+	int64_t start;
+	struct hist *h; /* one allocation; NULL: the last row was a float, or there is none */
+};
+
+void strip_init(struct strip *s)
+{
+	*s = (struct strip){0};
+}
+
+void strip_fini(struct strip *s)
+{
+	free(s->p);
+	if (s->extra != NULL)
+		free(s->extra->h);
+	free(s->extra);
+	strip_init(s);
+}
+
+size_t strip_memory(const struct strip *s)
+{
+	size_t n = s->p != NULL ? s->cap + 8u : 0;
+
+	if (s->extra != NULL)
+		n += sizeof *s->extra + 8 + (s->extra->h != NULL ? hist_bytes(s->extra->h) : 0);
+	return n;
+}
+
+/* Sizes that fill malloc's blocks. */
+static bool reserve(struct strip *s, size_t more)
+{
+	static const uint16_t steps[] = {40, 72, 104, 136, 184, 232, 296, 360, 424, 0};
+	size_t need = s->len + more;
+	uint8_t *p;
+	size_t i = 0;
+
+	if (need <= s->cap)
+		return true;
+	while (steps[i] != 0 && steps[i] < need)
+		i++;
+	need = steps[i] != 0 ? steps[i] : (need + need / 4 + 15) / 16 * 16 + 8;
+	if (need > LIMIT_STRIP)
+		return false;
+	p = realloc(s->p, need);
+	if (p == NULL)
+		return false;
+	s->p = p;
+	s->cap = (uint32_t)need;
+	return true;
+}
+
+static uint64_t zigzag(int64_t v)
+{
+	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+}
+
+static int64_t unzigzag(uint64_t u)
+{
+	return (int64_t)(u >> 1) ^ -(int64_t)(u & 1);
+}
+
+static uint8_t *put_varint(uint8_t *p, uint64_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		*p++ = (uint8_t)(v | 0x80);
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+/* The difference of two integers as bytes, or 0 when either is none (or -0). */
+static bool int_change(uint64_t from, uint64_t to, uint64_t *zz)
+{
+	double a = f64_from_bits(from), b = f64_from_bits(to);
+
+	if (!(a > -4503599627370496.0 && a < 4503599627370496.0) ||
+		!(b > -4503599627370496.0 && b < 4503599627370496.0))
+		return false;
+	if (f64_bits((double)(int64_t)a) != from || f64_bits((double)(int64_t)b) != to)
+		return false;
+	*zz = zigzag((int64_t)b - (int64_t)a);
+	return true;
+}
+
+/* Op byte at `op`, payload from p on. */
+static uint8_t *put_value(uint8_t *op, uint8_t *p, uint64_t from, uint64_t to)
+{
+	uint64_t x = from ^ to, zz = 0;
+	unsigned lead, trail, len, bytes = 9;
+
+	if (x == 0) {
+		*op |= OP_SAME;
+		return p;
+	}
+	lead = (unsigned)__builtin_clzll(x) / 8;
+	trail = (unsigned)__builtin_ctzll(x) / 8;
+	len = 8 - lead - trail;
+	if (int_change(from, to, &zz))
+		bytes = 8 - (unsigned)__builtin_clzll(zz | 1) / 8;
+	if (bytes <= len) {
+		*op = (uint8_t)(*op | (OP_INT + bytes - 1));
+		memcpy(p, &zz, 8);
+		return p + bytes;
+	}
+	x >>= trail * 8;
+	*op = (uint8_t)(*op | (OP_XOR + lead * 8 + len - 1));
+	memcpy(p, &x, 8);
+	return p + len;
+}
+
+static void flush_run(struct strip *s)
+{
+	if (s->run == 0)
+		return;
+	ASSERT(s->len + 4u <= s->cap);
+	s->p[s->len++] = OP_RUN;
+	s->len = (uint32_t)(put_varint(s->p + s->len, s->run) - s->p);
+	s->run = 0;
+}
+
+bool strip_finish(struct strip *s)
+{
+	uint8_t *p;
+
+	if (s->run > 0) {
+		if (!reserve(s, 4))
+			return false;
+		flush_run(s);
+	}
+	if (s->p != NULL && s->cap > s->len + 32u) {
+		p = realloc(s->p, s->len > 0 ? s->len : 1);
+		if (p != NULL) {
+			s->p = p;
+			s->cap = s->len;
+		}
+	}
+	return true;
+}
+
+static bool need_extra(struct strip *s)
+{
+	if (s->extra == NULL)
+		s->extra = calloc(1, sizeof *s->extra);
+	return s->extra != NULL;
+}
+
+/* A deep copy in one allocation. */
+struct hist *strip_hist_dup(const struct hist *h)
+{
+	struct hist *c = malloc(hist_bytes(h));
+	char *p = (char *)(c + 1);
+
+	if (c == NULL)
+		return NULL;
+	*c = *h;
+#define TAKE_ARRAY(field, n)                                                                       \
+	do {                                                                                       \
+		size_t bytes_ = (n) * sizeof *h->field;                                            \
+		if (bytes_ > 0)                                                                    \
+			memcpy(p, h->field, bytes_);                                               \
+		c->field = (void *)p;                                                              \
+		p += bytes_;                                                                       \
+	} while (0)
+	TAKE_ARRAY(pos.counts, h->pos.n_counts);
+	TAKE_ARRAY(neg.counts, h->neg.n_counts);
+	TAKE_ARRAY(custom, h->n_custom);
+	TAKE_ARRAY(pos.spans, h->pos.n_spans);
+	TAKE_ARRAY(neg.spans, h->neg.n_spans);
+#undef TAKE_ARRAY
+	return c;
+}
+
+static bool put_hist(struct strip *s, const struct hist *h)
+{
+	struct buf b;
+	struct hist *copy = strip_hist_dup(h);
+	bool ok = false;
+
+	buf_init(&b, LIMIT_STRIP);
+	hist_code_put(&b, h, s->extra->h);
+	if (copy == NULL || b.failed || !reserve(s, OP_MAX + b.n))
+		goto done;
+	s->len = (uint32_t)(put_varint(s->p + s->len, b.n) - s->p);
+	memcpy(s->p + s->len, b.p, b.n);
+	s->len = (uint32_t)(s->len + b.n);
+	free(s->extra->h);
+	s->extra->h = copy;
+	copy = NULL;
+	ok = true;
+done:
+	free(copy);
+	buf_fini(&b);
+	return ok;
+}
+
+static bool is_full(const struct strip *s, const struct hist *h)
+{
+	if (s->n == 0)
+		return false;
+	if (s->n >= STRIP_ROWS)
+		return true;
+	return s->len >= (h != NULL ? STRIP_HIST_BYTES : STRIP_BYTES);
+}
+
+bool strip_append(struct strip *s, int64_t t, double v, const struct hist *h, int64_t start)
+{
+	uint64_t bits = f64_bits(v);
+	int64_t step = s->n > 0 ? t - s->t : 0;
+	int64_t change = s->n > 0 ? step - s->step : t;
+	int64_t last_start = s->extra != NULL ? s->extra->start : 0;
+	uint32_t undo = s->len;
+	uint8_t *op, *p;
+
+	ASSERT(s->n == 0 || t > s->t);
+	if (s->n > 0 && h == NULL && change == 0 && bits == s->bits && start == last_start &&
+		(s->extra == NULL || s->extra->h == NULL) && s->n < STRIP_ROWS) {
+		s->run++;
+		s->n++;
+		s->t = t;
+		return true;
+	}
+	if (is_full(s, h) || !reserve(s, OP_MAX))
+		return false;
+	if ((h != NULL || start != last_start) && !need_extra(s))
+		return false;
+	flush_run(s);
+	undo = s->len;
+	if (start != last_start) {
+		s->p[s->len++] = OP_START;
+		s->len = (uint32_t)(put_varint(s->p + s->len,
+					    zigzag((int64_t)((uint64_t)start -
+							     (uint64_t)last_start))) -
+				    s->p);
+	}
+	op = p = s->p + s->len;
+	*p++ = change != 0 ? OP_STEP : 0;
+	if (change != 0)
+		p = put_varint(p, zigzag(change));
+	if (h != NULL) {
+		*op |= OP_HIST;
+		s->len = (uint32_t)(p - s->p);
+		if (!put_hist(s, h)) {
+			s->len = undo;
+			return false;
+		}
+	} else {
+		p = put_value(op, p, s->bits, bits);
+		s->len = (uint32_t)(p - s->p);
+		s->bits = bits;
+		if (s->extra != NULL) {
+			free(s->extra->h);
+			s->extra->h = NULL;
+		}
+	}
+	if (s->extra != NULL)
+		s->extra->start = start;
+	if (s->n == 0)
+		s->t0 = t;
+	s->step = s->n > 0 ? step : 0;
+	s->t = t;
+	s->n++;
+	return true;
+}
+
+struct reading {
+	struct rd r;
+	int64_t t, step, start;
+	uint64_t bits;
+	const struct hist *h;
+	size_t n;
+};
+
+static bool read_value(struct reading *x, unsigned kind)
+{
+	uint64_t u = 0;
+	unsigned len = kind < OP_XOR ? kind - OP_INT + 1 : (kind - OP_XOR) % 8 + 1;
+	struct str b = rd_bytes(&x->r, len);
+
+	if (x->r.bad)
+		return false;
+	memcpy(&u, b.p, len);
+	if (kind < OP_XOR) {
+		int64_t sum;
+		double was = f64_from_bits(x->bits);
+
+		if (!(was > -9007199254740992.0 && was < 9007199254740992.0) ||
+			i64_add((int64_t)was, unzigzag(u), &sum))
+			return false;
+		x->bits = f64_bits((double)sum);
+	} else {
+		unsigned lead = (kind - OP_XOR) / 8;
+
+		if (lead + len > 8)
+			return false;
+		x->bits ^= u << ((8 - lead - len) * 8);
+	}
+	return true;
+}
+
+static bool read_hist(struct reading *x, struct arena *a)
+{
+	struct str b = rd_bytes(&x->r, rd_varint(&x->r));
+	struct rd r;
+
+	if (x->r.bad)
+		return false;
+	r = rd_of(b);
+	x->h = hist_code_get(&r, x->h, a);
+	return x->h != NULL && !rd_more(&r);
+}
+
+static bool advance(struct reading *x, int64_t change)
+{
+	if (x->n == 0) {
+		x->t = change;
+		x->n = 1;
+		return true;
+	}
+	x->n++;
+	return !i64_add(x->step, change, &x->step) && x->step > 0 && !i64_add(x->t, x->step, &x->t);
+}
+
+static bool push_run(struct reading *x, uint64_t n, struct cols *c)
+{
+	if (x->n == 0 || x->h != NULL || n > STRIP_ROWS)
+		return false;
+	for (; n > 0; n--) {
+		if (!advance(x, 0))
+			return false;
+		cols_push(c, x->t, f64_from_bits(x->bits), NULL, x->start);
+	}
+	return true;
+}
+
+static bool read_op(struct reading *x, struct cols *c, struct arena *a)
+{
+	uint8_t op = rd_u8(&x->r);
+	unsigned kind = op & 0x7f;
+	int64_t change = (op & OP_STEP) ? rd_zigzag(&x->r) : 0;
+
+	if (kind == OP_RUN)
+		return push_run(x, rd_varint(&x->r), c);
+	if (kind == OP_START) {
+		x->start = (int64_t)((uint64_t)x->start + (uint64_t)rd_zigzag(&x->r));
+		return !x->r.bad;
+	}
+	if (x->r.bad || !advance(x, change))
+		return false;
+	if (kind == OP_HIST) {
+		if (!read_hist(x, a))
+			return false;
+		cols_push(c, x->t, 0, x->h, x->start);
+		return true;
+	}
+	x->h = NULL;
+	if (kind != OP_SAME && (kind < OP_INT || kind >= OP_END || !read_value(x, kind)))
+		return false;
+	cols_push(c, x->t, f64_from_bits(x->bits), NULL, x->start);
+	return true;
+}
+
+static int decode(struct reading *x, struct str bytes, uint16_t run, struct cols *c,
+	struct arena *a, struct err *e)
+{
+	*x = (struct reading){.r = rd_of(bytes)};
+	while (rd_more(&x->r)) {
+		if (!read_op(x, c, a) || x->r.bad || x->n > STRIP_ROWS)
+			return err_set(e, ERR_CORRUPT, 0, "malformed strip");
+	}
+	if (run > 0 && !push_run(x, run, c))
+		return err_set(e, ERR_CORRUPT, 0, "malformed run of a strip");
+	if (c->failed || a->failed)
+		return err_set(e, ERR_LIMIT, 0, "no memory to read a chunk");
+	return 0;
+}
+
+int strip_decode(struct str bytes, uint16_t run, struct cols *c, struct arena *a, struct err *e)
+{
+	struct reading x;
+
+	return decode(&x, bytes, run, c, a, e);
+}
+
+int strip_restore(struct strip *s, struct str bytes, uint16_t run, struct err *e)
+{
+	struct reading x;
+	struct cols c;
+	struct arena a;
+	int rc = -1;
+
+	strip_init(s);
+	cols_init(&c);
+	arena_init(&a, (size_t)64 << 20);
+	if (decode(&x, bytes, run, &c, &a, e) != 0)
+		goto done;
+	rc = 0;
+	if (c.n == 0)
+		goto done;
+	if (!reserve(s, bytes.n) || ((x.h != NULL || x.start != 0) && !need_extra(s))) {
+		rc = err_set(e, ERR_LIMIT, 0, "no memory for an open chunk");
+		goto done;
+	}
+	memcpy(s->p, bytes.p, bytes.n);
+	s->len = (uint32_t)bytes.n;
+	s->n = (uint16_t)c.n;
+	s->run = run;
+	s->t0 = c.t[0];
+	s->t = x.t;
+	s->step = x.step;
+	s->bits = x.bits;
+	if (s->extra != NULL) {
+		s->extra->start = x.start;
+		s->extra->h = x.h != NULL ? strip_hist_dup(x.h) : NULL;
+	}
+done:
+	cols_fini(&c);
+	arena_fini(&a);
+	return rc;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upkeep - what the storage writer does between commits: closed strips and checkpoints when due,
+ * free disk space, series that fell quiet, retention.
+ */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/num.h"
+#include "storage/store_int.h"
+
+#define DISK_EVERY_MS   500
+#define UPKEEP_EVERY_MS 1000
+#define FLUSH_SLICE     8192u /* strips written in one turn */
+#define QUIET_S         1800u /* a series without samples for this long leaves memory */
+#define EVICT_SLICE     8192u /* heads looked at in one turn */
+
+/* Look at the free space; leaving full-disk mode needs a checkpoint that works. */
+void upkeep_disk(struct store *st)
+{
+	int64_t mono = clock_mono_ms();
+	uint64_t free_bytes = 0, total = 0, want = atomic_load(&st->min_free);
+	struct err e;
+	bool full;
+
+	if (mono < st->disk_next_ms)
+		return;
+	st->disk_next_ms = mono + DISK_EVERY_MS;
+	if (fd_disk_space(st->dir, &free_bytes, &total, &e) != 0)
+		return;
+	if (want == 0)
+		want = MAX_OF(UINT64_C(100) << 20, total / 50);
+	full = free_bytes < want;
+	if (full && !atomic_load(&st->disk_full))
+		log_error("storage",
+			"msg=\"disk full: remote writes are refused, scrapes and StatsD live in "
+			"memory only\" free=%llu min_free=%llu",
+			(unsigned long long)free_bytes, (unsigned long long)want);
+	if (full) {
+		atomic_store(&st->disk_full, true);
+		return;
+	}
+	if (!atomic_load(&st->disk_full) || st->n_items > 0)
+		return;
+	if (checkpoint_write(st, &e) != 0) {
+		log_warn("storage", "msg=\"the disk still refuses\" err=\"%s\"", e.msg);
+		return;
+	}
+	atomic_store(&st->disk_full, false);
+	log_info("storage", "msg=\"disk has space again\" free=%llu",
+		(unsigned long long)free_bytes);
+}
+
+int upkeep_flush_all(struct store *st, struct err *e)
+{
+	store_wrlock(st);
+	st->head.now = clock_wall_ms();
+	for (uint32_t i = 0; i < st->head.n; i++) {
+		head_close_open(&st->head, st->head.v[i]);
+		head_close_late(&st->head, st->head.v[i]);
+	}
+	store_unlock(st);
+	if (flush_closed(st, 0, e) != 0)
+		return -1;
+	return checkpoint_write(st, e);
+}
+
+static void evict_quiet(struct store *st)
+{
+	uint32_t now = (uint32_t)(clock_mono_ms() / 1000), looked = 0;
+
+	if (st->head.n == 0)
+		return;
+	store_wrlock(st);
+	for (; looked < EVICT_SLICE && looked < st->head.n; looked++) {
+		struct head_series *hd;
+
+		if (st->evict_at >= st->head.n)
+			st->evict_at = 0;
+		hd = st->head.v[st->evict_at];
+		if (now - hd->seen_s < QUIET_S) {
+			st->evict_at++;
+			continue;
+		}
+		head_close_open(&st->head, hd);
+		head_close_late(&st->head, hd);
+		if (hd->closed != NULL) {
+			st->evict_at++;
+			continue;
+		}
+		catalog_touch(&st->catalog, hd->id);
+		head_evict(&st->head, hd);
+		if (st->head.n == 0)
+			break;
+	}
+	store_unlock(st);
+}
+
+static void report(const char *what, const struct err *e)
+{
+	static struct metric *_Atomic failures;
+
+	if (failures == NULL)
+		failures = metric_counter("belfry_storage_upkeep_failures_total",
+			"Flushes and checkpoints that failed and are tried again.", NULL);
+	metric_inc(failures);
+	log_error("storage", "msg=\"%s failed\" err=\"%s\"", what, e->msg);
+}
+
+void upkeep_run(struct store *st)
+{
+	int64_t mono = clock_mono_ms();
+	struct err e;
+
+	upkeep_disk(st);
+	if (atomic_load(&st->disk_full))
+		return;
+	if (st->head.closed_bytes >= STORE_CLOSED_BYTES && flush_closed(st, FLUSH_SLICE, &e) != 0)
+		report("writing chunks", &e);
+	if ((st->journal.bytes >= STORE_SEGMENT_BYTES ||
+		    st->journal.frames >= STORE_SEGMENT_FRAMES) &&
+		checkpoint_write(st, &e) != 0)
+		report("checkpoint", &e);
+	if (mono < st->upkeep_next_ms)
+		return;
+	st->upkeep_next_ms = mono + UPKEEP_EVERY_MS;
+	evict_quiet(st);
+	atomic_store(
+		&st->disk_bytes, parts_disk_bytes(&st->parts) + journal_disk_bytes(&st->journal));
+	atomic_store(&st->wal_bytes, journal_disk_bytes(&st->journal));
+}
