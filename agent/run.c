@@ -45,8 +45,7 @@ static int read_flags(int argc, char **argv, struct run_flags *f)
 	*f = (struct run_flags){.level = LOG_INFO};
 	optind = 0;
 	opterr = 0;
-	/* getopt looks at argv[0] as the program's name: the word "run" stands there */
-	while ((opt = getopt_long(argc + 1, argv - 1, "c:", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c': f->config = optarg; break;
 		case 's': f->override.storage_path = optarg; break;
@@ -60,11 +59,11 @@ static int read_flags(int argc, char **argv, struct run_flags *f)
 				return usage("unknown --log.format", optarg);
 			f->format = optarg[0] == 'j' ? LOG_JSON : LOG_LOGFMT;
 			break;
-		default: return usage("unknown or incomplete option", argv[optind - 2]);
+		default: return usage("unknown or incomplete option", argv[optind - 1]);
 		}
 	}
-	if (optind < argc + 1)
-		return usage("unexpected argument", (argv - 1)[optind]);
+	if (optind < argc)
+		return usage("unexpected argument", argv[optind]);
 	if (f->config == NULL)
 		return usage("--config FILE is missing", NULL);
 	return 0;

@@ -184,7 +184,7 @@ static void check_head(struct http_conn *c)
 		refuse(c, 400, "bad request path");
 		return;
 	}
-	route_find(c->s, r, &methods);
+	http_route_find(c->s, r, &methods);
 	status = guard_check(c->s, r, &why);
 	if (status != 0) {
 		refuse(c, status, why);

@@ -141,7 +141,7 @@ void reply_refuse(struct http_req *r, int status, const char *why);
 /* guard.c: 0, or the status to refuse with and *why. */
 int guard_check(const struct http_server *s, struct http_req *r, const char **why);
 /* route.c */
-void route_find(const struct http_server *s, struct http_req *r, unsigned *methods);
+void http_route_find(const struct http_server *s, struct http_req *r, unsigned *methods);
 /* listen.c */
 int listen_open(struct http_server *s, struct str where, struct err *e) MUST_CHECK;
 void listen_close(struct http_server *s);

@@ -33,7 +33,7 @@ static enum rank match(const struct http_route *route, struct http_req *r, struc
 	return segment->p != NULL ? MATCH_SEGMENT : NO_MATCH;
 }
 
-void route_find(const struct http_server *s, struct http_req *r, unsigned *methods)
+void http_route_find(const struct http_server *s, struct http_req *r, unsigned *methods)
 {
 	unsigned want = r->head.method == HTTP_HEAD ? HTTP_GET : r->head.method;
 	enum rank best = NO_MATCH;
