@@ -146,6 +146,7 @@ struct pq_expr {
 	uint16_t height; /* 1 for a leaf */
 	uint32_t id; /* 0.. in post-order: children before parents, the root's is the greatest */
 	uint32_t off, len; /* bytes of the query text, modifiers included */
+	struct str source; /* the whole query text; at the root only */
 	union {
 		struct {
 			double val;

@@ -469,6 +469,7 @@ const struct pq_expr *pq_parse(struct arena *a, struct str text, bool experiment
 		(void)pq_no_memory(&p);
 		return NULL;
 	}
+	x->source = p.text;
 	return x;
 }
 

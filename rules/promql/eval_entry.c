@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* eval_entry - pq_eval: sets a query up, evaluates the root by its type, makes the result ready
+ * for its reader: names dropped, equal label sets joined, gaps left out, order by labels. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "rules/promql/engine.h"
+#include "rules/promql/eval.h"
+
+/* Work on single points never needs more; its arena counts beside the query's. */
+#define TMP_BYTES ((size_t)16 << 20)
+
+static bool is_range(const struct pq_params *p)
+{
+	return p->step_ms > 0;
+}
+
+static int make_grid(const struct pq_params *p, struct grid *g, struct err *e)
+{
+	*g = (struct grid){p->start_ms, 1, 1};
+	if (!is_range(p))
+		return 0;
+	if (p->end_ms < p->start_ms)
+		return err_set(e, ERR_INPUT, 0, "end of the range lies before its start");
+	g->step = p->step_ms;
+	g->n = (size_t)((uint64_t)(p->end_ms - p->start_ms) / (uint64_t)p->step_ms) + 1;
+	if (g->n > LIMIT_QUERY_STEPS)
+		return err_set(e, ERR_LIMIT, 0, "range query of %zu steps, at most %d are taken",
+			g->n, LIMIT_QUERY_STEPS);
+	return 0;
+}
+
+/* --- series of the result --- */
+
+static int add_points(struct ev *ev, const struct grid *g, const struct col *c, struct pq_series *s,
+	struct err *e)
+{
+	size_t n = 0;
+	int64_t *t;
+	double *v;
+	const struct hist **h = NULL;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += !is_absent(c->v[i]);
+	t = ARENA_ARRAY(ev->a, n, int64_t);
+	v = ARENA_ARRAY(ev->a, n, double);
+	if (c->h != NULL)
+		h = ARENA_ARRAY(ev->a, n, const struct hist *);
+	s->labels = labels_copy(ev->a, c->labels);
+	if (ev_memory(ev, e) != 0)
+		return -1;
+	n = 0;
+	for (size_t i = 0; i < g->n; i++) {
+		if (is_absent(c->v[i]))
+			continue;
+		t[n] = grid_time(g, i);
+		v[n] = c->v[i];
+		if (h != NULL)
+			h[n] = c->h[i];
+		n++;
+	}
+	s->n = n;
+	s->t = t;
+	s->v = v;
+	s->h = h;
+	return 0;
+}
+
+static int by_labels(const void *a, const void *b)
+{
+	const struct pq_series *x = a, *y = b;
+
+	return labels_cmp(x->labels, y->labels);
+}
+
+struct gather {
+	struct ev *ev;
+	const struct grid *g;
+	struct mat_merge merged;
+};
+
+static int on_result(void *arg, struct col *c, struct err *e)
+{
+	struct gather *r = arg;
+
+	if (c->drop_name)
+		c->labels = ev_drop_name(r->ev->a, c->labels);
+	if (ev_memory(r->ev, e) != 0)
+		return -1;
+	return mat_merge_add(r->ev, &r->merged, r->g, c, e);
+}
+
+/* Does an instant query give its series in an order of its own? */
+static bool is_ordered(const struct pq_expr *x)
+{
+	x = pq_unparen(x);
+	if (x->kind == PQ_CALL)
+		return x->u.call.func->id == PQ_FN_SORT || x->u.call.func->id == PQ_FN_SORT_DESC ||
+		       x->u.call.func->id == PQ_FN_SORT_BY_LABEL ||
+		       x->u.call.func->id == PQ_FN_SORT_BY_LABEL_DESC;
+	return x->kind == PQ_AGGREGATE &&
+	       (x->u.aggregate.op == PQ_AGG_TOPK || x->u.aggregate.op == PQ_AGG_BOTTOMK);
+}
+
+static int vector_result(struct ev *ev, const struct pq_expr *x, const struct grid *g,
+	struct pq_result *out, struct err *e)
+{
+	struct gather r = {.ev = ev, .g = g};
+
+	if (eval_each(ev, x, g, (struct sink){on_result, &r}, e) != 0)
+		return -1;
+	out->n = r.merged.mat.n;
+	out->series = ARENA_ARRAY(ev->a, out->n, struct pq_series);
+	if (ev_memory(ev, e) != 0)
+		return -1;
+	for (size_t i = 0; i < out->n; i++) {
+		if (add_points(ev, g, &r.merged.mat.s[i], &out->series[i], e) != 0)
+			return -1;
+	}
+	out->ordered = !is_range(ev->p) && is_ordered(x);
+	if (!out->ordered && out->n > 1)
+		qsort(out->series, out->n, sizeof *out->series, by_labels);
+	return 0;
+}
+
+static int scalar_result(struct ev *ev, const struct pq_expr *x, const struct grid *g,
+	struct pq_result *out, struct err *e)
+{
+	struct col c = {.v = ARENA_ARRAY(ev->a, g->n, double)};
+
+	if (ev_memory(ev, e) != 0 || eval_scalar(ev, x, g, c.v, e) != 0)
+		return -1;
+	out->scalar = c.v[0];
+	if (!is_range(ev->p))
+		return 0;
+	out->series = ARENA_NEW(ev->a, struct pq_series);
+	if (out->series == NULL)
+		return ev_memory(ev, e);
+	out->n = 1;
+	return add_points(ev, g, &c, out->series, e);
+}
+
+int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
+	const struct select_source *src, struct pq_result *out, struct err *e)
+{
+	struct ev ev = {.a = a, .p = p, .src = src, .root = x};
+	struct grid g;
+	int rc;
+
+	*out = (struct pq_result){.type = is_range(p) ? PQ_MATRIX : x->type};
+	if (is_range(p) && (x->type == PQ_MATRIX || x->type == PQ_STRING))
+		return err_set(e, ERR_INPUT, 0,
+			"invalid expression type \"%s\" for range query, must be scalar or "
+			"instant vector",
+			pq_type_name(x->type));
+	if (make_grid(p, &g, e) != 0)
+		return -1;
+	arena_init(&ev.scratch, a->limit);
+	arena_init(&ev.tmp, TMP_BYTES);
+	(void)arena_alloc(&ev.tmp, 1, 1);
+	ev.tmp_mark = arena_mark(&ev.tmp);
+	if (x->type == PQ_VECTOR) {
+		rc = vector_result(&ev, x, &g, out, e);
+	} else if (x->type == PQ_SCALAR) {
+		rc = scalar_result(&ev, x, &g, out, e);
+	} else if (x->type == PQ_MATRIX) {
+		rc = matrix_result(&ev, pq_unparen(x), &g, out, e);
+	} else {
+		out->string = arena_str(a, pq_unparen(x)->u.text);
+		rc = ev_memory(&ev, e);
+	}
+	out->samples = ev.samples;
+	out->n_warnings = ev.n_warnings;
+	out->n_infos = ev.n_infos;
+	out->warnings = ev_copy_notes(&ev, ev.warnings, ev.n_warnings);
+	out->infos = ev_copy_notes(&ev, ev.infos, ev.n_infos);
+	if (rc == 0)
+		rc = ev_memory(&ev, e);
+	sel_close_all(&ev);
+	arena_fini(&ev.scratch);
+	arena_fini(&ev.tmp);
+	return rc;
+}
