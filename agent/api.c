@@ -150,7 +150,6 @@ bool api_selectors(struct http_req *r, struct arena *a, struct api_selectors *ou
 	out->v = arena_alloc(a, n + 1, sizeof *out->v);
 	for (size_t i = 0; out->v != NULL && i < n; i++) {
 		if (pq_parse_selector(a, texts_v[i], &out->v[i].m, &out->v[i].n, &e) != 0) {
-			api_selectors_fini(out);
 			http_reply_error(r, "bad_data", "invalid parameter \"match[]\": %s", e.msg);
 			return false;
 		}
@@ -160,15 +159,6 @@ bool api_selectors(struct http_req *r, struct arena *a, struct api_selectors *ou
 		return true;
 	http_reply_error(r, "internal", "out of memory");
 	return false;
-}
-
-void api_selectors_fini(struct api_selectors *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		for (size_t k = 0; k < s->v[i].n; k++)
-			matcher_fini(&s->v[i].m[k]);
-	}
-	s->n = 0;
 }
 
 void api_fail(struct http_req *r, const struct err *e)

@@ -49,7 +49,6 @@ struct api_selectors {
 	size_t n;
 };
 bool api_selectors(struct http_req *r, struct arena *a, struct api_selectors *out);
-void api_selectors_fini(struct api_selectors *s);
 
 /* A failed store or engine call, as Prometheus would put it. */
 void api_fail(struct http_req *r, const struct err *e);

@@ -98,10 +98,8 @@ static void names_or_values(struct http_req *r, struct app *app, struct str name
 
 	arena_init(&a, ANSWER_BYTES);
 	if (api_limit(r, "limit", &l.limit) && api_range(r, &l.mint, &l.maxt) &&
-		api_selectors(r, &a, &s)) {
+		api_selectors(r, &a, &s))
 		strings(r, &l, &s, &a);
-		api_selectors_fini(&s);
-	}
 	arena_fini(&a);
 }
 
@@ -294,7 +292,6 @@ void api_series(struct http_req *r, void *arg)
 		api_selectors(r, &a, &s)) {
 		int rc = all_series(app->store, &s, range, &a, &f, &e);
 
-		api_selectors_fini(&s);
 		if (rc == 0)
 			answer_series(r, &f, limit);
 		else
