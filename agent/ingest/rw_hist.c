@@ -173,7 +173,7 @@ static void field(struct parts *x, struct rd *r, uint32_t tag, struct hist *h, i
 	case WIRE_TAG(6, WIRE_VARINT): h->zero_count = (double)rd_varint(r); break;
 	case WIRE_TAG(7, WIRE_64): h->zero_count = wire_double(r); break;
 	case WIRE_TAG(14, WIRE_VARINT): {
-		uint64_t hint = rd_varint(r);
+		uint32_t hint = (uint32_t)rd_varint(r);
 
 		h->reset = hint <= HIST_RESET_GAUGE ? (uint8_t)hint : HIST_RESET_UNKNOWN;
 		break;

@@ -10,27 +10,42 @@ enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_LEN = 2, WIRE_32 = 5 };
 
 #define WIRE_TAG(field, wire) ((uint32_t)(field) << 3 | (uint32_t)(wire))
 
-/* Field number and wire type as one number, 0 at the end or when malformed. */
-static inline uint32_t wire_tag(struct rd *r)
+/* Tags and lengths: at most five bytes, 32 bits. */
+static inline uint32_t wire_varint32(struct rd *r)
 {
-	uint64_t v;
+	const uint8_t *from = r->p;
+	uint64_t v = rd_varint(r);
 
-	if (!rd_more(r))
-		return 0;
-	if (*r->p < 0x80)
-		v = *r->p++;
-	else
-		v = rd_varint(r);
-	if (v < 8 || v > UINT32_MAX) {
+	if (v > UINT32_MAX || r->p - from > 5) {
 		r->bad = true;
 		return 0;
 	}
 	return (uint32_t)v;
 }
 
+/* Field number and wire type as one number, 0 at the end or when malformed. */
+static inline uint32_t wire_tag(struct rd *r)
+{
+	uint32_t v;
+
+	if (!rd_more(r))
+		return 0;
+	if (*r->p < 0x80)
+		v = *r->p++;
+	else
+		v = wire_varint32(r);
+	if (v < 8) {
+		r->bad = true;
+		return 0;
+	}
+	return v;
+}
+
 static inline struct str wire_bytes(struct rd *r)
 {
-	return rd_bytes(r, rd_varint(r));
+	if (rd_more(r) && *r->p < 0x80)
+		return rd_bytes(r, *r->p++);
+	return rd_bytes(r, wire_varint32(r));
 }
 
 static inline double wire_double(struct rd *r)
