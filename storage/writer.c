@@ -161,8 +161,12 @@ static void apply_facts(struct store *st, const struct batch *b)
 
 static void publish(struct store *st)
 {
-	size_t rows = 0;
+	static struct metric *_Atomic samples;
+	size_t rows = 0, all = 0;
 
+	if (samples == NULL)
+		samples = metric_counter("belfry_storage_samples_total",
+			"Samples written and published, from all ways in.", NULL);
 	store_wrlock(st);
 	for (size_t i = 0; i < st->n_items; i++) {
 		const struct frame_item *x = &st->items[i];
@@ -173,6 +177,7 @@ static void publish(struct store *st)
 		for (size_t k = x->from; k < x->to; k++) {
 			apply_run(st, x->b, &x->b->runs[k]);
 			rows += x->b->runs[k].n;
+			all += x->b->runs[k].n;
 			if (rows < APPLY_ROWS)
 				continue;
 			rows = 0;
@@ -181,6 +186,7 @@ static void publish(struct store *st)
 		}
 	}
 	store_unlock(st);
+	metric_add(samples, all);
 }
 
 static void end_group(struct store *st)

@@ -18,7 +18,8 @@
 
 static const struct web_asset *find(struct str path)
 {
-	if (str_eq(path, STR("/")))
+	/* /graph and /alerts are the addresses that messages and Prometheus's users know. */
+	if (str_eq(path, STR("/")) || str_eq(path, STR("/graph")) || str_eq(path, STR("/alerts")))
 		path = STR("/index.html");
 	for (size_t i = 0; i < web_assets_n; i++) {
 		if (str_eq(path, str_c(web_assets[i].path)))

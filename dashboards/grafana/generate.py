@@ -296,17 +296,18 @@ SERVICES = [
 
 # ---- belfry itself ------------------------------------------------------------------------------
 
+DROPS = '{__name__=~"belfry_.+_dropped_total"}'
+
 BELFRY = [
     ("At a glance", [
         Panel("Samples stored", "A second, from all ways in.", "cps",
               (f"sum(rate(belfry_storage_samples_total{W}))", ""), width=4, kind="stat"),
-        Panel("Active series", "Series with an open chunk in memory.", "short",
+        Panel("Active series", "Series in memory.", "short",
               ("sum(belfry_storage_active_series)", ""), width=4, kind="stat"),
         Panel("Dropped", "Whatever was dropped or refused in the last five minutes.", "short",
-              ('sum(increase({__name__=~"belfry_.+_dropped_total"}[5m]))', ""), width=4,
-              kind="stat", steps=red_above(1)),
+              (f"sum(increase({DROPS}[5m]))", ""), width=4, kind="stat", steps=red_above(1)),
         Panel("Memory", "Resident memory of the process.", "bytes",
-              ("sum(process_resident_memory_bytes{job=\"belfry\"})", ""), width=4, kind="stat"),
+              ('sum(process_resident_memory_bytes{job="belfry"})', ""), width=4, kind="stat"),
         Panel("Messages waiting", "Notifications that no receiver has accepted yet.", "short",
               ("sum(belfry_notify_outbox_rows)", ""), width=4, kind="stat", steps=red_above(50)),
         Panel("Configuration", "1 when the last reload succeeded.", "short",
@@ -314,21 +315,56 @@ BELFRY = [
               steps=red_below(1)),
     ]),
     ("What comes in", [
-        Panel("StatsD lines and packets", "A second.", "cps",
+        Panel("StatsD", "Lines and packets a second.", "cps",
               (f"sum(rate(belfry_statsd_lines_total{W}))", "lines"),
               (f"sum(rate(belfry_statsd_packets_total{W}))", "packets")),
+        Panel("Remote write", "Samples a second, stored and refused.", "cps",
+              (f"sum(rate(belfry_remote_write_samples_total{W}))", "received"),
+              (f"sum(rate(belfry_remote_write_refused_samples_total{W}))", "refused")),
+        Panel("Targets", "Scraped targets by state.", "short",
+              ("count(up == 1)", "up"), ("count(up == 0)", "down"), stack=True),
+        Panel("Slowest scrapes", "Seconds a scrape took, the five slowest.", "s",
+              ("topk(5, scrape_duration_seconds)", "{{job}} {{instance}}")),
         Panel("Drops by reason", "Whatever was dropped or refused, a second. Nothing is dropped "
               "without being counted here.", "cps",
-              (f'sum by (__name__, reason) (rate({{__name__=~"belfry_.+_dropped_total"}}{W}))',
-               "{{__name__}} {{reason}}")),
+              (f"sum by (reason) (rate({DROPS}{W}))",
+               "{{reason}}")),
         Panel("Limits hit", "How often a bound refused something, a second.", "cps",
               (f"sum by (limit) (rate(belfry_limit_hits_total{W}))", "{{limit}}")),
-        Panel("Scrapes", "Targets by state.", "short",
-              ("count(up == 1)", "up"), ("count(up == 0)", "down"), stack=True),
-        Panel("Slowest scrapes", "Seconds a scrape took.", "s",
-              ("topk(5, scrape_duration_seconds)", "{{job}} {{instance}}")),
-        Panel("Samples by target", "Samples of the last scrape.", "short",
-              ("topk(10, scrape_samples_scraped)", "{{job}} {{instance}}")),
+    ]),
+    ("Storage", [
+        Panel("Series", "In memory, known, and the limit of those in memory.", "short",
+              ("sum(belfry_storage_active_series)", "in memory"),
+              ("sum(belfry_storage_series)", "known"),
+              ("sum(belfry_storage_active_series_limit)", "limit")),
+        Panel("Memory", "The process, and what the store holds of it.", "bytes",
+              ('sum(process_resident_memory_bytes{job="belfry"})', "process"),
+              ("sum(belfry_storage_memory_bytes)", "store"),
+              ("sum(belfry_statsd_memory_bytes)", "StatsD table")),
+        Panel("Disk", "Files of the data directory, and write-ahead logs not yet folded in.",
+              "bytes", ("sum(belfry_storage_disk_bytes)", "all files"),
+              ("sum(belfry_storage_wal_bytes)", "write-ahead logs"),
+              ("sum(belfry_storage_wal_limit_bytes)", "their limit")),
+        Panel("Commits", "Groups of samples written, a second, and those that failed.", "cps",
+              (f"sum(rate(belfry_storage_commits_total{W}))", "written"),
+              (f"sum(rate(belfry_storage_commit_failures_total{W}))", "failed")),
+        Panel("Time of a commit", "Mean seconds to write and publish a group.", "s",
+              (f"sum(rate(belfry_storage_commit_seconds_total{W}))"
+               f" / sum(rate(belfry_storage_commits_total{W}))", "samples"),
+              (f"sum(rate(belfry_state_commit_seconds_total{W}))"
+               f" / sum(rate(belfry_state_commits_total{W}))", "state")),
+        Panel("Waiting for the writer", "Batches that were handed over and are not written yet.",
+              "short", ("sum(belfry_storage_queue_batches)", "batches")),
+    ]),
+    ("Rules", [
+        Panel("Evaluations", "Rules evaluated a second, and those that failed.", "cps",
+              (f"sum(rate(belfry_rule_evaluations_total{W}))", "evaluated"),
+              (f"sum(rate(belfry_rule_evaluation_failures_total{W}))", "failed")),
+        Panel("Missed slots", "Evaluations of a group that were left out because the one before "
+              "took too long, a second.", "cps",
+              (f"sum(rate(belfry_rule_group_iterations_missed_total{W}))", "missed")),
+        Panel("Alerts", "By state.", "short",
+              ("count by (alertstate) (ALERTS)", "{{alertstate}}"), stack=True),
     ]),
     ("Notifications", [
         Panel("Accepted", "Messages that a receiver accepted, a second.", "cps",
@@ -340,6 +376,15 @@ BELFRY = [
                "{{integration}} retried"),
               (f"sum by (integration) (rate(belfry_notify_failed_total{W}))",
                "{{integration}} given up")),
+    ]),
+    ("HTTP and process", [
+        Panel("Requests", "Answered a second.", "reqps",
+              (f"sum by (code) (rate(belfry_http_requests_total{W}))", "{{code}}"), stack=True),
+        Panel("Connections", "Open, and the limit.", "short",
+              ("sum(belfry_http_connections)", "open"),
+              ("sum(belfry_http_connections_limit)", "limit")),
+        Panel("CPU", "Processor seconds a second.", "percentunit",
+              (f'sum(rate(process_cpu_seconds_total{{job="belfry"}}{W}))', "used")),
     ]),
 ]
 

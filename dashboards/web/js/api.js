@@ -84,14 +84,9 @@ export function parseMetrics(text) {
 	return found;
 }
 
-/** Sum over the series of the first of names that exists and that have these labels; null if none. */
-export function sum(found, names, labels = {}) {
-	for (const name of [names].flat()) {
-		const rows = found.get(name)?.filter((row) =>
-			Object.entries(labels).every(([k, v]) => row.labels[k] === v));
-		if (rows && rows.length > 0) {
-			return rows.reduce((total, row) => total + row.value, 0);
-		}
-	}
-	return null;
+/** Sum over the series of that name that have these labels; null if there is none. */
+export function sum(found, name, labels = {}) {
+	const rows = found.get(name)?.filter((row) =>
+		Object.entries(labels).every(([k, v]) => row.labels[k] === v)) ?? [];
+	return rows.length > 0 ? rows.reduce((total, row) => total + row.value, 0) : null;
 }

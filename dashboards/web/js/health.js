@@ -30,14 +30,13 @@ function rate(name, total) {
 	return entry.history.length > 0 ? { value: entry.history.at(-1), history: entry.history } : null;
 }
 
-// First name that exists counts; see docs/reference for each.
 const NAMES = {
-	samples: ["belfry_storage_samples_total", "belfry_storage_samples_appended_total"],
-	statsd: ["belfry_statsd_lines_total"],
-	packets: ["belfry_statsd_packets_total"],
-	series: ["belfry_series_active", "belfry_storage_series_active", "belfry_storage_series"],
-	limit: ["belfry_storage_series_limit", "belfry_series_limit"],
-	memory: ["process_resident_memory_bytes", "belfry_process_resident_memory_bytes"],
+	samples: "belfry_storage_samples_total",
+	statsd: "belfry_statsd_lines_total",
+	packets: "belfry_statsd_packets_total",
+	series: "belfry_storage_active_series",
+	limit: "belfry_storage_active_series_limit",
+	memory: "process_resident_memory_bytes",
 };
 
 function tile(name, value, detail, kind, history, title) {
