@@ -82,6 +82,9 @@ struct ev {
 	uint64_t samples; /* looked at */
 	uint64_t work;    /* since the clock was last looked at */
 	struct ev_open *open;
+	/* Within histogram_count, _sum, _avg only count and sum of histograms matter, unless
+	 * something between them and the selector needs buckets. Nesting levels. */
+	unsigned stats_wanted, buckets_wanted;
 	/* annotations, and the latest keys to skip repetitions cheaply */
 	struct str warnings[LIMIT_ANNOTATIONS], infos[LIMIT_ANNOTATIONS];
 	size_t n_warnings, n_infos;

@@ -202,17 +202,24 @@ int binary_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, st
 {
 	const struct pq_expr *l = x->u.binary.lhs, *r = x->u.binary.rhs;
 	struct with_scalar w = {.ev = ev, .x = x, .g = g, .out = out};
+	bool trim = x->u.binary.op == PQ_OP_TRIM_UPPER || x->u.binary.op == PQ_OP_TRIM_LOWER;
 	struct arena_mark mark;
 	int rc = -1;
 
-	if (l->type == PQ_VECTOR && r->type == PQ_VECTOR)
-		return pq_op_is_set(x->u.binary.op) ? set_each(ev, x, g, out, e)
-						    : match_each(ev, x, g, out, e);
+	if (pq_op_is_set(x->u.binary.op))
+		return set_each(ev, x, g, out, e);
+	ev->buckets_wanted += trim;
+	if (l->type == PQ_VECTOR && r->type == PQ_VECTOR) {
+		rc = match_each(ev, x, g, out, e);
+		ev->buckets_wanted -= trim;
+		return rc;
+	}
 	mark = arena_mark(&ev->scratch);
 	w.scalar_left = l->type == PQ_SCALAR;
 	w.scalar = eval_scalar_new(ev, w.scalar_left ? l : r, g, e);
 	if (w.scalar != NULL)
 		rc = eval_each(ev, w.scalar_left ? r : l, g, (struct sink){on_vector, &w}, e);
+	ev->buckets_wanted -= trim;
 	arena_release(&ev->scratch, mark);
 	return rc;
 }

@@ -106,12 +106,16 @@ static int subquery_each(struct ev *ev, const struct range *r, const struct grid
 	void *arg, struct err *e)
 {
 	struct points p = {.ev = ev, .fn = fn, .arg = arg};
+	int rc;
 
 	if (sub_grid(ev, r, g, &p.g, e) != 0)
 		return -1;
 	if (p.g.n == 0)
 		return 0;
-	return eval_each(ev, r->x->u.subquery.of, &p.g, (struct sink){on_points, &p}, e);
+	ev->buckets_wanted++; /* to find resets between points that are not neighbours */
+	rc = eval_each(ev, r->x->u.subquery.of, &p.g, (struct sink){on_points, &p}, e);
+	ev->buckets_wanted--;
+	return rc;
 }
 
 int range_each(struct ev *ev, const struct range *r, const struct grid *g, raw_fn fn, void *arg,

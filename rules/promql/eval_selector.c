@@ -2,6 +2,7 @@
 /* eval_selector - series of a selector: raw, or as instant vectors with lookback; see eval.h. */
 #include "base/assert.h"
 #include "rules/promql/eval.h"
+#include "rules/promql/hacc.h"
 
 /* Sets stay open to the end of the query, since labels are theirs. */
 struct ev_open {
@@ -54,12 +55,51 @@ static int sel_open(struct ev *ev, const struct matcher *m, size_t n, int64_t mi
 	return ev_memory(ev, e);
 }
 
+static bool is_stale(const struct raw *r, size_t i)
+{
+	if (r->h != NULL && r->h[i] != NULL)
+		return is_stale_nan(r->h[i]->sum);
+	return is_stale_nan(r->v[i]);
+}
+
+/* Histograms without buckets, but each with an answer whether its counter was reset: what rates
+ * of counts and sums need, computed once a sample. */
+static int strip_buckets(struct ev *ev, struct raw *r, struct err *e)
+{
+	const struct hist **h = ARENA_ARRAY(&ev->scratch, r->n, const struct hist *), *prev = NULL;
+	struct hist *stat = ARENA_ARRAY(&ev->scratch, r->n, struct hist);
+
+	if (ev_memory(ev, e) != 0)
+		return -1;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct hist *x = r->h[i];
+
+		if (x == NULL)
+			continue;
+		h[i] = &stat[i];
+		stat[i] = (struct hist){
+			.schema = x->schema, .reset = x->reset, .count = x->count, .sum = x->sum};
+		if (is_stale(r, i))
+			continue;
+		if (x->reset == HIST_RESET_UNKNOWN && prev != NULL)
+			stat[i].reset =
+				hacc_reset(&ev->tmp, x, prev) ? HIST_RESET_YES : HIST_RESET_NO;
+		prev = x;
+	}
+	ev_tmp_done(ev);
+	r->h = h;
+	return ev_memory(ev, e);
+}
+
 int sel_each_stored(struct ev *ev, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,
 	raw_fn fn, void *arg, struct err *e)
 {
+	bool stats = ev->stats_wanted > 0 && ev->buckets_wanted == 0;
 	struct select_set *set;
 	size_t count;
 
+	if (stats) /* the sample at the open end tells whether the next one is a reset */
+		mint = i64_sub_sat(mint, 1);
 	if (sel_open(ev, m, n, mint, maxt, &set, e) != 0)
 		return -1;
 	count = ev->src->count(set);
@@ -80,19 +120,14 @@ int sel_each_stored(struct ev *ev, const struct matcher *m, size_t n, int64_t mi
 			.h = c.h,
 			.start = c.start};
 		mark = arena_mark(&ev->scratch);
-		rc = fn(arg, &r, e);
+		rc = stats && r.h != NULL ? strip_buckets(ev, &r, e) : 0;
+		if (rc == 0)
+			rc = fn(arg, &r, e);
 		arena_release(&ev->scratch, mark);
 		if (rc != 0)
 			return -1;
 	}
 	return 0;
-}
-
-static bool is_stale(const struct raw *r, size_t i)
-{
-	if (r->h != NULL && r->h[i] != NULL)
-		return is_stale_nan(r->h[i]->sum);
-	return is_stale_nan(r->v[i]);
 }
 
 struct fresh {

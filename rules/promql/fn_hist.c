@@ -43,6 +43,12 @@ int fn_hist_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, s
 	struct err *e)
 {
 	struct map m = {ev, g, x->u.call.func->id, out};
+	bool stats = m.id == PQ_FN_HISTOGRAM_COUNT || m.id == PQ_FN_HISTOGRAM_SUM ||
+		     m.id == PQ_FN_HISTOGRAM_AVG;
+	int rc;
 
-	return eval_each(ev, ev_arg(x, 0), g, (struct sink){on_series, &m}, e);
+	ev->stats_wanted += stats;
+	rc = eval_each(ev, ev_arg(x, 0), g, (struct sink){on_series, &m}, e);
+	ev->stats_wanted -= stats;
+	return rc;
 }

@@ -289,6 +289,16 @@ static const double *param(struct quantiles *k, size_t i, struct err *e)
 	return v;
 }
 
+static int collect(struct quantiles *k, struct err *e)
+{
+	int rc;
+
+	k->ev->buckets_wanted++;
+	rc = mat_collect(k->ev, k->vec, k->g, &k->in, e);
+	k->ev->buckets_wanted--;
+	return rc;
+}
+
 static int several(struct quantiles *k, struct sink out, struct err *e)
 {
 	const struct pq_expr *x = k->x;
@@ -301,7 +311,7 @@ static int several(struct quantiles *k, struct sink out, struct err *e)
 		if ((q[i] = param(k, i + 2, e)) == NULL)
 			return -1;
 	}
-	if (mat_collect(k->ev, k->vec, k->g, &k->in, e) != 0 || make_groups(k, e) != 0)
+	if (collect(k, e) != 0 || make_groups(k, e) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		k->a = q[i];
@@ -323,7 +333,7 @@ int fn_hist_quantile(struct ev *ev, const struct pq_expr *x, const struct grid *
 		return several(&k, out, e);
 	if ((k.a = param(&k, 0, e)) == NULL || (k.fraction && (k.b = param(&k, 1, e)) == NULL))
 		return -1;
-	if (mat_collect(ev, k.vec, g, &k.in, e) != 0 || make_groups(&k, e) != 0)
+	if (collect(&k, e) != 0 || make_groups(&k, e) != 0)
 		return -1;
 	return emit_groups(&k, out, e);
 }

@@ -11,7 +11,7 @@
 #include "tests/lib/promqltest.h"
 
 /* The number that must pass: only ever raised. */
-#define RATCHET 1334
+#define RATCHET 1341
 
 static int is_test(const struct dirent *d)
 {
