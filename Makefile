@@ -12,6 +12,7 @@
 #   make install         DESTDIR= PREFIX=/usr/local
 #   make deb | rpm       packages in build/packages/;  make dist: a source archive there
 #   make packages-test   both packages on a real boot in a container (root)
+#   make docs            docs/reference/config.md from the daemon's table of keys
 #   make format          clang-format over the tree;   make clean
 #
 # V=1 shows the commands, WERROR= turns warnings into warnings again, CC=clang is supported.
@@ -322,6 +323,8 @@ $(L)/%.jscheck: %
 $(L)/%.json: %
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) -m json.tool $< $@
+$(L)/packaging/man/belfry.yml.5.mandoc: build/man/belfry.yml.5
+	$(Q)mandoc -T lint -W warning $< && touch $@
 $(L)/%.mandoc: %
 	@mkdir -p $(@D)
 	$(Q)mandoc -T lint -W warning $< && touch $@
@@ -351,8 +354,17 @@ D          := $(DESTDIR)
 RULES      := $(wildcard packaging/etc/rules.d/*.yml)
 BOARDS     := $(wildcard dashboards/grafana/*.json)
 
+# The keys in belfry.yml(5) come from the reference page, which belfry prints (belfry help config).
+build/man/belfry.yml.5: packaging/man_options.awk docs/reference/config.md packaging/man/belfry.yml.5
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ > $@
+.PHONY: docs
+docs: $(BIN)
+	@mkdir -p docs/reference
+	$(BIN) help config > docs/reference/config.md
+
 # An existing configuration is left as it is. The unit names the places it was installed to.
-install: $(BIN)
+install: $(BIN) build/man/belfry.yml.5
 	$(if $(MAIN),,$(error nothing to install yet: agent/main.c does not exist))
 	install -Dm755 $(BIN) $(D)$(BINDIR)/belfry
 	install -d -m750 $(D)$(SYSCONFDIR)/belfry $(D)$(SYSCONFDIR)/belfry/rules.d
@@ -367,7 +379,7 @@ install: $(BIN)
 	install -Dm644 packaging/systemd/sysusers.conf $(D)$(PREFIX)/lib/sysusers.d/belfry.conf
 	install -Dm644 packaging/systemd/tmpfiles.conf $(D)$(PREFIX)/lib/tmpfiles.d/belfry.conf
 	install -Dm644 packaging/man/belfry.1 $(D)$(MANDIR)/man1/belfry.1
-	install -Dm644 packaging/man/belfry.yml.5 $(D)$(MANDIR)/man5/belfry.yml.5
+	install -Dm644 build/man/belfry.yml.5 $(D)$(MANDIR)/man5/belfry.yml.5
 	install -Dm644 packaging/man/belfry.8 $(D)$(MANDIR)/man8/belfry.8
 	install -Dm644 packaging/etc/belfry.yml $(D)$(DATADIR)/belfry/examples/belfry.yml
 	$(if $(BOARDS),install -d $(D)$(DATADIR)/belfry/grafana && install -m644 $(BOARDS) $(D)$(DATADIR)/belfry/grafana/)
