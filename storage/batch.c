@@ -147,7 +147,8 @@ void batch_hist(struct batch *b, int64_t t_ms, const struct hist *h, int64_t sta
 		add_row(b, t_ms, 0, h, start_ms);
 }
 
-static void note(struct batch *b, enum batch_refusal why, size_t rows, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+note(struct batch *b, enum batch_refusal why, size_t rows, const char *fmt, va_list ap)
 {
 	if (rows == 0)
 		return;
