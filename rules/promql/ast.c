@@ -109,6 +109,11 @@ bool pq_expr_threshold(
 	const struct pq_expr *lhs, *rhs;
 
 	x = pq_unparen(x);
+	/* "a > 5 and b", "a > 5 unless b" show elements of the left side: its comparison is the
+	 * alert's */
+	while (x->kind == PQ_BINARY &&
+		(x->u.binary.op == PQ_OP_AND || x->u.binary.op == PQ_OP_UNLESS))
+		x = pq_unparen(x->u.binary.lhs);
 	if (x->kind != PQ_BINARY || !pq_op_is_comparison(x->u.binary.op) || x->u.binary.bool_mod)
 		return false;
 	lhs = x->u.binary.lhs;
