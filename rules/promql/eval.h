@@ -258,7 +258,12 @@ int smooth_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, st
 int sel_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, struct sink out,
 	struct err *e) MUST_CHECK;
 /* Instant selection with a choice of what becomes the value. */
-enum sel_value { SEL_VALUE, SEL_TIME, SEL_START };
+enum sel_value {
+	SEL_VALUE,
+	SEL_TIME,
+	SEL_START,
+	SEL_FLOAT_TIME, /* of floats; a histogram is an error: info metrics have none */
+};
 int sel_each_as(struct ev *ev, const struct pq_expr *x, const struct grid *g, enum sel_value what,
 	struct sink out, struct err *e) MUST_CHECK;
 int sel_each_at(struct ev *ev, const struct matcher *m, size_t n, const struct moment *when,

@@ -101,14 +101,14 @@ static const struct {
 	[SAID_SORT_IN_RANGE] = {EV_WARNING, NO_NAME,
 		"sort is ineffective for range queries since results are always ordered by labels"},
 	[SAID_START_OVERLAP] = {EV_WARNING, PLAIN_NAME,
-		"a start timestamp lies before the previous sample:"},
+		"sample has start time that overlaps with previous sample timestamp for metric"},
 	[SAID_NON_COUNTER] = {EV_INFO, PLAIN_NAME,
 		"rate of what may be no counter (its name ends in none of _total, _sum, _count, "
 		"_bucket):"},
 	[SAID_QUANTILE_NAN] = {EV_INFO, METRIC_NAME_IF_ANY,
 		"input to histogram_quantile has NaN observations, result is NaN"},
 	[SAID_QUANTILE_SKEW] = {EV_INFO, METRIC_NAME_IF_ANY,
-		"input to histogram_quantile has NaN observations, result is too high"},
+		"input to histogram_quantile has NaN observations, result is skewed higher"},
 	[SAID_FRACTION_NAN] = {EV_INFO, METRIC_NAME_IF_ANY,
 		"input to histogram_fraction has NaN observations, which are excluded from all "
 		"fractions"},

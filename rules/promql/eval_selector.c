@@ -199,7 +199,8 @@ struct instant {
 static double value_of(const struct raw *r, size_t i, enum sel_value what)
 {
 	switch (what) {
-	case SEL_TIME: return (double)r->t[i] / 1000;
+	case SEL_TIME:
+	case SEL_FLOAT_TIME: return (double)r->t[i] / 1000;
 	case SEL_START: return r->start != NULL ? (double)r->start[i] / 1000 : 0;
 	case SEL_VALUE: break;
 	}
@@ -225,6 +226,8 @@ static int on_instant(void *arg, struct raw *r, struct err *e)
 		if (next == 0 || r->t[next - 1] <= i64_sub_sat(at, lookback) ||
 			is_stale(r, next - 1))
 			continue;
+		if (s->what == SEL_FLOAT_TIME && r->h != NULL && r->h[next - 1] != NULL)
+			return err_set(e, ERR_INPUT, 0, "info: an info series holds histograms");
 		any = true;
 		c.v[i] = value_of(r, next - 1, s->what);
 		if (s->what != SEL_VALUE || r->h == NULL || r->h[next - 1] == NULL)

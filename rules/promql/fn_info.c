@@ -114,8 +114,6 @@ static int on_found(void *arg, struct col *c, struct err *e)
 {
 	struct info *k = arg;
 
-	if (c->h != NULL)
-		return err_set(e, ERR_INPUT, 0, "info: an info series holds histograms");
 	if (!wanted_values(k, c->labels))
 		return 0;
 	return mat_add(k->ev, &k->found, k->g, c, e);
@@ -127,7 +125,7 @@ static int find_series(struct info *k, struct err *e)
 
 	if (!find_moment(k->ev, ev_arg(k->x, 0), &when, e) && e->kind != ERR_NONE)
 		return -1;
-	if (sel_each_at(k->ev, k->names, k->n_names, &when, k->g, SEL_TIME,
+	if (sel_each_at(k->ev, k->names, k->n_names, &when, k->g, SEL_FLOAT_TIME,
 		    (struct sink){on_found, k}, e) != 0)
 		return -1;
 	k->series = ARENA_ARRAY(k->ev->a, k->found.n, struct info_series);
