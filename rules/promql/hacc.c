@@ -44,6 +44,15 @@ void hacc_side_of(
 	}
 }
 
+static const double *copy_bounds(struct arena *a, const double *v, uint32_t n)
+{
+	double *out = n > 0 ? ARENA_ARRAY(a, n, double) : NULL;
+
+	if (out != NULL)
+		memcpy(out, v, n * sizeof *out);
+	return out;
+}
+
 void hacc_init(struct hacc *acc, struct arena *a, const struct hist *h)
 {
 	*acc = (struct hacc){
@@ -54,17 +63,11 @@ void hacc_init(struct hacc *acc, struct arena *a, const struct hist *h)
 		.zero_count = h->zero_count,
 		.count = h->count,
 		.sum = h->sum,
-		.custom = h->custom,
+		.custom = copy_bounds(a, h->custom, h->n_custom),
 		.n_custom = h->n_custom,
 	};
 	hacc_side_of(&acc->pos, a, &h->pos, h->schema, h->schema);
 	hacc_side_of(&acc->neg, a, &h->neg, h->schema, h->schema);
-}
-
-void hacc_init_empty(struct hacc *acc, struct arena *a, const struct hist *h)
-{
-	*acc = (struct hacc){
-		.a = a, .schema = h->schema, .custom = h->custom, .n_custom = h->n_custom};
 }
 
 static void copy_side(struct hacc_side *dst, struct arena *a, const struct hacc_side *src)
@@ -237,13 +240,7 @@ const struct hist *hacc_done(struct hacc *acc, struct arena *out)
 	};
 	side_done(&acc->pos, &h->pos, out);
 	side_done(&acc->neg, &h->neg, out);
-	if (acc->n_custom > 0) {
-		double *custom = ARENA_ARRAY(out, acc->n_custom, double);
-
-		if (custom != NULL)
-			memcpy(custom, acc->custom, acc->n_custom * sizeof *custom);
-		h->custom = custom;
-	}
+	h->custom = copy_bounds(out, acc->custom, acc->n_custom);
 	return out->failed ? NULL : h;
 }
 

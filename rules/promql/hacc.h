@@ -33,7 +33,7 @@ struct hacc {
 	double count, count_comp;
 	double sum, sum_comp;
 	struct hacc_side pos, neg;
-	const double *custom; /* borrowed from an input, or in the arena */
+	const double *custom;
 	uint32_t n_custom;
 };
 
@@ -65,8 +65,6 @@ static inline void kahan_add(double x, double *sum, double *comp)
 /* Take a histogram in; compensations are 0. */
 void hacc_init(struct hacc *acc, struct arena *a, const struct hist *h);
 void hacc_copy(struct hacc *dst, struct arena *a, const struct hacc *src);
-/* Empty, with the bucket layout (schema, custom bounds) of h. */
-void hacc_init_empty(struct hacc *acc, struct arena *a, const struct hist *h);
 
 /* acc += sign * h / div. With `kahan` the compensations are kept. False (and nothing changed)
  * when one has custom buckets and the other has not. */
