@@ -98,7 +98,8 @@ static void zero_bucket(struct walk *w)
 	const struct hist *h = w->h;
 	struct bucket b = {-h->zero_threshold, h->zero_threshold, h->zero_count, true, true};
 
-	if (h->zero_count == 0 || h->schema == HIST_SCHEMA_CUSTOM)
+	if (!(h->zero_count > 0) ||
+		h->schema == HIST_SCHEMA_CUSTOM) /* as upstream: never negative */
 		return;
 	if (!w->any) {
 		json_key(w->j, "buckets");
