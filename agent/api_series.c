@@ -19,37 +19,40 @@ struct lookup {
 	size_t limit;
 };
 
+struct list {
+	struct str *v;
+	size_t n;
+};
+
 static int look_up(const struct lookup *l, const struct matcher *m, size_t n_m, struct arena *a,
-	struct str **out, size_t *n, struct err *e)
+	struct list *out, struct err *e)
 {
 	if (l->name.p != NULL)
-		return store_label_values(
-			l->store, l->name, m, n_m, l->mint, l->maxt, l->limit, a, out, n, e);
-	return store_label_names(l->store, m, n_m, l->mint, l->maxt, l->limit, a, out, n, e);
+		return store_label_values(l->store, l->name, m, n_m, l->mint, l->maxt, l->limit, a,
+			&out->v, &out->n, e);
+	return store_label_names(
+		l->store, m, n_m, l->mint, l->maxt, l->limit, a, &out->v, &out->n, e);
 }
 
 /* Merges two sorted distinct lists. */
-static struct str *merge(
-	struct arena *a, const struct str *x, size_t nx, const struct str *y, size_t ny, size_t *n)
+static struct list merge(struct arena *a, struct list x, struct list y)
 {
-	struct str *out = ARENA_ARRAY(a, nx + ny, struct str);
+	struct list out = {ARENA_ARRAY(a, x.n + y.n, struct str), 0};
 	size_t i = 0, k = 0;
 
-	*n = 0;
-	while (out != NULL && (i < nx || k < ny)) {
-		int c = i == nx ? 1 : k == ny ? -1 : str_cmp(x[i], y[k]);
+	while (out.v != NULL && (i < x.n || k < y.n)) {
+		int c = i == x.n ? 1 : k == y.n ? -1 : str_cmp(x.v[i], y.v[k]);
 
-		out[(*n)++] = c <= 0 ? x[i] : y[k];
+		out.v[out.n++] = c <= 0 ? x.v[i] : y.v[k];
 		i += c <= 0;
 		k += c >= 0;
 	}
 	return out;
 }
 
-static void answer_strings(
-	struct http_req *r, const struct str *v, size_t n, size_t limit, bool more)
+static void answer_strings(struct http_req *r, const struct str *v, size_t n, size_t limit)
 {
-	struct api_notes notes = {.truncated = more || (limit > 0 && n > limit)};
+	struct api_notes notes = {.truncated = limit > 0 && n > limit};
 	struct json j;
 
 	api_begin(r, &j);
@@ -64,30 +67,27 @@ static void answer_strings(
 static void strings(
 	struct http_req *r, struct lookup *l, const struct api_selectors *s, struct arena *a)
 {
-	size_t n = 0, limit = l->limit;
-	struct str *all = NULL;
+	struct list all = {NULL, 0}, some;
+	size_t limit = l->limit;
 	struct err e = {0};
 
 	if (l->limit > 0)
 		l->limit++; /* one more tells that there are more */
-	if (s->n == 0 && look_up(l, NULL, 0, a, &all, &n, &e) != 0) {
+	if (s->n == 0 && look_up(l, NULL, 0, a, &all, &e) != 0) {
 		api_fail(r, &e);
 		return;
 	}
 	for (size_t i = 0; i < s->n; i++) {
-		struct str *some;
-		size_t k;
-
-		if (look_up(l, s->v[i].m, s->v[i].n, a, &some, &k, &e) != 0) {
+		if (look_up(l, s->v[i].m, s->v[i].n, a, &some, &e) != 0) {
 			api_fail(r, &e);
 			return;
 		}
-		all = merge(a, all, n, some, k, &n);
+		all = merge(a, all, some);
 	}
 	if (a->failed)
 		http_reply_error(r, "execution", "the answer is too large");
 	else
-		answer_strings(r, all, n, limit, false);
+		answer_strings(r, all.v, all.n, limit);
 }
 
 static void names_or_values(struct http_req *r, struct app *app, struct str name)
@@ -201,16 +201,23 @@ struct found {
 	size_t n;
 };
 
-static int find_series(struct store *store, const struct matcher *m, size_t n_m,
-	const int64_t range[2], struct arena *a, struct found *out, struct err *e)
+/* Where series are looked for. */
+struct scope {
+	struct store *store;
+	struct arena *a;
+	int64_t mint, maxt;
+};
+
+static int find_series(const struct scope *sc, const struct matcher *m, size_t n_m,
+	struct found *out, struct err *e)
 {
 	struct store_sel *sel;
 	size_t n;
 
-	if (store_select(store, m, n_m, range[0], range[1], a, &sel, e) != 0)
+	if (store_select(sc->store, m, n_m, sc->mint, sc->maxt, sc->a, &sel, e) != 0)
 		return -1;
 	n = store_sel_count(sel);
-	out->v = ARENA_ARRAY(a, n, struct labels);
+	out->v = ARENA_ARRAY(sc->a, n, struct labels);
 	for (size_t i = 0; out->v != NULL && i < n; i++)
 		out->v[i] = store_sel_labels(sel, i);
 	out->n = n;
@@ -226,20 +233,20 @@ static int by_labels(const void *x, const void *y)
 }
 
 /* Union, sorted, each once. */
-static int all_series(struct store *store, const struct api_selectors *s, const int64_t range[2],
-	struct arena *a, struct found *out, struct err *e)
+static int all_series(
+	const struct scope *sc, const struct api_selectors *s, struct found *out, struct err *e)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct found some;
 		struct labels *both;
 
-		if (find_series(store, s->v[i].m, s->v[i].n, range, a, &some, e) != 0)
+		if (find_series(sc, s->v[i].m, s->v[i].n, &some, e) != 0)
 			return -1;
 		if (i == 0) {
 			*out = some;
 			continue;
 		}
-		both = ARENA_ARRAY(a, out->n + some.n, struct labels);
+		both = ARENA_ARRAY(sc->a, out->n + some.n, struct labels);
 		if (both == NULL)
 			return err_set(e, ERR_LIMIT, 0, "the answer is too large");
 		memcpy(both, out->v, out->n * sizeof *both);
@@ -280,7 +287,7 @@ void api_series(struct http_req *r, void *arg)
 	struct found f = {NULL, 0};
 	struct err e = {0};
 	struct arena a;
-	int64_t range[2];
+	struct scope sc = {.store = app->store, .a = &a};
 	size_t limit;
 
 	if (!http_req_has(r, "match[]")) {
@@ -288,9 +295,9 @@ void api_series(struct http_req *r, void *arg)
 		return;
 	}
 	arena_init(&a, ANSWER_BYTES);
-	if (api_limit(r, "limit", &limit) && api_range(r, &range[0], &range[1]) &&
+	if (api_limit(r, "limit", &limit) && api_range(r, &sc.mint, &sc.maxt) &&
 		api_selectors(r, &a, &s)) {
-		int rc = all_series(app->store, &s, range, &a, &f, &e);
+		int rc = all_series(&sc, &s, &f, &e);
 
 		if (rc == 0)
 			answer_series(r, &f, limit);

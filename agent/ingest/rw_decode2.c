@@ -132,15 +132,13 @@ static int histogram(struct rw_decoder *d, struct rd *r, int64_t created_ms)
 {
 	struct arena_mark mark = arena_mark(d->scratch);
 	struct rd in = rd_of(wire_bytes(r));
-	struct hist h;
+	struct rw_hist x;
 	struct err e = {0};
-	int64_t t, start;
-	bool sound;
 
-	if (r->bad || rw_hist(in, d->scratch, &h, &t, &start, &sound, &e) != 0)
+	if (r->bad || rw_hist(in, d->scratch, &x, &e) != 0)
 		return -1;
-	if (sound)
-		d->sink.hist(d->sink.ctx, t, &h, start != 0 ? start : created_ms);
+	if (x.sound)
+		d->sink.hist(d->sink.ctx, x.t_ms, &x.h, x.start_ms != 0 ? x.start_ms : created_ms);
 	else
 		d->sink.bad_hist(d->sink.ctx, e.msg);
 	arena_release(d->scratch, mark);

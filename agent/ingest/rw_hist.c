@@ -207,14 +207,14 @@ static int counts_sound(const struct hist_side *s, struct err *e)
 	return 0;
 }
 
-int rw_hist(struct rd msg, struct arena *a, struct hist *h, int64_t *t_ms, int64_t *start_ms,
-	bool *sound, struct err *e)
+int rw_hist(struct rd msg, struct arena *a, struct rw_hist *out, struct err *e)
 {
+	struct hist *h = &out->h;
 	struct parts x = {.a = a};
 	int64_t times[2] = {0, 0};
 	uint32_t tag;
 
-	memset(h, 0, sizeof *h);
+	memset(out, 0, sizeof *out);
 	while ((tag = wire_tag(&msg)) != 0)
 		field(&x, &msg, tag, h, times);
 	if (msg.bad)
@@ -224,16 +224,15 @@ int rw_hist(struct rd msg, struct arena *a, struct hist *h, int64_t *t_ms, int64
 	side_done(&h->neg, &x.neg, h->is_int);
 	h->custom = x.custom.v;
 	h->n_custom = (uint32_t)x.custom.n;
-	*t_ms = times[0];
-	*start_ms = times[1];
-	*sound = false;
+	out->t_ms = times[0];
+	out->start_ms = times[1];
 	if (x.over)
 		(void)err_set(e, ERR_LIMIT, 0, "too many buckets");
 	else if (x.overflow)
 		(void)err_set(e, ERR_INPUT, 0, "bucket counts overflow");
 	else if (counts_sound(&h->pos, e) == 0 && counts_sound(&h->neg, e) == 0 &&
 		 hist_check(h, e) == 0)
-		*sound = true;
+		out->sound = true;
 	return 0;
 }
 

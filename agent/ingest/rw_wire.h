@@ -78,10 +78,14 @@ static inline void wire_other(struct rd *r, uint32_t tag, uint32_t known)
 		wire_skip(r, tag);
 }
 
-/* rw_hist.c: one Histogram message of 1.0 or 2.0. -1: malformed message. *sound false: decoded,
- * but not a histogram that can be (*e says why). */
-int rw_hist(struct rd msg, struct arena *a, struct hist *h, int64_t *t_ms, int64_t *start_ms,
-	bool *sound, struct err *e) MUST_CHECK;
+/* A decoded Histogram message of 1.0 or 2.0. */
+struct rw_hist {
+	struct hist h;
+	int64_t t_ms, start_ms;
+	bool sound; /* false: decoded, but not a histogram that can be (*e says why) */
+};
+/* -1: malformed message. Arrays from a. */
+int rw_hist(struct rd msg, struct arena *a, struct rw_hist *out, struct err *e) MUST_CHECK;
 /* Text of the wire's metric type. */
 const char *rw_type_name(uint64_t type);
 

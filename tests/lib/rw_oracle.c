@@ -190,22 +190,29 @@ struct oracle_hist {
 	bool overflow;
 };
 
-static void oracle_side(struct oracle_hist *o, struct hist_side *side, int which, size_t n_deltas,
-	const int64_t *deltas, size_t n_counts, const double *counts)
+struct oracle_buckets {
+	size_t n_deltas;
+	const int64_t *deltas;
+	size_t n_counts;
+	const double *counts;
+};
+
+static void oracle_side(
+	struct oracle_hist *o, struct hist_side *side, int which, struct oracle_buckets b)
 {
-	size_t n = o->h.is_int ? n_deltas : n_counts;
+	size_t n = o->h.is_int ? b.n_deltas : b.n_counts;
 	int64_t sum = 0;
 
 	o->counts[which] = calloc(n + 1, sizeof(double));
 	for (size_t i = 0; i < n; i++) {
-		if (o->h.is_int && __builtin_add_overflow(sum, deltas[i], &sum))
+		if (o->h.is_int && __builtin_add_overflow(sum, b.deltas[i], &sum))
 			o->overflow = true;
-		o->counts[which][i] = o->h.is_int ? (double)sum : counts[i];
+		o->counts[which][i] = o->h.is_int ? (double)sum : b.counts[i];
 	}
 	/* running sums of the unused deltas are looked at too */
 	sum = 0;
-	for (size_t i = 0; i < n_deltas; i++)
-		o->overflow |= __builtin_add_overflow(sum, deltas[i], &sum);
+	for (size_t i = 0; i < b.n_deltas; i++)
+		o->overflow |= __builtin_add_overflow(sum, b.deltas[i], &sum);
 	side->counts = o->counts[which];
 	side->n_counts = (uint32_t)n;
 }
@@ -229,7 +236,7 @@ static bool oracle_sound(const struct oracle_hist *o)
 	do {                                                                                       \
 		o.spans[which] = calloc((m)->n_##field + 1, sizeof(struct hist_span));             \
 		for (size_t at_ = 0; at_ < (m)->n_##field; at_++)                                  \
-			o.spans[which][at_] = (struct hist_span){                                    \
+			o.spans[which][at_] = (struct hist_span){                                  \
 				(m)->field[at_]->offset, (m)->field[at_]->length};                 \
 		(side)->spans = o.spans[which];                                                    \
 		(side)->n_spans = (uint32_t)(m)->n_##field;                                        \
@@ -263,10 +270,12 @@ static bool oracle_sound(const struct oracle_hist *o)
 		o.h.n_custom = (uint32_t)(m)->n_custom_values;                                     \
 		ORACLE_SPANS(m, positive_spans, 0, &o.h.pos);                                      \
 		ORACLE_SPANS(m, negative_spans, 1, &o.h.neg);                                      \
-		oracle_side(&o, &o.h.pos, 0, (m)->n_positive_deltas, (m)->positive_deltas,         \
-			(m)->n_positive_counts, (m)->positive_counts);                             \
-		oracle_side(&o, &o.h.neg, 1, (m)->n_negative_deltas, (m)->negative_deltas,         \
-			(m)->n_negative_counts, (m)->negative_counts);                             \
+		oracle_side(&o, &o.h.pos, 0,                                                       \
+			((struct oracle_buckets){(m)->n_positive_deltas, (m)->positive_deltas,     \
+				(m)->n_positive_counts, (m)->positive_counts}));                   \
+		oracle_side(&o, &o.h.neg, 1,                                                       \
+			((struct oracle_buckets){(m)->n_negative_deltas, (m)->negative_deltas,     \
+				(m)->n_negative_counts, (m)->negative_counts}));                   \
 		if (!big && oracle_sound(&o))                                                      \
 			put_hist(out, (m)->timestamp, &o.h, start);                                \
 		else                                                                               \
