@@ -296,7 +296,9 @@ SERVICES = [
 
 # ---- belfry itself ------------------------------------------------------------------------------
 
-DROPS = '{__name__=~"belfry_.+_dropped_total"}'
+PARTS = ("http", "notify", "remote_write", "rule", "scrape", "self", "statsd", "storage")
+DROPPED_5M = " + ".join(f"(sum(increase(belfry_{part}_dropped_total[5m])) or vector(0))"
+                        for part in PARTS)
 
 BELFRY = [
     ("At a glance", [
@@ -305,7 +307,7 @@ BELFRY = [
         Panel("Active series", "Series in memory.", "short",
               ("sum(belfry_storage_active_series)", ""), width=4, kind="stat"),
         Panel("Dropped", "Whatever was dropped or refused in the last five minutes.", "short",
-              (f"sum(increase({DROPS}[5m]))", ""), width=4, kind="stat", steps=red_above(1)),
+              (DROPPED_5M, ""), width=4, kind="stat", steps=red_above(1)),
         Panel("Memory", "Resident memory of the process.", "bytes",
               ('sum(process_resident_memory_bytes{job="belfry"})', ""), width=4, kind="stat"),
         Panel("Messages waiting", "Notifications that no receiver has accepted yet.", "short",
@@ -327,8 +329,8 @@ BELFRY = [
               ("topk(5, scrape_duration_seconds)", "{{job}} {{instance}}")),
         Panel("Drops by reason", "Whatever was dropped or refused, a second. Nothing is dropped "
               "without being counted here.", "cps",
-              (f"sum by (reason) (rate({DROPS}{W}))",
-               "{{reason}}")),
+              *((f"sum by (reason) (rate(belfry_{part}_dropped_total{W}))", f"{part} {{{{reason}}}}")
+                for part in PARTS)),
         Panel("Limits hit", "How often a bound refused something, a second.", "cps",
               (f"sum by (limit) (rate(belfry_limit_hits_total{W}))", "{{limit}}")),
     ]),
