@@ -10,6 +10,7 @@ otherwise), DEMO_DIR (keep the files there), BELFRY_BIN.
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -72,7 +73,11 @@ class Terminal:
         lines = ["", f"{self.paint(msg.state, head)}  ({rest})"]
         if msg.channel == "mail":
             lines.append(f"    Subject: {msg.title}")
-        lines += ["    " + line for line in msg.text.splitlines()]
+        bold = re.compile(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])") if msg.channel == "slack" else None
+        for line in msg.text.splitlines():
+            if bold:
+                line = bold.sub(lambda m: self.paint("bold", m.group(1)), line)
+            lines.append("    " + line)
         self.say(*lines)
 
 

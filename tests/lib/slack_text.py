@@ -117,7 +117,8 @@ def _block(block):
         for field in block.get("fields") or []:
             yield "  " + ": ".join(p.strip() for p in _text(field).split("\n") if p.strip())
     elif kind == "context":
-        yield " · ".join(_text(e) for e in block.get("elements") or [] if _text(e))
+        parts = [_text(e) for e in block.get("elements") or [] if _text(e)]
+        yield from " · ".join(parts).split("\n")
     elif kind == "actions":
         yield "  ".join(f"[{_text(e.get('text'))}]({e.get('url', '')})"
                         for e in block.get("elements") or [])
