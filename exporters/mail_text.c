@@ -116,9 +116,13 @@ bool mail_header_name_ok(struct str name)
 
 bool mail_address(struct str s, struct str *addr)
 {
-	size_t open = str_find(s, '<'), at;
+	size_t open, at;
 
 	s = str_trim(s);
+	for (size_t i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	}
 	open = str_find(s, '<');
 	if (open < s.n) {
 		size_t close = str_find(s, '>');
