@@ -34,6 +34,16 @@ static void state_line(const struct message *m, struct buf *b)
 	add_time(b, m->firing ? m->alerts[0].starts_at_ms : m->alerts[0].ends_at_ms);
 }
 
+static void indented(struct buf *b, struct str text)
+{
+	struct str line;
+
+	while (str_split(&text, '\n', &line)) {
+		buf_c(b, "\n  ");
+		buf_str(b, line);
+	}
+}
+
 static void text_alert(const struct message *m, const struct message_alert *al, struct buf *b)
 {
 	struct str description = labels_get(al->annotations, STR("description"));
@@ -50,8 +60,7 @@ static void text_alert(const struct message *m, const struct message_alert *al, 
 		message_own_labels(m, al, b);
 	}
 	if (description.n > 0 && labels_get(al->annotations, STR("summary")).n > 0) {
-		buf_c(b, "\n  ");
-		buf_str(b, str_sub(description, 0, 2000));
+		indented(b, str_sub(description, 0, 2000));
 	}
 	if (runbook.n > 0) {
 		buf_c(b, "\n  Runbook: ");
