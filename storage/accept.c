@@ -7,7 +7,6 @@
  * what stands at its time, in memory and on disk, which needs all earlier rows to be published:
  * then accept_runs stops and asks for a commit.
  */
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -229,10 +228,10 @@ static void take_late(struct store *st, struct batch *b, struct batch_run *r, ui
 		take_row(b, r, row, true);
 }
 
-static void touch(struct store *st, struct head_series *hd)
+static void touch(const struct store *st, struct head_series *hd)
 {
 	hd->group = st->group;
-	hd->seen_s = (uint32_t)(clock_mono_ms() / 1000);
+	hd->seen_s = st->head.now_s;
 }
 
 /* True when row i repeats the last one: nothing is to be done. */
@@ -289,6 +288,19 @@ static bool has_late(const struct head_series *hd, const struct batch *b, const 
 	return false;
 }
 
+/* Ids are scattered over memory: ask for what the coming runs need. */
+static inline void prefetch(const struct store *st, const struct batch *b, size_t i)
+{
+	if (i + 12 < b->n_runs)
+		index_prefetch(&st->index, b->runs[i + 12].id);
+	if (i + 6 < b->n_runs) {
+		const struct series *s = index_get(&st->index, b->runs[i + 6].id);
+
+		if (s != NULL)
+			__builtin_prefetch((const char *)s->hd + 64);
+	}
+}
+
 size_t accept_runs(struct store *st, struct batch *b, size_t from)
 {
 	struct gate g = make_gate(st, b);
@@ -297,6 +309,7 @@ size_t accept_runs(struct store *st, struct batch *b, size_t from)
 		struct batch_run *r = &b->runs[i];
 		struct series *s;
 
+		prefetch(st, b, i);
 		if (r->n == 0) {
 			if (r->ls.n > 0)
 				r->id = index_find(&st->index, r->ls, r->hash);

@@ -32,7 +32,19 @@ static void put_fixed(struct buf *b, uint64_t v)
 	buf_add(b, &v, sizeof v);
 }
 
-static bool put_late(struct buf *b, const struct late *l)
+static void put_chain(struct buf *b, const struct cells *m, const struct chain *h)
+{
+	char *p;
+
+	buf_varint(b, h->len);
+	p = buf_reserve(b, h->len);
+	if (p == NULL)
+		return;
+	chain_copy(m, h, p);
+	b->n += h->len;
+}
+
+static bool put_late(struct buf *b, struct cells *m, const struct late *l)
 {
 	struct strip s;
 
@@ -42,19 +54,19 @@ static bool put_late(struct buf *b, const struct late *l)
 
 		/* each row a strip of its own: few, and never too large for one */
 		strip_init(&s);
-		if (!strip_append(&s, r->t, r->v, r->h, r->start)) {
-			strip_fini(&s);
+		if (!strip_append(m, &s, r->t, r->v, r->h, r->start)) {
+			strip_fini(m, &s);
 			return false;
 		}
-		buf_varint(b, s.len);
-		buf_add(b, s.p, s.len);
-		strip_fini(&s);
+		put_chain(b, m, &s.bytes);
+		strip_fini(m, &s);
 		i++;
 	}
 	return true;
 }
 
-static bool put_series(struct buf *b, const struct index *x, const struct head_series *hd)
+static bool put_series(
+	struct buf *b, const struct index *x, struct cells *m, const struct head_series *hd)
 {
 	const struct series *s = index_get(x, hd->id);
 	uint64_t n = 0;
@@ -67,8 +79,7 @@ static bool put_series(struct buf *b, const struct index *x, const struct head_s
 	buf_ch(b, (char)hd->level);
 	put_i64(b, hd->part_start);
 	put_i64(b, hd->part_end);
-	buf_varint(b, hd->open.len);
-	buf_add(b, hd->open.p, hd->open.len);
+	put_chain(b, m, &hd->open.bytes);
 	buf_varint(b, hd->open.run);
 	for (const struct closed *c = hd->closed; c != NULL; c = c->next)
 		n++;
@@ -81,7 +92,7 @@ static bool put_series(struct buf *b, const struct index *x, const struct head_s
 		buf_varint(b, c->len);
 		buf_add(b, c->bytes, c->len);
 	}
-	return put_late(b, hd->late) && !b->failed;
+	return put_late(b, m, hd->late) && !b->failed;
 }
 
 static int write_base(struct store *st, struct journal *j, struct err *e)
@@ -91,7 +102,7 @@ static int write_base(struct store *st, struct journal *j, struct err *e)
 
 	buf_init(&b, (size_t)256 << 20);
 	for (uint32_t i = 0; i < st->head.n && rc == 0; i++) {
-		if (!put_series(&b, &st->index, st->head.v[i]))
+		if (!put_series(&b, &st->index, &st->head.cells, st->head.v[i]))
 			rc = err_set(e, ERR_LIMIT, 0, "no memory for a checkpoint");
 		if (rc == 0 && b.n >= BLOB_BYTES) {
 			rc = journal_add_base(j, buf_view(&b), e);
@@ -179,9 +190,8 @@ static int get_open(struct store *st, struct head_series *hd, struct rd *r, stru
 		return malformed(e);
 	if (bytes.n == 0)
 		return 0;
-	if (strip_restore(&hd->open, bytes, (uint16_t)run, e) != 0)
+	if (strip_restore(&st->head.cells, &hd->open, bytes, (uint16_t)run, e) != 0)
 		return -1;
-	st->head.strip_bytes += strip_memory(&hd->open);
 	return 0;
 }
 

@@ -13,20 +13,25 @@ int codec_encode(const struct cols *c, struct buf *scratch,
 
 	while (from < c->n) {
 		struct strip s;
+		struct cells m;
 		size_t i = from;
 
 		strip_init(&s);
-		while (i < c->n && strip_append(&s, c->t[i], c->v[i], c->h ? c->h[i] : NULL,
+		cells_init(&m);
+		while (i < c->n && strip_append(&m, &s, c->t[i], c->v[i], c->h ? c->h[i] : NULL,
 					   c->start ? c->start[i] : 0))
 			i++;
-		if (i == from || !strip_finish(&s)) {
-			strip_fini(&s);
+		if (i == from || !strip_finish(&m, &s)) {
+			strip_fini(&m, &s);
+			cells_fini(&m);
 			return -1;
 		}
 		buf_reset(scratch);
 		buf_ch(scratch, 1);
-		buf_add(scratch, s.p, s.len);
-		strip_fini(&s);
+		chain_copy(&m, &s.bytes, buf_reserve(scratch, s.bytes.len));
+		scratch->n += s.bytes.len;
+		strip_fini(&m, &s);
+		cells_fini(&m);
 		if (scratch->failed)
 			return -1;
 		fn(c, from, i, buf_view(scratch), arg);

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/clock.h"
 #include "base/num.h"
 #include "storage/part.h"
 
 void head_init(struct head *h, struct index *x)
 {
 	*h = (struct head){.index = x};
+	cells_init(&h->cells);
 }
 
 static void late_free(struct late *l)
@@ -22,9 +22,9 @@ static void late_free(struct late *l)
 	free(l);
 }
 
-static void series_free(struct head_series *hd)
+static void series_free(struct head *h, struct head_series *hd)
 {
-	strip_fini(&hd->open);
+	strip_fini(&h->cells, &hd->open);
 	late_free(hd->late);
 	free(hd);
 }
@@ -34,9 +34,10 @@ void head_fini(struct head *h)
 	for (size_t i = 0; i < h->n_closed; i++)
 		free(h->closed[i]);
 	for (uint32_t i = 0; i < h->n; i++)
-		series_free(h->v[i]);
+		series_free(h, h->v[i]);
 	free(h->v);
 	free(h->closed);
+	cells_fini(&h->cells);
 	head_init(h, h->index);
 }
 
@@ -58,7 +59,7 @@ struct head_series *head_get(struct head *h, uint32_t id)
 	hd = must(calloc(1, sizeof *hd));
 	hd->id = id;
 	hd->last_t = s->maxt;
-	hd->seen_s = (uint32_t)(clock_mono_ms() / 1000);
+	hd->seen_s = h->now_s;
 	hd->slot = h->n;
 	if (h->n == h->cap) {
 		h->cap = h->cap + h->cap / 4 + 256;
@@ -76,11 +77,10 @@ void head_evict(struct head *h, struct head_series *hd)
 	ASSERT(hd->closed == NULL);
 	ASSERT(hd->open.n == 0);
 	ASSERT(hd->late == NULL);
-	h->strip_bytes -= strip_memory(&hd->open);
 	h->v[hd->slot] = h->v[--h->n];
 	h->v[hd->slot]->slot = hd->slot;
 	s->hd = NULL;
-	series_free(hd);
+	series_free(h, hd);
 }
 
 static void add_closed(struct head *h, struct head_series *hd, struct closed *c)
@@ -113,21 +113,26 @@ void head_add_closed(
 static void close_strip(
 	struct head *h, struct head_series *hd, struct strip *s, uint8_t level, int64_t part_start)
 {
-	struct closed like = {
-		.mint = s->t0, .maxt = s->t, .part_start = part_start, .level = level};
+	struct closed *c;
 
 	ASSERT(s->n > 0);
-	ASSERT(strip_finish(s));
-	head_add_closed(h, hd, &like, str_n((const char *)s->p, s->len));
+	ASSERT(strip_finish(&h->cells, s));
+	c = must(malloc(sizeof *c + s->bytes.len));
+	*c = (struct closed){.mint = s->t0,
+		.maxt = s->t,
+		.part_start = part_start,
+		.level = level,
+		.len = s->bytes.len};
+	chain_copy(&h->cells, &s->bytes, c->bytes);
+	add_closed(h, hd, c);
 }
 
 void head_close_open(struct head *h, struct head_series *hd)
 {
 	if (hd->open.n == 0)
 		return;
-	h->strip_bytes -= strip_memory(&hd->open);
 	close_strip(h, hd, &hd->open, hd->level, hd->part_start);
-	strip_fini(&hd->open);
+	strip_fini(&h->cells, &hd->open);
 }
 
 static void widen(struct head *h, uint32_t id, int64_t t)
@@ -146,20 +151,15 @@ static void open_at(struct head *h, struct head_series *hd, int64_t t)
 void head_append(struct head *h, struct head_series *hd, int64_t t, double v,
 	const struct hist *hist, int64_t start)
 {
-	size_t before;
-
 	if (hd->open.n > 0 && t >= hd->part_end)
 		head_close_open(h, hd);
 	if (hd->open.n == 0)
 		open_at(h, hd, t);
-	before = strip_memory(&hd->open);
-	if (!strip_append(&hd->open, t, v, hist, start)) {
+	if (!strip_append(&h->cells, &hd->open, t, v, hist, start)) {
 		head_close_open(h, hd);
 		open_at(h, hd, t);
-		before = 0;
-		ASSERT(strip_append(&hd->open, t, v, hist, start));
+		ASSERT(strip_append(&h->cells, &hd->open, t, v, hist, start));
 	}
-	h->strip_bytes += strip_memory(&hd->open) - before;
 	widen(h, hd->id, t);
 	if (t >= hd->last_t) {
 		hd->last_t = t;
@@ -239,18 +239,19 @@ void head_close_late(struct head *h, struct head_series *hd)
 	for (uint32_t i = 0; i < l->n; i++) {
 		const struct late_row *r = &l->rows[i];
 
-		if (s.n > 0 && (r->t >= end || !strip_append(&s, r->t, r->v, r->h, r->start))) {
+		if (s.n > 0 &&
+			(r->t >= end || !strip_append(&h->cells, &s, r->t, r->v, r->h, r->start))) {
 			close_strip(h, hd, &s, level, start);
-			strip_fini(&s);
+			strip_fini(&h->cells, &s);
 		} else if (s.n > 0) {
 			continue;
 		}
 		part_bounds(r->t, h->now, &level, &start, &end);
-		ASSERT(strip_append(&s, r->t, r->v, r->h, r->start));
+		ASSERT(strip_append(&h->cells, &s, r->t, r->v, r->h, r->start));
 	}
 	if (s.n > 0)
 		close_strip(h, hd, &s, level, start);
-	strip_fini(&s);
+	strip_fini(&h->cells, &s);
 	h->late_bytes -= l->cap * sizeof *l->rows;
 	late_free(l);
 	hd->late = NULL;
@@ -291,8 +292,23 @@ void head_forget_accepted(struct head *h, struct head_series *hd)
 		hd->last_v = f64_from_bits(hd->open.bits);
 }
 
-int head_read(const struct head_series *hd, int64_t mint, int64_t maxt, struct cols *c,
-	struct arena *a, struct err *e)
+static int read_open(
+	const struct head *h, const struct strip *s, struct cols *c, struct arena *a, struct err *e)
+{
+	uint8_t few[1024];
+	void *p = strip_copy(&h->cells, s, few, sizeof few);
+	int rc;
+
+	if (p == NULL)
+		return err_set(e, ERR_LIMIT, 0, "no memory to read recent samples");
+	rc = strip_decode(str_n(p, s->bytes.len), s->run, c, a, e);
+	if (p != few)
+		free(p);
+	return rc;
+}
+
+int head_read(const struct head *h, const struct head_series *hd, int64_t mint, int64_t maxt,
+	struct cols *c, struct arena *a, struct err *e)
 {
 	const struct late *l = hd->late;
 
@@ -302,8 +318,7 @@ int head_read(const struct head_series *hd, int64_t mint, int64_t maxt, struct c
 			return -1;
 	}
 	if (hd->open.n > 0 && hd->open.t0 <= maxt && hd->open.t >= mint &&
-		strip_decode(
-			str_n((const char *)hd->open.p, hd->open.len), hd->open.run, c, a, e) != 0)
+		read_open(h, &hd->open, c, a, e) != 0)
 		return -1;
 	for (uint32_t i = l != NULL ? late_find(l, mint) : 0; l != NULL && i < l->n; i++) {
 		const struct late_row *r = &l->rows[i];
@@ -320,7 +335,7 @@ int head_read(const struct head_series *hd, int64_t mint, int64_t maxt, struct c
 
 size_t head_memory(const struct head *h)
 {
-	return h->strip_bytes + h->closed_bytes + h->late_bytes + h->cap * sizeof(void *) +
+	return cells_memory(&h->cells) + h->closed_bytes + h->late_bytes + h->cap * sizeof(void *) +
 	       h->cap_closed * sizeof(void *) + h->n * (sizeof(struct head_series) + 8);
 }
 

@@ -69,8 +69,9 @@ struct head {
 	size_t n_closed, cap_closed;
 	size_t closed_bytes;
 	size_t late_bytes;
-	size_t strip_bytes; /* capacity of all open strips */
+	struct cells cells; /* of open strips */
 	int64_t now;        /* wall clock used to choose partitions */
+	uint32_t now_s;     /* monotonic seconds, for seen_s */
 };
 
 void head_init(struct head *h, struct index *x);
@@ -98,8 +99,8 @@ void head_forget_accepted(struct head *h, struct head_series *hd);
 
 /* Decode all rows in [mint, maxt] (a little more) into c, unsettled. The caller holds the lock or
  * is the writer. */
-int head_read(const struct head_series *hd, int64_t mint, int64_t maxt, struct cols *c,
-	struct arena *a, struct err *e) MUST_CHECK;
+int head_read(const struct head *h, const struct head_series *hd, int64_t mint, int64_t maxt,
+	struct cols *c, struct arena *a, struct err *e) MUST_CHECK;
 size_t head_memory(const struct head *h);
 void head_check(const struct head *h);
 

@@ -87,6 +87,12 @@ static inline struct series *index_get(const struct index *x, uint32_t id)
 	return s->pairs != NULL ? s : NULL;
 }
 
+static inline void index_prefetch(const struct index *x, uint32_t id)
+{
+	if (id < x->next_id && x->blocks[id / SERIES_BLOCK] != NULL)
+		__builtin_prefetch(&x->blocks[id / SERIES_BLOCK][id % SERIES_BLOCK]);
+}
+
 /* 0 when unknown. */
 uint32_t index_find(const struct index *x, struct labels ls, uint64_t hash);
 /* Add a series that is not there; its id, or 0 without memory. */

@@ -112,7 +112,7 @@ int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struc
 	s = index_get(&st->index, id);
 	if (s != NULL) {
 		if (s->hd != NULL)
-			rc = head_read(s->hd, mint, maxt, c, a, e);
+			rc = head_read(&st->head, s->hd, mint, maxt, c, a, e);
 		if (rc == 0)
 			list_parts(&l, &st->parts, MAX_OF(mint, s->mint), MIN_OF(maxt, s->maxt));
 	}

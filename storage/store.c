@@ -164,6 +164,7 @@ static int recover(struct store *st, struct err *e)
 	int64_t began = clock_real_ns();
 
 	st->head.now = st->now = clock_wall_ms();
+	st->head.now_s = (uint32_t)(clock_mono_ms() / 1000);
 	if (catalog_load(&st->catalog, &st->index, &st->meta, e) != 0 ||
 		parts_open(&st->parts, st->dir, st->db_flags, e) != 0)
 		return -1;

@@ -2,7 +2,6 @@
 /* strip - appending, reading back and restoring open chunks; see strip.h. */
 #include "storage/strip.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +22,7 @@ enum {
 	OP_STEP = 0x80,
 };
 
-#define OP_MAX 40u /* bytes of the longest row without a histogram, START and RUN included */
+#define OP_MAX 48u /* bytes of the longest row without a histogram, START and RUN included */
 
 #define LIMIT_STRIP ((size_t)1 << 20) /* one histogram of LIMIT_HIST_BUCKETS fits */
 
@@ -37,45 +36,31 @@ void strip_init(struct strip *s)
 	*s = (struct strip){0};
 }
 
-void strip_fini(struct strip *s)
+static void free_hist(struct cells *m, struct hist *h)
 {
-	free(s->p);
-	if (s->extra != NULL)
-		free(s->extra->h);
+	if (h != NULL)
+		m->extra_bytes -= hist_bytes(h);
+	free(h);
+}
+
+void strip_fini(struct cells *m, struct strip *s)
+{
+	chain_free(m, &s->bytes);
+	if (s->extra != NULL) {
+		free_hist(m, s->extra->h);
+		m->extra_bytes -= sizeof *s->extra;
+	}
 	free(s->extra);
 	strip_init(s);
 }
 
-size_t strip_memory(const struct strip *s)
+void *strip_copy(const struct cells *m, const struct strip *s, void *few, size_t n_few)
 {
-	size_t n = s->p != NULL ? s->cap + 8u : 0;
+	void *p = s->bytes.len <= n_few ? few : malloc(s->bytes.len);
 
-	if (s->extra != NULL)
-		n += sizeof *s->extra + 8 + (s->extra->h != NULL ? hist_bytes(s->extra->h) : 0);
-	return n;
-}
-
-/* Sizes that fill malloc's blocks. */
-static bool reserve(struct strip *s, size_t more)
-{
-	static const uint16_t steps[] = {40, 72, 104, 136, 184, 232, 296, 360, 424, 0};
-	size_t need = s->len + more;
-	uint8_t *p;
-	size_t i = 0;
-
-	if (need <= s->cap)
-		return true;
-	while (steps[i] != 0 && steps[i] < need)
-		i++;
-	need = steps[i] != 0 ? steps[i] : (need + need / 4 + 15) / 16 * 16 + 8;
-	if (need > LIMIT_STRIP)
-		return false;
-	p = realloc(s->p, need);
-	if (p == NULL)
-		return false;
-	s->p = p;
-	s->cap = (uint32_t)need;
-	return true;
+	if (p != NULL)
+		chain_copy(m, &s->bytes, p);
+	return p;
 }
 
 static uint64_t zigzag(int64_t v)
@@ -136,39 +121,31 @@ static uint8_t *put_value(uint8_t *op, uint8_t *p, uint64_t from, uint64_t to)
 	return p + len;
 }
 
-static void flush_run(struct strip *s)
+/* The waiting repeats as bytes. */
+static uint8_t *put_run(uint8_t *p, const struct strip *s)
 {
 	if (s->run == 0)
-		return;
-	ASSERT(s->len + 4u <= s->cap);
-	s->p[s->len++] = OP_RUN;
-	s->len = (uint32_t)(put_varint(s->p + s->len, s->run) - s->p);
-	s->run = 0;
+		return p;
+	*p++ = OP_RUN;
+	return put_varint(p, s->run);
 }
 
-bool strip_finish(struct strip *s)
+bool strip_finish(struct cells *m, struct strip *s)
 {
-	uint8_t *p;
+	uint8_t tmp[OP_MAX];
 
-	if (s->run > 0) {
-		if (!reserve(s, 4))
-			return false;
-		flush_run(s);
-	}
-	if (s->p != NULL && s->cap > s->len + 32u) {
-		p = realloc(s->p, s->len > 0 ? s->len : 1);
-		if (p != NULL) {
-			s->p = p;
-			s->cap = s->len;
-		}
-	}
+	if (!chain_append(m, &s->bytes, tmp, (size_t)(put_run(tmp, s) - tmp)))
+		return false;
+	s->run = 0;
 	return true;
 }
 
-static bool need_extra(struct strip *s)
+static bool need_extra(struct cells *m, struct strip *s)
 {
-	if (s->extra == NULL)
-		s->extra = calloc(1, sizeof *s->extra);
+	if (s->extra != NULL)
+		return true;
+	s->extra = calloc(1, sizeof *s->extra);
+	m->extra_bytes += s->extra != NULL ? sizeof *s->extra : 0;
 	return s->extra != NULL;
 }
 
@@ -198,25 +175,29 @@ struct hist *strip_hist_dup(const struct hist *h)
 	return c;
 }
 
-static bool put_hist(struct strip *s, const struct hist *h)
+/* head: what stands before the histogram, op byte and step included. */
+static bool append_hist(
+	struct cells *m, struct strip *s, const uint8_t *head, size_t n_head, const struct hist *h)
 {
-	struct buf b;
 	struct hist *copy = strip_hist_dup(h);
-	bool ok = false;
+	struct buf b, all;
+	bool ok;
 
 	buf_init(&b, LIMIT_STRIP);
+	buf_init(&all, 2 * LIMIT_STRIP);
 	hist_code_put(&b, h, s->extra->h);
-	if (copy == NULL || b.failed || !reserve(s, OP_MAX + b.n))
-		goto done;
-	s->len = (uint32_t)(put_varint(s->p + s->len, b.n) - s->p);
-	memcpy(s->p + s->len, b.p, b.n);
-	s->len = (uint32_t)(s->len + b.n);
-	free(s->extra->h);
-	s->extra->h = copy;
-	copy = NULL;
-	ok = true;
-done:
+	buf_add(&all, head, n_head);
+	buf_varint(&all, b.n);
+	buf_str(&all, buf_view(&b));
+	ok = copy != NULL && !b.failed && !all.failed && chain_append(m, &s->bytes, all.p, all.n);
+	if (ok) {
+		free_hist(m, s->extra->h);
+		m->extra_bytes += hist_bytes(copy);
+		s->extra->h = copy;
+		copy = NULL;
+	}
 	free(copy);
+	buf_fini(&all);
 	buf_fini(&b);
 	return ok;
 }
@@ -225,19 +206,52 @@ static bool is_full(const struct strip *s, const struct hist *h)
 {
 	if (s->n == 0)
 		return false;
-	if (s->n >= STRIP_ROWS)
-		return true;
-	return s->len >= (h != NULL ? STRIP_HIST_BYTES : STRIP_BYTES);
+	return s->n >= STRIP_ROWS || s->bytes.len >= (h != NULL ? STRIP_HIST_BYTES : STRIP_BYTES);
 }
 
-bool strip_append(struct strip *s, int64_t t, double v, const struct hist *h, int64_t start)
+/* A row that nothing is known of: extra exists when it is needed. */
+static bool append_row(struct cells *m, struct strip *s, int64_t change, uint64_t bits,
+	const struct hist *h, int64_t start)
+{
+	int64_t last_start = s->extra != NULL ? s->extra->start : 0;
+	uint8_t tmp[OP_MAX], *p = put_run(tmp, s), *op;
+
+	if (start != last_start) {
+		*p++ = OP_START;
+		p = put_varint(p, zigzag((int64_t)((uint64_t)start - (uint64_t)last_start)));
+	}
+	op = p++;
+	*op = change != 0 ? OP_STEP : 0;
+	if (change != 0)
+		p = put_varint(p, zigzag(change));
+	if (h != NULL) {
+		*op |= OP_HIST;
+		if (!append_hist(m, s, tmp, (size_t)(p - tmp), h))
+			return false;
+	} else {
+		p = put_value(op, p, s->bits, bits);
+		if (!chain_append(m, &s->bytes, tmp, (size_t)(p - tmp)))
+			return false;
+		s->bits = bits;
+	}
+	if (s->extra != NULL) {
+		s->extra->start = start;
+		if (h == NULL) {
+			free_hist(m, s->extra->h);
+			s->extra->h = NULL;
+		}
+	}
+	s->run = 0;
+	return true;
+}
+
+bool strip_append(
+	struct cells *m, struct strip *s, int64_t t, double v, const struct hist *h, int64_t start)
 {
 	uint64_t bits = f64_bits(v);
 	int64_t step = s->n > 0 ? t - s->t : 0;
 	int64_t change = s->n > 0 ? step - s->step : t;
 	int64_t last_start = s->extra != NULL ? s->extra->start : 0;
-	uint32_t undo = s->len;
-	uint8_t *op, *p;
 
 	ASSERT(s->n == 0 || t > s->t);
 	if (s->n > 0 && h == NULL && change == 0 && bits == s->bits && start == last_start &&
@@ -247,44 +261,12 @@ bool strip_append(struct strip *s, int64_t t, double v, const struct hist *h, in
 		s->t = t;
 		return true;
 	}
-	if (is_full(s, h) || !reserve(s, OP_MAX))
+	if (is_full(s, h) || ((h != NULL || start != last_start) && !need_extra(m, s)) ||
+		!append_row(m, s, change, bits, h, start))
 		return false;
-	if ((h != NULL || start != last_start) && !need_extra(s))
-		return false;
-	flush_run(s);
-	undo = s->len;
-	if (start != last_start) {
-		s->p[s->len++] = OP_START;
-		s->len = (uint32_t)(put_varint(s->p + s->len,
-					    zigzag((int64_t)((uint64_t)start -
-							     (uint64_t)last_start))) -
-				    s->p);
-	}
-	op = p = s->p + s->len;
-	*p++ = change != 0 ? OP_STEP : 0;
-	if (change != 0)
-		p = put_varint(p, zigzag(change));
-	if (h != NULL) {
-		*op |= OP_HIST;
-		s->len = (uint32_t)(p - s->p);
-		if (!put_hist(s, h)) {
-			s->len = undo;
-			return false;
-		}
-	} else {
-		p = put_value(op, p, s->bits, bits);
-		s->len = (uint32_t)(p - s->p);
-		s->bits = bits;
-		if (s->extra != NULL) {
-			free(s->extra->h);
-			s->extra->h = NULL;
-		}
-	}
-	if (s->extra != NULL)
-		s->extra->start = start;
 	if (s->n == 0)
 		s->t0 = t;
-	s->step = s->n > 0 ? step : 0;
+	s->step = step;
 	s->t = t;
 	s->n++;
 	return true;
@@ -409,7 +391,7 @@ int strip_decode(struct str bytes, uint16_t run, struct cols *c, struct arena *a
 	return decode(&x, bytes, run, c, a, e);
 }
 
-int strip_restore(struct strip *s, struct str bytes, uint16_t run, struct err *e)
+int strip_restore(struct cells *m, struct strip *s, struct str bytes, uint16_t run, struct err *e)
 {
 	struct reading x;
 	struct cols c;
@@ -424,12 +406,11 @@ int strip_restore(struct strip *s, struct str bytes, uint16_t run, struct err *e
 	rc = 0;
 	if (c.n == 0)
 		goto done;
-	if (!reserve(s, bytes.n) || ((x.h != NULL || x.start != 0) && !need_extra(s))) {
+	if (!chain_append(m, &s->bytes, bytes.p, bytes.n) ||
+		((x.h != NULL || x.start != 0) && !need_extra(m, s))) {
 		rc = err_set(e, ERR_LIMIT, 0, "no memory for an open chunk");
 		goto done;
 	}
-	memcpy(s->p, bytes.p, bytes.n);
-	s->len = (uint32_t)bytes.n;
 	s->n = (uint16_t)c.n;
 	s->run = run;
 	s->t0 = c.t[0];
@@ -439,6 +420,7 @@ int strip_restore(struct strip *s, struct str bytes, uint16_t run, struct err *e
 	if (s->extra != NULL) {
 		s->extra->start = x.start;
 		s->extra->h = x.h != NULL ? strip_hist_dup(x.h) : NULL;
+		m->extra_bytes += s->extra->h != NULL ? hist_bytes(s->extra->h) : 0;
 	}
 done:
 	cols_fini(&c);

@@ -74,6 +74,7 @@ static void begin_group(struct store *st)
 		return;
 	st->now = clock_wall_ms();
 	st->head.now = st->now;
+	st->head.now_s = (uint32_t)(clock_mono_ms() / 1000);
 	upkeep_disk(st);
 }
 
@@ -159,6 +160,22 @@ static void apply_facts(struct store *st, const struct batch *b)
 		store_put_meta(st, &b->metas[i]);
 }
 
+/* As in accept.c: a series, then its head, then the end of its strip. */
+static inline void prefetch(const struct store *st, const struct batch *b, size_t i)
+{
+	const struct series *s;
+
+	if (i + 16 < b->n_runs)
+		index_prefetch(&st->index, b->runs[i + 16].id);
+	if (i + 10 < b->n_runs && (s = index_get(&st->index, b->runs[i + 10].id)) != NULL) {
+		__builtin_prefetch(s->hd);
+		__builtin_prefetch((const char *)s->hd + 64);
+	}
+	if (i + 5 < b->n_runs && (s = index_get(&st->index, b->runs[i + 5].id)) != NULL &&
+		s->hd != NULL)
+		chain_prefetch(&st->head.cells, &s->hd->open.bytes);
+}
+
 static void publish(struct store *st)
 {
 	static struct metric *_Atomic samples;
@@ -175,6 +192,7 @@ static void publish(struct store *st)
 		if (x->from == 0)
 			apply_facts(st, x->b);
 		for (size_t k = x->from; k < x->to; k++) {
+			prefetch(st, x->b, k);
 			apply_run(st, x->b, &x->b->runs[k]);
 			rows += x->b->runs[k].n;
 			all += x->b->runs[k].n;
