@@ -320,6 +320,8 @@ static struct store *store_new(const struct store_opts *o)
 	st->db_flags = o->durability_power ? DB_FULL_SYNC : 0;
 	st->commit_ms = o->commit_ms > 0 ? o->commit_ms : 100;
 	st->lock_fd = -1;
+	atomic_store(&st->segment_bytes, STORE_SEGMENT_BYTES);
+	atomic_store(&st->closed_bytes, STORE_CLOSED_BYTES);
 	st->group = 1;
 	store_reconfigure(st, o);
 	index_init(&st->index);

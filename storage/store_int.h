@@ -54,6 +54,8 @@ struct store {
 	_Atomic int64_t retention_ms, ooo_window_ms;
 	_Atomic uint64_t retention_size, max_series, min_free;
 	int64_t commit_ms;
+	/* STORE_SEGMENT_BYTES and STORE_CLOSED_BYTES; tests make them small */
+	_Atomic uint64_t segment_bytes, closed_bytes;
 
 	/* the storage writer's */
 	pthread_t thread;

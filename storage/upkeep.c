@@ -116,9 +116,10 @@ void upkeep_run(struct store *st)
 	upkeep_disk(st);
 	if (atomic_load(&st->disk_full))
 		return;
-	if (st->head.closed_bytes >= STORE_CLOSED_BYTES && flush_closed(st, FLUSH_SLICE, &e) != 0)
+	if (st->head.closed_bytes >= atomic_load(&st->closed_bytes) &&
+		flush_closed(st, FLUSH_SLICE, &e) != 0)
 		report("writing chunks", &e);
-	if ((st->journal.bytes >= STORE_SEGMENT_BYTES ||
+	if ((st->journal.bytes >= atomic_load(&st->segment_bytes) ||
 		    st->journal.frames >= STORE_SEGMENT_FRAMES) &&
 		checkpoint_write(st, &e) != 0)
 		report("checkpoint", &e);
