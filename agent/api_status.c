@@ -101,13 +101,14 @@ void api_status_runtimeinfo(struct http_req *r, void *arg)
 	const struct config *c;
 	char cwd[4096] = "", host[256] = "";
 	int64_t when_ms;
+	struct str said;
 	struct json j;
 	bool ok;
 
 	if (getcwd(cwd, sizeof cwd) == NULL)
 		cwd[0] = '\0';
 	(void)gethostname(host, sizeof host - 1);
-	(void)app_reload_status(app, http_req_arena(r), &ok, &when_ms);
+	said = app_reload_status(app, http_req_arena(r), &ok, &when_ms);
 	api_begin(r, &j);
 	json_object(&j);
 	kv_time(&j, "startTime", app->start_wall_ms);
@@ -115,6 +116,8 @@ void api_status_runtimeinfo(struct http_req *r, void *arg)
 	json_kv_c(&j, "hostname", host);
 	kv_time(&j, "serverTime", clock_wall_ms());
 	json_kv_bool(&j, "reloadConfigSuccess", ok);
+	if (!ok)
+		json_kv_str(&j, "reloadConfigError", said); /* ours: the page shows it */
 	kv_time(&j, "lastConfigTime", when_ms);
 	json_kv_i64(&j, "corruptionCount", 0);
 	json_kv_i64(&j, "goroutineCount", 0);

@@ -121,7 +121,8 @@ function tick() {
 
 async function identify() {
 	const { data } = await api("status/buildinfo");
-	setText(byId("version"), `belfry ${data.version ?? ""}`);
+	// The version is that of the Prometheus whose API is spoken; which belfry stands in the revision.
+	setText(byId("version"), data.revision?.startsWith("belfry ") ? data.revision : `version ${data.version}`);
 	setText(byId("host"), location.host);
 }
 

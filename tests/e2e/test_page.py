@@ -214,6 +214,8 @@ class Page(unittest.TestCase):
         self.assertNotEqual(self.belfry.reload().status, 200)
         self.open()
         self.page.wait("document.querySelector('#banners').innerText.includes('reload')")
+        self.assertIn("no_such_key", self.page.text("#banners pre"))
+        self.shot("reload-refused")
 
     def test_firing_alerts_can_be_read_without_javascript(self):
         with Browser() as plain:

@@ -199,7 +199,7 @@ export function rememberReceivers(found) {
 
 const NOTIFY_STATES = {
 	failing: ["bad", "✕ failing"], waiting: ["warn", "… waiting"], fine: ["ok", "● fine"],
-	unused: ["unknown", "nothing sent yet"],
+	unused: ["unknown", "nothing sent since start"],
 };
 
 export function showNotifications(found) {
@@ -217,7 +217,7 @@ export function showNotifications(found) {
 			return {
 				kind: r.state === "failing" ? "bad" : "",
 				cells: [r.name, el(`span.health.${kind}`, words), num(r.sent), num(r.queued), num(r.retries), num(r.failed),
-					r.last > 0 ? el("span.ago", { "data-at": r.last * 1000 }, "") : "never"],
+					r.last > 0 ? el("span.ago", { "data-at": r.last * 1000 }, "") : "–"],
 			};
 		}));
 	});
@@ -270,12 +270,11 @@ export function showBanners(known, now) {
 			`though they are due every ${span(worst.interval)}: alerts may be missing here.`]);
 	}
 	if (known.runtime && known.runtime.reloadConfigSuccess === false) {
-		const why = known.runtime.reloadConfigError ? ` ${known.runtime.reloadConfigError}` : "";
-		list.push(["warning", "The last reload of the configuration failed; belfry goes on with the one before." +
-			(why || " The log says what is wrong, and so does: belfry check config FILE.")]);
+		list.push(["warning", "The last reload of the configuration failed; belfry goes on with the one before.",
+			known.runtime.reloadConfigError || "The log says what is wrong, and so does: belfry check config FILE"]);
 	}
 	rebuild(byId("banners"), JSON.stringify(list), () =>
-		list.map(([kind, text]) => el(`p.banner.${kind}`, text)));
+		list.map(([kind, text, detail]) => el(`div.banner.${kind}`, el("p", text), detail ? el("pre", detail) : null)));
 	document.body.classList.toggle("stale", Boolean(known.failure));
 }
 
