@@ -3,9 +3,7 @@
  * http server - the server on a loop in a thread of its own, asked over real sockets: well-formed,
  * garbage, slow, pipelined, ambiguous and over the limits.
  */
-#include <arpa/inet.h>
 #include <check.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +17,7 @@
 #include "agent/http/server.h"
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "tests/lib/http_ask.h"
 
 static struct loop *loop;
 static struct pool *pool;
@@ -131,46 +130,11 @@ static void stop(void)
 
 static int dial(void)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET,
-		.sin_port = htons((unsigned short)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct timeval tv = {20, 0};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
-	return fd;
+	return ask_dial(port);
 }
 
-static void say(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
-
-		if (w <= 0)
-			return; /* the server may have enough of it */
-		p += w;
-		n -= (size_t)w;
-	}
-}
-
-/* Until the server closes: the whole of what it said. */
-static char *hear(int fd, size_t *len)
-{
-	struct buf b;
-	char tmp[65536];
-	ssize_t n;
-
-	buf_init(&b, (size_t)64 << 20);
-	while ((n = recv(fd, tmp, sizeof tmp, 0)) > 0)
-		buf_add(&b, tmp, (size_t)n);
-	ck_assert_msg(n == 0, "the server did not close");
-	close(fd);
-	ck_assert(!b.failed);
-	buf_ch(&b, '\0');
-	b.n--;
-	return buf_take(&b, len);
-}
+#define say  ask_say
+#define hear ask_hear
 
 static char *ask_n(const char *text, size_t n)
 {
