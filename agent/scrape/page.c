@@ -467,6 +467,8 @@ static void read_meta(struct page *p, const struct expo *x, enum expo_entry what
 
 static void begin(struct page *p, enum outcome pending)
 {
+	if (p->pending != NOTHING) /* the last batch never came to the store */
+		forget_metas(p);
 	p->round++;
 	p->n_order = 0;
 	p->pending = pending;
