@@ -527,15 +527,15 @@ static void write_vanished(struct page *p, int64_t t_ms, struct batch *b)
 	}
 }
 
-int page_parse(struct page *p, const struct page_conf *conf, enum expo_format format,
-	struct str body, int64_t t_ms, struct batch *b, struct page_counts *counts, struct err *e)
+int page_parse(struct page *p, const struct page_input *in, struct batch *b,
+	struct page_counts *counts, struct err *e)
 {
-	struct reading r = {conf, b, counts, t_ms, NONE};
+	struct reading r = {in->conf, b, counts, in->t_ms, NONE};
 	enum expo_entry what;
 	struct expo x;
 
 	begin(p, PARSED);
-	expo_init(&x, format, body);
+	expo_init(&x, in->format, in->body);
 	for (;;) {
 		uint32_t i = r.last == NONE ? p->first : p->entries[r.last].next;
 
@@ -553,7 +553,7 @@ int page_parse(struct page *p, const struct page_conf *conf, enum expo_format fo
 		goto fail;
 	}
 	close_family(p, b);
-	write_vanished(p, t_ms, b);
+	write_vanished(p, in->t_ms, b);
 	expo_fini(&x);
 	if (batch_failed(b)) {
 		err_set(e, ERR_LIMIT, 0, "page too large to be stored at once");

@@ -25,6 +25,13 @@ struct page_conf {
 	uint64_t sample_limit, label_limit, label_name_length_limit, label_value_length_limit;
 };
 
+struct page_input {
+	const struct page_conf *conf;
+	enum expo_format format;
+	struct str body;
+	int64_t t_ms; /* the slot */
+};
+
 struct page_counts {
 	uint64_t samples;    /* on the page, up to the error if there was one */
 	uint64_t added;      /* series that were not on the page before */
@@ -51,12 +58,11 @@ struct labels page_labels(const struct page *p);
 
 /* Ids in the cache are worthless when the store's generation changed. */
 void page_check_generation(struct page *p, uint64_t generation);
-/* Fill b from a body: samples at t_ms (or at their own time), stale markers for what is gone, new
- * metadata. -1: the page is wrong or over a limit: throw b away and use page_fail with a new one.
- */
-int page_parse(struct page *p, const struct page_conf *conf, enum expo_format format,
-	struct str body, int64_t t_ms, struct batch *b, struct page_counts *counts,
-	struct err *e) MUST_CHECK;
+/* Fill b from a body: samples at the slot (or at their own time), stale markers for what is gone,
+ * new metadata. -1: the page is wrong or over a limit: throw b away and use page_fail with a new
+ * one. */
+int page_parse(struct page *p, const struct page_input *in, struct batch *b,
+	struct page_counts *counts, struct err *e) MUST_CHECK;
 /* Fill b with stale markers for all that is alive. */
 void page_fail(struct page *p, int64_t t_ms, struct batch *b);
 /* Add the scrape's own series: values in the order of page_report. */

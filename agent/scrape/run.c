@@ -86,15 +86,13 @@ static struct batch *make_batch(struct run *r)
 {
 	struct page *page = r->t->page;
 	struct batch *b = batch_new(BATCH_SCRAPE);
-	enum expo_format format;
+	struct page_input in = {.conf = &r->conf, .t_ms = r->slot_ms};
 	struct err e = {0};
 	double values[PAGE_REPORTS];
 
-	if (judge_answer(r, &format)) {
-		struct str body = str_n(r->req->reply, r->req->reply_len);
-
-		r->up = page_parse(page, &r->conf, format, body, r->slot_ms, b, &r->counts, &e) ==
-			0;
+	if (judge_answer(r, &in.format)) {
+		in.body = str_n(r->req->reply, r->req->reply_len);
+		r->up = page_parse(page, &in, b, &r->counts, &e) == 0;
 		if (!r->up)
 			set_error(r, e.msg);
 	}
