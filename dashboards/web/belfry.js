@@ -145,7 +145,7 @@ async function loop() {
 		if (answered && !document.hidden) {
 			refresh();
 		}
-		await new Promise((done) => setTimeout(done, document.hidden ? HIDDEN_EVERY_MS : EVERY_MS));
+		await new Promise((done) => setTimeout(done, round === 0 ? 1000 : document.hidden ? HIDDEN_EVERY_MS : EVERY_MS));
 	}
 }
 
