@@ -44,7 +44,7 @@ struct expander {
 };
 
 static int query_for_template(void *ctx, struct str expr, int64_t at_ms, struct arena *a,
-	struct labels **labels, double **values, size_t *n, struct err *e)
+	struct template_sample **samples, size_t *n, struct err *e)
 {
 	const struct expander *x = ctx;
 	const struct pq_expr *parsed = pq_parse(a, expr, x->env->experimental, e);
@@ -52,21 +52,27 @@ static int query_for_template(void *ctx, struct str expr, int64_t at_ms, struct 
 
 	if (parsed == NULL || rule_query(x->env, a, parsed, at_ms, x->interval_ms, &res, e) != 0)
 		return -1;
+	if (res.type != PQ_SCALAR && res.type != PQ_VECTOR)
+		return err_set(e, ERR_INPUT, 0, "a query must give a vector or a scalar");
 	if (res.type == PQ_SCALAR)
 		res.n = 1;
-	*labels = ARENA_ARRAY(a, res.n, struct labels);
-	*values = ARENA_ARRAY(a, res.n, double);
-	if (*labels == NULL || *values == NULL)
+	*samples = ARENA_ARRAY(a, res.n, struct template_sample);
+	if (*samples == NULL)
 		return err_set(e, ERR_LIMIT, 0, "out of memory");
 	*n = 0;
 	for (size_t i = 0; i < res.n; i++) {
+		struct template_sample *s = &(*samples)[*n];
+
 		if (res.type == PQ_SCALAR) {
-			(*values)[(*n)++] = res.scalar;
-		} else if (res.series[i].n > 0 &&
-			   (res.series[i].h == NULL || res.series[i].h[0] == NULL)) {
-			(*labels)[*n] = res.series[i].labels;
-			(*values)[(*n)++] = res.series[i].v[0];
+			s->value = res.scalar;
+		} else if (res.series[i].n > 0) {
+			s->labels = res.series[i].labels;
+			s->value = res.series[i].v[0];
+			s->h = res.series[i].h != NULL ? res.series[i].h[0] : NULL;
+		} else {
+			continue;
 		}
+		(*n)++;
 	}
 	return 0;
 }

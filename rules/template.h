@@ -17,6 +17,14 @@
 #include "base/labels.h"
 
 struct template;
+struct hist;
+
+/* One element of what `query` answers. */
+struct template_sample {
+	struct labels labels;
+	double value;
+	const struct hist *h; /* NULL: a float */
+};
 
 /* What $labels, $value, $externalLabels, $externalURL stand for in a rule, and how `query` is
  * answered. */
@@ -24,10 +32,11 @@ struct template_rule_data {
 	struct labels labels, external_labels;
 	struct str external_url;
 	double value;
+	const struct hist *hist; /* $value when it is a native histogram; else NULL */
 	int64_t now_ms;
 	/* query function: fills an arena array of samples; NULL: query fails. */
 	int (*query)(void *ctx, struct str expr, int64_t at_ms, struct arena *a,
-		struct labels **labels, double **values, size_t *n, struct err *e);
+		struct template_sample **samples, size_t *n, struct err *e);
 	void *query_ctx;
 };
 

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * template_exec - runs a template's tree: bounded in steps, depth and output; nothing it reads can
+ * make it loop or recurse further than LIMIT_TEMPLATE_*.
+ *
+ * The walk is recursive; x->depth bounds it: NOLINTBEGIN(misc-no-recursion)
+ */
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "base/num.h"
+#include "rules/template_private.h"
+
+enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE, FLOW_FAIL };
+
+static enum flow run_list(struct tmpl_exec *x, const struct tmpl_node *n);
+static int eval_pipe(struct tmpl_exec *x, const struct tmpl_pipe *p, struct tv *out);
+
+int tmpl_fail(struct tmpl_exec *x, const char *fmt, ...)
+{
+	char msg[ERR_MSG_MAX];
+	const struct tmpl_operand *at = x->at;
+	unsigned line = 1, col = 1;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(msg, sizeof msg, fmt, ap);
+	va_end(ap);
+	if (at == NULL)
+		return err_set(x->e, ERR_INPUT, 0, "%s", msg);
+	for (size_t i = 0; i < at->off && i < x->t->text.n; i++) {
+		line += x->t->text.p[i] == '\n';
+		col = x->t->text.p[i] == '\n' ? 1 : col + 1;
+	}
+	return err_set_at(x->e, ERR_INPUT, at->off, "%u:%u: at <%.*s>: %s", line, col,
+		(int)MIN_OF(at->len, (size_t)60), x->t->text.p + at->off, msg);
+}
+
+static bool step(struct tmpl_exec *x)
+{
+	if (x->a->failed) {
+		(void)tmpl_fail(x, "the template needs too much memory");
+		return false;
+	}
+	if (x->out->failed) {
+		(void)tmpl_fail(x, "the text is longer than %zu bytes", x->out->max);
+		return false;
+	}
+	if (x->steps++ < LIMIT_TEMPLATE_STEPS)
+		return true;
+	(void)tmpl_fail(x, "the template takes more than %u steps", LIMIT_TEMPLATE_STEPS);
+	return false;
+}
+
+static bool deeper(struct tmpl_exec *x)
+{
+	if (x->depth < 2 * LIMIT_TEMPLATE_DEPTH) { /* a level is a list and a pipeline */
+		x->depth++;
+		return true;
+	}
+	(void)tmpl_fail(x, "nested deeper than %u", LIMIT_TEMPLATE_DEPTH);
+	return false;
+}
+
+/* --- operands --- */
+
+static int get_field(struct tmpl_exec *x, const struct tv *from, struct str name,
+	const struct tv *args, size_t n, struct tv *out)
+{
+	if (from->kind == TV_TIME || from->kind == TV_DURATION)
+		return tmpl_method(x, from, name, args, n, out);
+	if (from->kind == TV_NIL)
+		return tmpl_fail(x, "nil has no field " STR_FMT, STR_ARG(name));
+	if (!tv_get(from, name, out))
+		return tmpl_fail(x, "can't evaluate field " STR_FMT " in type %s", STR_ARG(name),
+			tv_type(from));
+	if (n > 0)
+		return tmpl_fail(x, STR_FMT " has arguments but is no function", STR_ARG(name));
+	return 0;
+}
+
+static int call(struct tmpl_exec *x, const struct tmpl_func *f, const struct tv *args, size_t n,
+	struct tv *out)
+{
+	if (n < f->min || n > f->max)
+		return tmpl_fail(x, "wrong number of arguments for %s: want %s%zu got %zu", f->name,
+			f->max == f->min ? ""
+			: n < f->min     ? "at least "
+					 : "at most ",
+			n < f->min ? f->min : f->max, n);
+	*out = (struct tv){.kind = TV_NONE};
+	if (f->fn == NULL) /* `and`, `or` without arguments to look at */
+		return tmpl_fail(x, "%s needs arguments", f->name);
+	return f->fn(x, args, n, out);
+}
+
+/* The value itself, before its fields. */
+static int eval_base(struct tmpl_exec *x, const struct tmpl_operand *o, struct tv *out)
+{
+	switch (o->kind) {
+	case TMPL_O_DOT: *out = x->dot; return 0;
+	case TMPL_O_VAR: *out = x->frame[o->slot]; return 0;
+	case TMPL_O_FUNC: return call(x, o->func, NULL, 0, out);
+	case TMPL_O_PIPE: return eval_pipe(x, o->pipe, out);
+	case TMPL_O_VALUE:
+	case TMPL_O_NIL:
+	default: *out = o->value; return 0;
+	}
+}
+
+/* With its fields; the arguments go to the last one. */
+static int eval_chain(struct tmpl_exec *x, const struct tmpl_operand *o, const struct tv *args,
+	size_t n, struct tv *out)
+{
+	if (eval_base(x, o, out) != 0)
+		return -1;
+	x->at = o;
+	for (size_t i = 0; i < o->n_fields; i++) {
+		bool last = i + 1 == o->n_fields;
+		struct tv from = *out;
+
+		if (get_field(x, &from, o->fields[i], last ? args : NULL, last ? n : 0, out) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- commands and pipelines --- */
+
+/* `and` and `or` look at no more arguments than they need. */
+static int eval_logic(struct tmpl_exec *x, const struct tmpl_command *c, bool is_and,
+	const struct tv *final, struct tv *out)
+{
+	for (size_t i = 1; i < c->n; i++) {
+		if (eval_chain(x, &c->args[i], NULL, 0, out) != 0)
+			return -1;
+		if (tv_true(out) != is_and)
+			return 0;
+	}
+	if (final != NULL)
+		*out = *final;
+	if (c->n == 1 && final == NULL)
+		return tmpl_fail(x, "%s needs arguments", is_and ? "and" : "or");
+	return 0;
+}
+
+static int eval_args(struct tmpl_exec *x, const struct tmpl_command *c, const struct tv *final,
+	struct tv **args, size_t *n)
+{
+	*n = c->n - 1 + (final != NULL);
+	*args = ARENA_ARRAY(x->a, *n, struct tv);
+	if (*args == NULL)
+		return tmpl_fail(x, "the template needs too much memory");
+	for (size_t i = 1; i < c->n; i++) {
+		if (eval_chain(x, &c->args[i], NULL, 0, &(*args)[i - 1]) != 0)
+			return -1;
+	}
+	if (final != NULL)
+		(*args)[*n - 1] = *final;
+	return 0;
+}
+
+static int eval_command(
+	struct tmpl_exec *x, const struct tmpl_command *c, const struct tv *final, struct tv *out)
+{
+	const struct tmpl_operand *o = &c->args[0];
+	struct tv *args;
+	size_t n;
+
+	if (!step(x))
+		return -1;
+	x->at = o;
+	if (o->kind == TMPL_O_NIL)
+		return tmpl_fail(x, "nil is not a command");
+	if (o->kind == TMPL_O_FUNC && o->n_fields == 0 && o->func->fn == NULL)
+		return eval_logic(x, c, str_eq(str_c(o->func->name), STR("and")), final, out);
+	if (o->kind != TMPL_O_FUNC && o->n_fields == 0 && (c->n > 1 || final != NULL))
+		return tmpl_fail(x, "can't give arguments to what is no function");
+	if (eval_args(x, c, final, &args, &n) != 0)
+		return -1;
+	x->at = o;
+	if (o->kind == TMPL_O_FUNC && o->n_fields == 0)
+		return call(x, o->func, args, n, out);
+	return eval_chain(x, o, args, n, out);
+}
+
+static int eval_pipe(struct tmpl_exec *x, const struct tmpl_pipe *p, struct tv *out)
+{
+	struct tv v = {.kind = TV_NONE};
+
+	if (!deeper(x))
+		return -1;
+	for (size_t i = 0; i < p->n; i++) {
+		struct tv final = v;
+
+		v = (struct tv){.kind = TV_NONE};
+		if (eval_command(x, &p->commands[i], i > 0 ? &final : NULL, &v) != 0)
+			return -1;
+	}
+	for (unsigned i = 0; i < p->n_slots; i++)
+		x->frame[p->slots[i]] = v;
+	x->depth--;
+	*out = v;
+	return 0;
+}
+
+/* --- nodes --- */
+
+static enum flow run_branch(struct tmpl_exec *x, const struct tmpl_node *n)
+{
+	struct tv v, dot = x->dot;
+	enum flow f;
+
+	if (eval_pipe(x, n->pipe, &v) != 0)
+		return FLOW_FAIL;
+	if (n->kind == TMPL_N_WITH && tv_true(&v))
+		x->dot = v;
+	f = run_list(x, tv_true(&v) ? n->list : n->other);
+	x->dot = dot;
+	return f;
+}
+
+static enum flow run_turn(struct tmpl_exec *x, const struct tmpl_node *n, const struct tv *key,
+	const struct tv *value)
+{
+	const struct tmpl_pipe *p = n->pipe;
+
+	if (p->n_slots == 1)
+		x->frame[p->slots[0]] = *value;
+	if (p->n_slots == 2) {
+		x->frame[p->slots[0]] = *key;
+		x->frame[p->slots[1]] = *value;
+	}
+	x->dot = *value;
+	return step(x) ? run_list(x, n->list) : FLOW_FAIL;
+}
+
+/* The i-th element of what is ranged over; false past the last. */
+static bool element(const struct tv *v, size_t i, struct tv *key, struct tv *value)
+{
+	*key = tv_int((int64_t)i);
+	switch (v->kind) {
+	case TV_LIST:
+		if (i < v->u.list.n)
+			*value = v->u.list.v[i];
+		return i < v->u.list.n;
+	case TV_MAP:
+		if (i >= v->u.map->n)
+			return false;
+		*key = tv_str(v->u.map->v[i].name);
+		*value = *v->u.map->v[i].value;
+		return true;
+	case TV_LABELS:
+		if (i >= v->u.labels.n)
+			return false;
+		*key = tv_str(v->u.labels.v[i].name);
+		*value = tv_str(v->u.labels.v[i].value);
+		return true;
+	case TV_INT: *value = *key; return v->u.i > 0 && i < (uint64_t)v->u.i;
+	case TV_NONE:
+	case TV_NIL:
+	case TV_BOOL:
+	case TV_FLOAT:
+	case TV_STR:
+	case TV_STRUCT:
+	case TV_TIME:
+	case TV_DURATION:
+	case TV_HIST:
+	default: return false;
+	}
+}
+
+static bool can_range(const struct tv *v)
+{
+	return v->kind == TV_LIST || v->kind == TV_MAP || v->kind == TV_LABELS ||
+	       v->kind == TV_INT || v->kind == TV_NONE;
+}
+
+static enum flow run_range(struct tmpl_exec *x, const struct tmpl_node *n)
+{
+	struct tv v, key, value, dot = x->dot;
+	enum flow f = FLOW_ON;
+	size_t i = 0;
+
+	if (eval_pipe(x, n->pipe, &v) != 0)
+		return FLOW_FAIL;
+	if (!can_range(&v)) {
+		(void)tmpl_fail(x, "range can't iterate over %s", tv_type(&v));
+		return FLOW_FAIL;
+	}
+	while (f != FLOW_BREAK && f != FLOW_FAIL && element(&v, i, &key, &value)) {
+		f = run_turn(x, n, &key, &value);
+		i++;
+	}
+	x->dot = dot;
+	if (f == FLOW_FAIL)
+		return f;
+	return i == 0 ? run_list(x, n->other) : FLOW_ON;
+}
+
+static enum flow run_node(struct tmpl_exec *x, const struct tmpl_node *n)
+{
+	struct tv v = {.kind = TV_NONE};
+
+	if (!step(x))
+		return FLOW_FAIL;
+	switch (n->kind) {
+	case TMPL_N_TEXT: buf_str(x->out, n->text); return FLOW_ON;
+	case TMPL_N_PIPE:
+		if (eval_pipe(x, n->pipe, &v) != 0)
+			return FLOW_FAIL;
+		if (n->pipe->n_slots == 0)
+			tv_print(x->out, &v);
+		return FLOW_ON;
+	case TMPL_N_IF:
+	case TMPL_N_WITH: return run_branch(x, n);
+	case TMPL_N_RANGE: return run_range(x, n);
+	case TMPL_N_CALL:
+		if (n->pipe != NULL && eval_pipe(x, n->pipe, &v) != 0)
+			return FLOW_FAIL;
+		return tmpl_call(x, n->text, v) == 0 ? FLOW_ON : FLOW_FAIL;
+	case TMPL_N_BREAK: return FLOW_BREAK;
+	case TMPL_N_CONTINUE: return FLOW_CONTINUE;
+	default: return FLOW_FAIL;
+	}
+}
+
+static enum flow run_list(struct tmpl_exec *x, const struct tmpl_node *n)
+{
+	enum flow f = FLOW_ON;
+
+	if (!deeper(x))
+		return FLOW_FAIL;
+	for (; n != NULL && f == FLOW_ON; n = n->next)
+		f = run_node(x, n);
+	x->depth--;
+	return f;
+}
+
+static int run_define(
+	struct tmpl_exec *x, const struct tmpl_define *d, const struct tv *prelude, struct tv data)
+{
+	struct tv *frame = ARENA_ARRAY(x->a, d->n_slots, struct tv), *outer = x->frame;
+	struct tv dot = x->dot;
+	enum flow f;
+
+	if (frame == NULL)
+		return tmpl_fail(x, "the template needs too much memory");
+	frame[0] = data;
+	if (prelude != NULL)
+		memcpy(&frame[1], prelude, TMPL_PRELUDE * sizeof *prelude);
+	x->frame = frame;
+	x->dot = data;
+	f = run_list(x, d->list);
+	x->frame = outer;
+	x->dot = dot;
+	return f == FLOW_FAIL ? -1 : 0;
+}
+
+int tmpl_call(struct tmpl_exec *x, struct str name, struct tv data)
+{
+	for (const struct tmpl_define *d = x->t->defines; d != NULL; d = d->next) {
+		if (str_eq(d->name, name))
+			return run_define(x, d, NULL, data);
+	}
+	return tmpl_fail(x, "template \"" STR_FMT "\" is not defined", STR_ARG(name));
+}
+
+/* NOLINTEND(misc-no-recursion) */
+
+int tmpl_run(const struct template *t, const struct tmpl_env *env, struct tv data,
+	struct arena *scratch, struct buf *out, struct err *e)
+{
+	struct tmpl_exec x = {.t = t, .env = env, .a = scratch, .out = out, .e = e};
+
+	if (run_define(&x, t->main, env->prelude, data) != 0)
+		return -1;
+	x.at = NULL;
+	return step(&x) ? 0 : -1;
+}
+
+int template_run_rule(const struct template *t, const struct template_rule_data *d,
+	struct arena *scratch, struct buf *out, struct err *e)
+{
+	struct tmpl_env env = {.external_url = d->external_url,
+		.now_ms = d->now_ms,
+		.query = d->query,
+		.query_ctx = d->query_ctx};
+	struct tv_field f[TMPL_PRELUDE] = {{STR("Labels"), &env.prelude[0]},
+		{STR("ExternalLabels"), &env.prelude[1]}, {STR("ExternalURL"), &env.prelude[2]},
+		{STR("Value"), &env.prelude[3]}};
+	struct tv data = tv_struct(scratch, "template.AlertData", f, TMPL_PRELUDE);
+
+	env.prelude[0] = tv_labels(d->labels);
+	env.prelude[1] = tv_labels(d->external_labels);
+	env.prelude[2] = tv_str(d->external_url);
+	env.prelude[3] =
+		d->hist != NULL ? (struct tv){.kind = TV_HIST, .u.h = d->hist} : tv_float(d->value);
+	return tmpl_run(t, &env, data, scratch, out, e);
+}
