@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/num.h"
 #include "base/seam.h"
 #include "storage/codec.h"
@@ -33,7 +34,8 @@ struct flush {
 	struct store *st;
 	struct part *part;
 	struct pack_writer pack;
-	struct buf blob, scratch;
+	struct buf blob;
+	struct codec codec;
 	struct cols cols;
 	struct arena arena;
 	uint32_t grp;
@@ -101,7 +103,7 @@ static int put_series(struct flush *f, struct closed **v, size_t from, size_t to
 			return -1;
 	}
 	cols_settle(&f->cols);
-	if (f->cols.failed || codec_encode(&f->cols, &f->scratch, put_chunk, f) != 0)
+	if (f->cols.failed || codec_encode(&f->codec, &f->cols, put_chunk, f) != 0)
 		return err_set(f->e, ERR_LIMIT, 0, "no memory to seal chunks");
 	SEAM_CRASH("chunk.sealed");
 	return 0;
@@ -132,6 +134,18 @@ static int put_part(struct flush *f, struct closed **v, size_t from, size_t to)
 	return 0;
 }
 
+static void count_chunks(const struct codec *k)
+{
+	static const char *const label[FLOATS_MODES] = {"encoding=\"integer\"",
+		"encoding=\"decimal\"", "encoding=\"xor\"", "encoding=\"plain\""};
+	static const char name[] = "belfry_storage_chunks_total";
+	static const char help[] = "Chunks sealed, by the encoding of their values.";
+
+	for (size_t i = 0; i < FLOATS_MODES; i++)
+		metric_add(metric_counter(name, help, label[i]), k->chunks[i]);
+	metric_add(metric_counter(name, help, "encoding=\"histogram\""), k->hist_chunks);
+}
+
 int flush_closed(struct store *st, size_t max, struct err *e)
 {
 	struct flush f = {.st = st, .e = e};
@@ -150,7 +164,7 @@ int flush_closed(struct store *st, size_t max, struct err *e)
 	}
 	pack_init(&f.pack);
 	buf_init(&f.blob, (size_t)128 << 20);
-	buf_init(&f.scratch, (size_t)64 << 20);
+	codec_init(&f.codec);
 	cols_init(&f.cols);
 	arena_init(&f.arena, (size_t)1 << 30);
 	for (size_t i = 0, k; i < n && rc == 0; i = k) {
@@ -164,7 +178,8 @@ int flush_closed(struct store *st, size_t max, struct err *e)
 	}
 	arena_fini(&f.arena);
 	cols_fini(&f.cols);
-	buf_fini(&f.scratch);
+	count_chunks(&f.codec);
+	codec_fini(&f.codec);
 	buf_fini(&f.blob);
 	pack_fini(&f.pack);
 	store_wrlock(st);
