@@ -214,8 +214,9 @@ static void side_done(const struct hacc_side *s, struct hist_side *out, struct a
 		if (n_spans > 0 && s->idx[i] == next) {
 			spans[n_spans - 1].length++;
 		} else {
-			spans[n_spans++] =
+			spans[n_spans] =
 				(struct hist_span){n_spans == 0 ? s->idx[i] : s->idx[i] - next, 1};
+			n_spans++;
 		}
 		next = s->idx[i] + 1;
 		counts[n++] = c;
