@@ -287,7 +287,7 @@ static const struct config_key statsd_keys[] = {
 		100, HOUR, "How often what was received becomes samples."),
 	CK(CT_STR, struct conf_statsd, counter_suffix, "counter_suffix", "_total", CF_FIXED,
 		"Added to the names of counters; \"\" keeps them."),
-	CK(CT_DUR, struct conf_statsd, idle_timeout_ms, "idle_timeout", "0s", CF_FIXED,
+	CK(CT_DUR, struct conf_statsd, idle_timeout_ms, "idle_timeout", "1d", CF_FIXED,
 		"A series without packets for this long ends. 0: never."),
 	CK_ENUM(struct conf_statsd, timers, "timers", "native", CF_FIXED, "native",
 		"What timers become: native histograms."),
