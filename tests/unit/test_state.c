@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state writer: what commits together, what a refusal undoes, what a failing disk does. */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "storage/db.h"
+#include "storage/state.h"
+
+static char dir[64];
+static struct state *state;
+
+static void open_state(void)
+{
+	struct err e;
+
+	ck_assert_msg(state_open(&state, dir, &e) == 0, "%s", e.msg);
+}
+
+static void setup(void)
+{
+	hash_init();
+	log_init(LOG_ERROR + 1, LOG_LOGFMT);
+	(void)snprintf(dir, sizeof dir, "/tmp/belfry-state-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	open_state();
+}
+
+static void teardown(void)
+{
+	static const char *const files[] = {
+		"state.db", "state.db-wal", "state.db-shm", "state.db.reserve"};
+	char path[128];
+
+	state_stop(state);
+	state_free(state);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+		(void)unlink(path);
+	}
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static void begin(void)
+{
+	struct err e;
+
+	ck_assert_int_eq(state_start(state, &e), 0);
+}
+
+static int64_t count(const char *sql)
+{
+	struct err e;
+	int64_t n = -1;
+
+	ck_assert_msg(db_get_i64(state_db(state), sql, &n, &e) == 0, "%s", e.msg);
+	return n;
+}
+
+struct put {
+	struct state_job job;
+	const char *key;
+	int fail_times; /* of the disk */
+	bool refuse;
+	int runs;
+};
+
+static int run_put(struct state_job *job, sqlite3 *db, struct err *e)
+{
+	struct put *p = job->arg;
+	char sql[160];
+
+	p->runs++;
+	(void)snprintf(sql, sizeof sql, "INSERT INTO rule_group VALUES('%s', 1)", p->key);
+	if (db_exec(db, sql, e) != 0)
+		return -1;
+	if (p->fail_times-- > 0)
+		return err_set(e, ERR_IO, SQLITE_IOERR, "the disk is away");
+	return p->refuse ? err_set(e, ERR_INPUT, 0, "not so") : 0;
+}
+
+static int call(struct put *p, struct err *e)
+{
+	p->job.run = run_put;
+	p->job.arg = p;
+	return state_call(state, &p->job, e);
+}
+
+START_TEST(what_was_called_is_there_after_reopening)
+{
+	struct put p = {.key = "a"};
+	struct err e;
+
+	begin();
+	ck_assert_int_eq(call(&p, &e), 0);
+	state_stop(state);
+	state_free(state);
+	open_state();
+	ck_assert_int_eq(count("SELECT count(*) FROM rule_group"), 1);
+	ck_assert_int_eq(count("PRAGMA application_id"), DB_APPLICATION_ID);
+}
+END_TEST
+
+START_TEST(a_refused_job_undoes_its_own_changes_only)
+{
+	struct put good = {.key = "good"}, bad = {.key = "bad", .refuse = true},
+		   later = {.key = "later"};
+	struct err e;
+
+	begin();
+	ck_assert_int_eq(call(&good, &e), 0);
+	ck_assert_int_eq(call(&bad, &e), -1);
+	ck_assert_str_eq(e.msg, "not so");
+	ck_assert_int_eq(call(&later, &e), 0);
+	state_stop(state);
+	ck_assert_int_eq(count("SELECT count(*) FROM rule_group WHERE key IN ('good','later')"), 2);
+	ck_assert_int_eq(count("SELECT count(*) FROM rule_group"), 2);
+}
+END_TEST
+
+START_TEST(a_failing_disk_is_tried_until_it_works)
+{
+	struct put p = {.key = "a", .fail_times = 3};
+	struct err e;
+
+	begin();
+	ck_assert_int_eq(call(&p, &e), 0);
+	ck_assert_int_eq(p.runs, 4);
+	state_stop(state);
+	ck_assert_int_eq(count("SELECT count(*) FROM rule_group"), 1);
+}
+END_TEST
+
+struct module {
+	_Atomic int64_t next;
+	int ticks, commits;
+};
+
+static int64_t on_next(void *arg)
+{
+	struct module *m = arg;
+
+	return m->next;
+}
+
+static int on_tick(void *arg, sqlite3 *db, struct err *e)
+{
+	struct module *m = arg;
+
+	m->ticks++;
+	if (m->ticks == 1)
+		return err_set(e, ERR_IO, SQLITE_IOERR, "the disk is away");
+	return db_exec(db, "INSERT OR REPLACE INTO rule_group VALUES('tick', 1)", e);
+}
+
+static void on_committed(void *arg)
+{
+	struct module *m = arg;
+
+	m->commits++;
+	m->next = INT64_MAX;
+}
+
+START_TEST(a_module_ticks_when_due_and_hears_of_the_commit_once)
+{
+	struct module m = {.next = 0};
+	struct state_module hooks = {
+		.next = on_next, .tick = on_tick, .committed = on_committed, .arg = &m};
+	struct put p = {.key = "a"};
+	struct err e;
+
+	state_add_module(state, &hooks);
+	begin();
+	ck_assert_int_eq(call(&p, &e), 0);
+	state_stop(state);
+	ck_assert_int_eq(m.commits, 1);
+	ck_assert_int_eq(m.ticks, 2);
+	ck_assert_int_eq(count("SELECT count(*) FROM rule_group"), 2);
+}
+END_TEST
+
+START_TEST(jobs_posted_before_the_stop_are_finished)
+{
+	static struct put p[50];
+	static char keys[50][8];
+
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(keys[i], sizeof keys[i], "k%d", i);
+		p[i] = (struct put){.key = keys[i], .job = {.run = run_put, .arg = &p[i]}};
+		ck_assert(state_post(state, &p[i].job));
+	}
+	begin();
+	state_stop(state);
+	ck_assert(!state_post(state, &p[0].job));
+	ck_assert_int_eq(count("SELECT count(*) FROM rule_group"), 50);
+}
+END_TEST
+
+START_TEST(a_newer_file_is_refused_by_its_version)
+{
+	struct err e;
+	struct state *other;
+
+	ck_assert_int_eq(db_exec(state_db(state), "PRAGMA user_version=99", &e), 0);
+	ck_assert_int_eq(state_open(&other, dir, &e), -1);
+	ck_assert_ptr_nonnull(strstr(e.msg, "99"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("state");
+	TCase *t = tcase_create("state");
+	SRunner *r;
+	int bad;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, what_was_called_is_there_after_reopening);
+	tcase_add_test(t, a_refused_job_undoes_its_own_changes_only);
+	tcase_add_test(t, a_failing_disk_is_tried_until_it_works);
+	tcase_add_test(t, a_module_ticks_when_due_and_hears_of_the_commit_once);
+	tcase_add_test(t, jobs_posted_before_the_stop_are_finished);
+	tcase_add_test(t, a_newer_file_is_refused_by_its_version);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	bad = srunner_ntests_failed(r);
+	srunner_free(r);
+	return bad != 0;
+}
