@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main - the belfry binary: finds the command in a table and runs it. Exit codes: 0 fine, 1 wrong
+ * or failed, 2 usage, 3 lint only (with --lint-fatal), 78 bad configuration at start (EX_CONFIG).
+ */
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/config.h"
+#include "agent/run.h"
+#include "base/hash.h"
+#include "base/num.h"
+#include "base/seam.h"
+#include "base/str.h"
+
+#ifndef BELFRY_VERSION
+#define BELFRY_VERSION "0.0.0"
+#endif
+#ifndef BELFRY_REVISION
+#define BELFRY_REVISION "unknown"
+#endif
+
+struct command {
+	const char *name, *sub;            /* sub NULL: none */
+	int (*run)(int argc, char **argv); /* argv[0] is the command's last word */
+	const char *args, *what;
+};
+
+static int help_main(int argc, char **argv);
+
+static const struct command commands[] = {
+	{"run", NULL, run_main,
+		"--config FILE [--storage.path DIR] [--web.listen HOST:PORT] [--log.level LEVEL] "
+		"[--log.format logfmt|json]",
+		"the daemon in the foreground; SIGHUP or POST /-/reload reloads"},
+	{"check", "config", config_check_main, "FILE", "validate a configuration file"},
+	{"help", NULL, help_main, "[COMMAND | config]",
+		"this text, one command's, or the configuration reference"},
+};
+
+static void print_command(FILE *f, const struct command *c)
+{
+	(void)fprintf(f, "  belfry %s%s%s %s\n        %s\n", c->name, c->sub != NULL ? " " : "",
+		c->sub != NULL ? c->sub : "", c->args, c->what);
+}
+
+/* The reference of belfry.yml, from the same table that reads it. */
+static int help_config(void)
+{
+	struct buf b;
+
+	buf_init(&b, (size_t)4 << 20);
+	config_reference(&b);
+	if (!b.failed)
+		(void)fwrite(b.p, 1, b.n, stdout);
+	buf_fini(&b);
+	return 0;
+}
+
+static int help_main(int argc, char **argv)
+{
+	bool any = false;
+
+	if (argc < 2)
+		puts("belfry takes metrics in (StatsD, scrapes, remote write), evaluates "
+		     "Prometheus rules\n"
+		     "over them and tells people. Usage:\n");
+	if (argc > 1 && strcmp(argv[1], "config") == 0)
+		return help_config();
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (argc > 1 && strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		print_command(stdout, &commands[i]);
+		any = true;
+	}
+	if (!any) {
+		(void)fprintf(stderr, "belfry: unknown command \"%s\"\n", argv[1]);
+		return 2;
+	}
+	if (argc < 2)
+		puts("\n  belfry --version");
+	return 0;
+}
+
+static void print_version(void)
+{
+	printf("belfry %s (revision %s)\nlibevent %s, %s, SQLite %s\n", BELFRY_VERSION,
+		BELFRY_REVISION, event_get_version(), curl_version(), sqlite3_libversion());
+}
+
+static int unknown(const char *word)
+{
+	const char *near = NULL;
+	unsigned best = 3;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		unsigned d = str_distance(str_c(word), str_c(commands[i].name), 2);
+
+		if (d < best) {
+			best = d;
+			near = commands[i].name;
+		}
+	}
+	(void)fprintf(stderr, "belfry: unknown command \"%s\"", word);
+	if (near != NULL)
+		(void)fprintf(stderr, ", did you mean \"%s\"?", near);
+	(void)fprintf(stderr, "\nTry: belfry help\n");
+	return 2;
+}
+
+static int dispatch(int argc, char **argv)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		const struct command *c = &commands[i];
+
+		if (strcmp(argv[1], c->name) != 0)
+			continue;
+		known = true;
+		if (c->sub == NULL)
+			return c->run(argc - 1, argv + 1);
+		if (argc > 2 && strcmp(argv[2], c->sub) == 0)
+			return c->run(argc - 2, argv + 2);
+	}
+	if (!known)
+		return unknown(argv[1]);
+	(void)fprintf(stderr, "belfry: what should be done? Usage:\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			print_command(stderr, &commands[i]);
+	}
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	seam_init();
+	hash_init();
+	run_version = BELFRY_VERSION;
+	run_revision = BELFRY_REVISION;
+	/* a closed peer and a file at its size limit are errors of one call, not of the process */
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	if (argc < 2) {
+		(void)help_main(0, NULL);
+		return 2;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+		print_version();
+		return 0;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return help_main(0, NULL);
+	return dispatch(argc, argv);
+}
