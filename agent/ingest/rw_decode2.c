@@ -159,19 +159,22 @@ static void rows(struct rw_decoder *d, const struct series *s, struct rd *r)
 	}
 }
 
-/* Order matters and so does the place of each symbol: name and value cannot be exchanged. */
+/* A multilinear hash of the symbols' seeded hashes: each place has odd multipliers of its own, so
+ * that order matters, and no step waits for the one before. */
 static struct rw_key series_key(const struct request *q, const struct series *s)
 {
-	struct rw_key k = {UINT64_C(0x9e3779b97f4a7c15), s->n_refs};
+	struct rw_key k = {s->n_refs, 0};
+	uint64_t m = UINT64_C(0x9e3779b97f4a7c15), p = UINT64_C(0xc2b2ae3d27d4eb4f);
 
 	for (size_t i = 0; i < s->n_refs; i++) {
 		const struct rw_key *x = &q->symbols[s->refs[i]].key;
 
-		k.lo = (k.lo ^ x->lo) * UINT64_C(0x9e3779b97f4a7c15);
-		k.lo ^= k.lo >> 29;
-		k.hi = (k.hi ^ x->hi) * UINT64_C(0xc2b2ae3d27d4eb4f);
-		k.hi ^= k.hi >> 31;
+		k.lo += x->lo * m;
+		k.hi += x->hi * p;
+		m += UINT64_C(0xd6e8feb86659fd92); /* even: stays odd */
+		p += UINT64_C(0xa0761d6478bd642e);
 	}
+	k.lo ^= k.hi >> 32; /* the table takes the low bits of lo */
 	return k;
 }
 
