@@ -11,6 +11,7 @@
 
 #include <snappy-c.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "agent/ingest/rw_decode.h"
