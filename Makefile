@@ -51,7 +51,7 @@ CXXSRC  := $(wildcard base/*.cc)
 PROTO   := $(wildcard agent/ingest/proto/*.proto)
 TESTLIB := $(wildcard tests/lib/*.c)
 TESTSRC := $(wildcard tests/unit/test_*.c tests/fault/test_*.c)
-PROGSRC := $(wildcard tests/bench/bench_*.c tests/fuzz/fuzz_*.c tests/demo/*.c)
+PROGSRC := $(wildcard tests/bench/bench_*.c tests/bench/load_*.c tests/fuzz/fuzz_*.c tests/demo/*.c)
 MAIN    := $(wildcard agent/main.c)
 
 PB_C    := $(patsubst agent/ingest/proto/%.proto,$(GEN)/%.pb-c.c,$(PROTO))
@@ -59,13 +59,14 @@ LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC))) $(patsubst %.cc
            $(patsubst build/%.c,$(B)/%.o,$(PB_C)) $(B)/gen/web_assets.o
 TLIB_OBJ := $(patsubst %.c,$(B)/%.o,$(TESTLIB))
 TESTS   := $(patsubst %.c,$(B)/%,$(TESTSRC))
-BENCHES := $(patsubst %.c,$(B)/%,$(filter tests/bench/%,$(PROGSRC)))
+BENCHES := $(patsubst %.c,$(B)/%,$(filter tests/bench/bench_%,$(PROGSRC)))
+LOADS   := $(patsubst %.c,$(B)/%,$(filter tests/bench/load_%,$(PROGSRC)))
 FUZZERS := $(patsubst %.c,$(B)/%,$(filter tests/fuzz/%,$(PROGSRC)))
 DEMOS   := $(patsubst %.c,$(B)/%,$(filter tests/demo/%,$(PROGSRC)))
 LIB     := $(B)/libbelfry.a
 TLIB    := $(B)/libtests.a
 BIN     := $(if $(filter release,$(VARIANT)),build/belfry,$(B)/belfry)
-ALL_OBJ := $(LIB_OBJ) $(TLIB_OBJ) $(B)/agent/main.o $(addsuffix .o,$(TESTS) $(BENCHES) $(FUZZERS) $(DEMOS))
+ALL_OBJ := $(LIB_OBJ) $(TLIB_OBJ) $(B)/agent/main.o $(addsuffix .o,$(TESTS) $(BENCHES) $(LOADS) $(FUZZERS) $(DEMOS))
 
 # The page: every file below dashboards/web/ of these kinds, and what the page needs of npm packages.
 WEB_DIR := dashboards/web
@@ -185,7 +186,7 @@ endif
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CHECK_LIBS) $(LIBS) -o $@
-$(BENCHES) $(DEMOS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
+$(BENCHES) $(LOADS) $(DEMOS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 $(FUZZERS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
@@ -257,10 +258,10 @@ run-fuzz: $(if $(T),$(filter %/$(T),$(FUZZERS)),$(FUZZERS))
 	$(if $^,,$(error no fuzz targets yet: tests/fuzz/fuzz_*.c))
 	$(Q)tests/lib/run_fuzz.sh $(FUZZ_SECONDS) $^
 
-run-bench: $(BENCHES) $(BIN)
+run-bench: $(BENCHES) $(LOADS) $(BIN)
 	$(if $(wildcard tests/bench/*),,$(error no benchmarks yet: tests/bench/))
 	$(Q)set -e; for b in $(BENCHES) $(wildcard tests/bench/bench_*.py tests/bench/bench_*.sh); do \
-	  BELFRY_BIN=$(BIN) $$b; done
+	  BELFRY_BIN=$(CURDIR)/$(BIN) BENCH_LOADS=$(CURDIR)/$(B)/tests/bench $$b; done
 
 run-fault: $(filter %/fault/%,$(TESTS)) $(BIN)
 	$(if $(wildcard tests/fault/*),,$(error no fault experiments yet: tests/fault/))

@@ -8,38 +8,19 @@
 #include <time.h>
 
 #include "agent/statsd/table.h"
+#include "tests/bench/statsd_mix.h"
 
 #define SERIES  10000u
 #define PACKETS 4096u
-#define PACKET  1432u
 #define LINES   5000000u
 
-static char packets[PACKETS][PACKET + 200];
+static char packets[PACKETS][MIX_PACKET + MIX_LINE];
 static size_t sizes[PACKETS];
 static unsigned seed = 1;
 
-static unsigned rnd(unsigned n)
-{
-	seed = seed * 1103515245u + 12345u;
-	return (seed >> 8) % n;
-}
-
 static int line(char *out, size_t size, bool tags)
 {
-	unsigned s = rnd(SERIES), t = s % 20;
-	char tail[150] = "";
-
-	if (tags)
-		(void)snprintf(tail, sizeof tail,
-			"|#env:prod,service:svc%u,host:host-%04u,route:cart,shard:%u", s % 23,
-			s / 8, s);
-	if (t < 11)
-		return snprintf(out, size, "app%u.http.cart.requests:%u|c%s%s\n", s, 1 + rnd(9),
-			t < 3 ? "|@0.1" : "", tail);
-	if (t < 15)
-		return snprintf(out, size, "app%u.pool.cart.used:%u|g%s\n", s, rnd(100000), tail);
-	return snprintf(
-		out, size, "app%u.http.cart.latency:%u.%u|ms%s\n", s, 1 + rnd(900), rnd(10), tail);
+	return mix_line(out, size, &seed, mix_rnd(&seed, SERIES), tags);
 }
 
 static double cpu_seconds(void)
@@ -59,7 +40,7 @@ static void run(const char *name, bool tags)
 	for (unsigned i = 0; i < PACKETS; i++) {
 		size_t n = 0, got;
 
-		while ((got = (size_t)line(packets[i] + n, 200, tags)) + n <= PACKET)
+		while ((got = (size_t)line(packets[i] + n, MIX_LINE, tags)) + n <= MIX_PACKET)
 			n += got;
 		sizes[i] = n;
 	}
