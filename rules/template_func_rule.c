@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* template_func_rule - the functions Prometheus adds: queries, samples, numbers and times. */
+#include <stdlib.h>
+
 #include "base/dur.h"
 #include "base/num.h"
 #include "rules/template_private.h"

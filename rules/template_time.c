@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* template_time - times and durations as Go prints them, in UTC, and Go's layouts. */
+#include <stdio.h>
+
 #include "base/dur.h"
 #include "base/num.h"
 #include "rules/template_value.h"
