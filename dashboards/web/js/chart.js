@@ -82,7 +82,7 @@ function makePlot(data, onZoom) {
 		legend: { show: false },
 		cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
 		scales: { x: { time: true } },
-		axes: [axis(timeMarks, 44), axis(valueMarks, 60)],
+		axes: [{ ...axis(timeMarks, 44), space: 76 }, axis(valueMarks, 60)],
 		series: [{}, ...shown.names.map((_, i) => ({
 			label: String(i), stroke: color(i), width: 1.6, spanGaps: false,
 			// A line needs two neighbours: few values are shown as points.
