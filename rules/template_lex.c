@@ -255,6 +255,7 @@ static bool number_value(struct str s, struct tv *out)
 	struct str t = {digits, 0};
 	bool hex = str_has(s, STR("0x")) || str_has(s, STR("0X")), real = false;
 	long long i;
+	size_t sign;
 	int64_t v;
 
 	for (size_t k = 0; k < s.n; k++) {
@@ -275,7 +276,8 @@ static bool number_value(struct str s, struct tv *out)
 		*out = tv_int(v);
 		return true;
 	}
-	if (t.n > 1 && t.p[t.p[0] == '+' || t.p[0] == '-'] == '0' && t.n > 2)
+	sign = t.n > 0 && (t.p[0] == '+' || t.p[0] == '-');
+	if (t.n > sign + 1 && t.p[sign] == '0') /* 08 is no octal number */
 		return false;
 	if (!str_to_i64(t, &i))
 		return false;
