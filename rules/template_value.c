@@ -4,6 +4,7 @@
 
 #include "base/f64.h"
 #include "base/num.h"
+#include "rules/promql/hist_buckets.h"
 
 struct tv tv_bool(bool b)
 {
@@ -275,63 +276,11 @@ void tv_print(struct buf *b, const struct tv *v)
 
 /* NOLINTEND(misc-no-recursion) */
 
-/* --- histograms --- */
-
-static void print_bucket(struct buf *b, const struct hist *h, int32_t index, double count, bool neg)
-{
-	double upper = hist_bound(h, index), lower = hist_bound(h, index - 1);
-
-	if (count == 0)
-		return;
-	if (h->schema == HIST_SCHEMA_CUSTOM && index == 0)
-		lower = h->n_custom > 0 && h->custom[0] <= 0 ? -INFINITY : 0;
-	buf_c(b, neg ? ", [" : h->schema == HIST_SCHEMA_CUSTOM && index == 0 ? ", [" : ", (");
-	tv_print_float(b, neg ? -upper : lower);
-	buf_ch(b, ',');
-	tv_print_float(b, neg ? -lower : upper);
-	buf_c(b, neg ? "):" : "]:");
-	tv_print_float(b, count);
-}
-
-/* Negative buckets are written from the lowest value up: backwards through the spans. */
-static void print_side(struct buf *b, const struct hist *h, const struct hist_side *s, bool neg)
-{
-	uint32_t n = 0;
-	int64_t index = 0;
-
-	if (neg) {
-		for (uint32_t i = 0; i < s->n_spans; i++)
-			index += s->spans[i].offset + (int64_t)s->spans[i].length;
-		n = s->n_counts;
-		for (uint32_t i = s->n_spans; i-- > 0;) {
-			for (uint32_t k = s->spans[i].length; k > 0 && n > 0; k--)
-				print_bucket(b, h, (int32_t)--index, s->counts[--n], true);
-			index -= s->spans[i].offset;
-		}
-		return;
-	}
-	for (uint32_t i = 0; i < s->n_spans; i++) {
-		index += s->spans[i].offset;
-		for (uint32_t k = 0; k < s->spans[i].length && n < s->n_counts; k++)
-			print_bucket(b, h, (int32_t)index++, s->counts[n++], false);
-	}
-}
-
 void tv_print_hist(struct buf *b, const struct hist *h)
 {
-	buf_c(b, "{count:");
-	tv_print_float(b, h->count);
-	buf_c(b, ", sum:");
-	tv_print_float(b, h->sum);
-	print_side(b, h, &h->neg, true);
-	if (h->zero_count != 0) {
-		buf_c(b, ", [");
-		tv_print_float(b, -h->zero_threshold);
-		buf_ch(b, ',');
-		tv_print_float(b, h->zero_threshold);
-		buf_c(b, "]:");
-		tv_print_float(b, h->zero_count);
-	}
-	print_side(b, h, &h->pos, false);
-	buf_ch(b, '}');
+	struct arena scratch;
+
+	arena_init(&scratch, (size_t)8 << 20);
+	hist_print(&scratch, b, h);
+	arena_fini(&scratch);
 }
