@@ -31,13 +31,18 @@ void col_clear(struct col *c, const struct grid *g)
 		memset(c->h, 0, g->n * sizeof *c->h);
 }
 
+static size_t first_point(const struct col *c, const struct grid *g)
+{
+	size_t i = 0;
+
+	while (i < g->n && is_absent(c->v[i]))
+		i++;
+	return i;
+}
+
 bool col_any(const struct col *c, const struct grid *g)
 {
-	for (size_t i = 0; i < g->n; i++) {
-		if (!is_absent(c->v[i]))
-			return true;
-	}
-	return false;
+	return first_point(c, g) < g->n;
 }
 
 bool col_need_hists(struct arena *a, struct col *c, const struct grid *g)
@@ -203,6 +208,8 @@ int mat_merge_add(struct ev *ev, struct mat_merge *mm, const struct grid *g, con
 	if (fresh)
 		return mat_add(ev, &mm->mat, g, c, e);
 	d = &mm->mat.s[k];
+	if (first_point(c, g) < first_point(d, g))
+		d->drop_name = c->drop_name; /* the earliest point decides */
 	for (size_t i = 0; i < g->n; i++) {
 		const struct hist *h = col_hist(c, i);
 
