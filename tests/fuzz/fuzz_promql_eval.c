@@ -12,6 +12,8 @@
 #include "rules/promql/engine.h"
 #include "tests/lib/promqltest.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
 static const char *const lines[] = {
 	"c_total{i=\"1\",job=\"a\"} 0+10x30 5+7x10",
 	"c_total{i=\"2\",job=\"a\"} 3 _ stale 4 5 6 NaN Inf -Inf 1e308x5 0.1x20",
