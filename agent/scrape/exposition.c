@@ -246,6 +246,10 @@ bool expo_read_series(struct expo *x, bool blanks)
 	} else if (name.n == 0) {
 		(void)expo_fail(x, "expected a valid start token");
 		return false;
+	} else if (stop < x->end && *stop != ' ' && *stop != '\t' && *stop != '\n') {
+		x->p = stop;
+		(void)expo_fail(x, "expected value after metric");
+		return false;
 	} else {
 		x->p = stop;
 	}

@@ -109,6 +109,7 @@ START_TEST(errors_tell_the_line)
 	ck_assert_ptr_nonnull(strstr(text_page("a 1\r\n"), "error: line 1: not a number"));
 	ck_assert_ptr_nonnull(strstr(text_page("a 1e999\n"), "out of range"));
 	ck_assert_ptr_nonnull(strstr(text_page("a 1 2 3\n"), "error"));
+	ck_assert_ptr_nonnull(strstr(text_page("a.6\n"), "expected value after metric"));
 	ck_assert_ptr_nonnull(strstr(text_page("a 1 2.5\n"), "error"));
 	ck_assert_ptr_nonnull(strstr(om_page("a{b=\"c\", d=\"e\"} 1\n# EOF\n"), "error"));
 	ck_assert_ptr_nonnull(strstr(om_page("a 1 2  # {} 1\n# EOF\n"), "error"));
