@@ -460,16 +460,32 @@ END_TEST
 
 START_TEST(answers_over_the_output_cap_become_503)
 {
-	int fd = dial();
 	char *got;
 
 	expect("GET /big?n=2000000 HTTP/1.1\r\n" END, "HTTP/1.1 503", "Retry-After: 1");
-	/* a reader that takes nothing holds the cap, until the stall time cuts it off */
-	say(fd, "GET /big?n=900000 HTTP/1.1\r\n" END,
-		sizeof "GET /big?n=900000 HTTP/1.1\r\n" END - 1);
-	got = hear(fd, NULL);
+	got = ask("GET /big?n=900000 HTTP/1.1\r\n" END);
 	ck_assert_uint_gt(strlen(got), 900000);
 	free(got);
+}
+END_TEST
+
+START_TEST(a_reader_that_takes_nothing_is_cut_off_and_its_bytes_are_freed)
+{
+	struct metric *stalled =
+		metric_counter("belfry_http_dropped_total", "", "reason=\"stalled\"");
+	double before = metric_get(stalled);
+	int fd = dial(), small = 4096;
+	char *got;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+	say(fd, "GET /big?n=40000000 HTTP/1.1\r\n" END,
+		sizeof "GET /big?n=40000000 HTTP/1.1\r\n" END - 1);
+	while (metric_get(stalled) == before)
+		usleep(10000);
+	got = ask("GET /big?n=30000000 HTTP/1.1\r\n" END); /* fits the cap alone only */
+	ck_assert_uint_gt(strlen(got), 30000000);
+	free(got);
+	close(fd);
 }
 END_TEST
 
@@ -571,6 +587,12 @@ static void start_small(void)
 	start();
 }
 
+static void start_stall(void)
+{
+	limits = (struct http_limits){.stall_ms = 100, .out_bytes = 50000000};
+	start();
+}
+
 static char socket_path[64], socket_url[80];
 
 static void start_unix(void)
@@ -585,6 +607,7 @@ int main(void)
 {
 	Suite *s = suite_create("http_server");
 	TCase *t = tcase_create("usual"), *small = tcase_create("small limits");
+	TCase *stall = tcase_create("stall");
 	TCase *local = tcase_create("unix"), *alone = tcase_create("alone");
 	SRunner *r = srunner_create(s);
 	int failed;
@@ -613,11 +636,15 @@ int main(void)
 	tcase_add_test(small, slow_senders_are_cut_by_the_total_deadline);
 	tcase_add_test(small, answers_over_the_output_cap_become_503);
 	tcase_add_test(small, the_cap_of_connections_spares_those_at_work);
+	tcase_set_timeout(stall, 60);
+	tcase_add_checked_fixture(stall, start_stall, stop);
+	tcase_add_test(stall, a_reader_that_takes_nothing_is_cut_off_and_its_bytes_are_freed);
 	tcase_add_checked_fixture(local, start_unix, stop);
 	tcase_add_test(local, a_unix_socket_is_private_and_serves);
 	tcase_add_test(alone, addresses_beyond_loopback_need_the_insecure_switch);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, small);
+	suite_add_tcase(s, stall);
 	suite_add_tcase(s, local);
 	suite_add_tcase(s, alone);
 	srunner_run_all(r, CK_ENV);
