@@ -142,6 +142,7 @@ static int on_negate(void *arg, struct col *c, struct err *e)
 	return emit(n->out, c, e);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
 static int unary_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, struct sink out,
 	struct err *e)
 {
@@ -152,6 +153,7 @@ static int unary_each(struct ev *ev, const struct pq_expr *x, const struct grid 
 	return eval_each(ev, x->u.unary.of, g, (struct sink){on_negate, &n}, e);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
 static int node_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, struct sink out,
 	struct err *e)
 {
@@ -170,6 +172,7 @@ static int node_each(struct ev *ev, const struct pq_expr *x, const struct grid *
 	return err_set(e, ERR_INPUT, 0, "expected an instant vector here");
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
 int eval_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, struct sink out,
 	struct err *e)
 {

@@ -176,11 +176,13 @@ size_t label_map_get(struct label_map *m, struct labels ls, uint64_t hash, bool 
 	for (i = hash & (m->n_slots - 1); m->slots[i] != 0; i = (i + 1) & (m->n_slots - 1)) {
 		uint32_t k = m->slots[i] - 1;
 
+		ASSERT(m->hashes != NULL);
 		if (m->hashes[k] == hash && labels_eq(m->keys[k], ls))
 			return k;
 	}
 	if (m->n == m->cap && !grow_keys(m))
 		return SIZE_MAX;
+	ASSERT(m->hashes != NULL);
 	m->keys[m->n] = ls;
 	m->hashes[m->n] = hash;
 	m->slots[i] = (uint32_t)++m->n;

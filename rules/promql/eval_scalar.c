@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "rules/promql/eval.h"
 
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
 double *eval_scalar_new(struct ev *ev, const struct pq_expr *x, const struct grid *g, struct err *e)
 {
 	double *v = ARENA_ARRAY(&ev->scratch, g->n, double);
@@ -64,6 +65,7 @@ static double pick(double a, double b, bool max)
 	return (a > b) == max ? a : b;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
 static int call_scalar(
 	struct ev *ev, const struct pq_expr *x, const struct grid *g, double *out, struct err *e)
 {
@@ -98,6 +100,7 @@ static int call_scalar(
 	return err_set(e, ERR_INPUT, 0, "%s() gives no scalar", x->u.call.func->name);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
 int eval_scalar(
 	struct ev *ev, const struct pq_expr *x, const struct grid *g, double *out, struct err *e)
 {

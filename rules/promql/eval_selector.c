@@ -95,7 +95,7 @@ int sel_each_stored(struct ev *ev, const struct matcher *m, size_t n, int64_t mi
 	raw_fn fn, void *arg, struct err *e)
 {
 	bool stats = ev->stats_wanted > 0 && ev->buckets_wanted == 0;
-	struct select_set *set;
+	struct select_set *set = NULL;
 	size_t count;
 
 	if (stats) /* the sample at the open end tells whether the next one is a reset */

@@ -68,7 +68,8 @@ static int name_matchers(struct info *k, struct err *e)
 	return matcher_init(k->own, MATCH_EQ, LABEL_NAME, STR("target_info"), e);
 }
 
-/* The first selector within x, and the time and offset that it is read at. */
+/* The first selector within x, and the time and offset that it is read at.
+ * NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
 static bool find_moment(struct ev *ev, const struct pq_expr *x, struct moment *m, struct err *e)
 {
 	const struct pq_expr *c;

@@ -180,13 +180,14 @@ static double of_classic(struct quantiles *k, size_t n, size_t i, struct str nam
 	if (k->fraction)
 		return classic_fraction(k->a[i], k->b[i], k->buckets, n);
 	v = classic_quantile(k->a[i], k->buckets, n, &fix);
-	if (fix.forced)
+	if (fix.forced) {
 		ev_note(k->ev, EV_INFO, k->vec, "monotonic", name,
 			"input to histogram_quantile needed to be fixed for monotonicity in "
 			"buckets %g to %g by up to %.2g%s" STR_FMT "%s",
 			fix.min_bucket, fix.max_bucket, fix.max_diff,
 			name.n > 0 ? " for metric name \"" : "", STR_ARG(name),
 			name.n > 0 ? "\"" : "");
+	}
 	return v;
 }
 

@@ -8,6 +8,7 @@
  */
 #include <math.h>
 
+#include "base/assert.h"
 #include "rules/promql/hacc.h"
 #include "rules/promql/window.h"
 
@@ -192,11 +193,14 @@ static int hist_irate(struct win_ctx *c, struct win *w, size_t i, const struct l
 {
 	struct arena *tmp = &c->ev->tmp;
 	bool counter = win_is_counter(c);
-	bool gauges = a->h->reset == HIST_RESET_GAUGE && b->h->reset == HIST_RESET_GAUGE;
-	bool gauge = a->h->reset == HIST_RESET_GAUGE || b->h->reset == HIST_RESET_GAUGE;
+	bool gauges, gauge;
 	struct hacc_notes notes = {0};
 	struct hacc acc;
 
+	ASSERT(a->h != NULL);
+	ASSERT(b->h != NULL);
+	gauges = a->h->reset == HIST_RESET_GAUGE && b->h->reset == HIST_RESET_GAUGE;
+	gauge = a->h->reset == HIST_RESET_GAUGE || b->h->reset == HIST_RESET_GAUGE;
 	if (counter ? gauge : !gauges)
 		win_say(c, w, counter ? SAID_NOT_COUNTER : SAID_NOT_GAUGE);
 	hacc_init(&acc, tmp, b->h);

@@ -47,6 +47,14 @@ const struct hist *pt_hist(struct arena *a, struct str text);
 const struct hist *pt_hist_add(
 	struct arena *a, const struct hist *x, const struct hist *y, double sign);
 
+/* --- promqltest_load.c --- */
+
+/* The first word of s, which is taken off. */
+struct str pt_word(struct str *s);
+/* A load command at lines[*at] and the series below it; *at ends at the last line of it. */
+bool pt_load(struct arena *a, struct mem_source *src, const struct str *lines, size_t n_lines,
+	size_t *at);
+
 /* --- promqltest_run.c --- */
 
 struct pt_counts {

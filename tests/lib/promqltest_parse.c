@@ -344,9 +344,10 @@ static bool item(struct values *o, struct str s)
 	if (!pt_number(str_sub(s, 0, cut), &v) ||
 		(cut < s.n && !pt_number(str_sub(s, cut, s.n), &inc)))
 		return false;
-	for (size_t i = 0; i <= times; i++, v += inc) {
+	for (size_t i = 0; i <= times; i++) {
 		if (!push(o, (struct pt_value){PT_FLOAT, v, NULL}))
 			return false;
+		v += inc;
 	}
 	return true;
 }

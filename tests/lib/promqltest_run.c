@@ -395,21 +395,9 @@ static bool run_range(struct file *f, const struct eval *ev)
 
 /* --- commands --- */
 
-static struct str word(struct str *s)
-{
-	size_t i = 0;
-	struct str w;
-
-	while (i < s->n && s->p[i] != ' ' && s->p[i] != '\t')
-		i++;
-	w = str_sub(*s, 0, i);
-	*s = str_trim(str_sub(*s, i, s->n));
-	return w;
-}
-
 static bool parse_head(struct eval *ev, struct str line)
 {
-	struct str cmd = word(&line), kind = word(&line);
+	struct str cmd = pt_word(&line), kind = pt_word(&line);
 
 	ev->fail = str_ends(cmd, STR("_fail"));
 	ev->ordered = str_ends(cmd, STR("_ordered"));
@@ -418,19 +406,19 @@ static bool parse_head(struct eval *ev, struct str line)
 	if (str_ends(cmd, STR("_info")))
 		ev->n_info = 1;
 	if (str_eq(kind, STR("instant"))) {
-		(void)word(&line); /* at */
-		if (!pt_duration(word(&line), &ev->start))
+		(void)pt_word(&line); /* at */
+		if (!pt_duration(pt_word(&line), &ev->start))
 			return false;
 	} else {
 		ev->is_range = true;
-		(void)word(&line);
-		if (!pt_duration(word(&line), &ev->start))
+		(void)pt_word(&line);
+		if (!pt_duration(pt_word(&line), &ev->start))
 			return false;
-		(void)word(&line);
-		if (!pt_duration(word(&line), &ev->end))
+		(void)pt_word(&line);
+		if (!pt_duration(pt_word(&line), &ev->end))
 			return false;
-		(void)word(&line);
-		if (!pt_duration(word(&line), &ev->step))
+		(void)pt_word(&line);
+		if (!pt_duration(pt_word(&line), &ev->step))
 			return false;
 	}
 	ev->expr = line;
@@ -454,8 +442,8 @@ static bool parse_expect(struct file *f, struct eval *ev, struct str line)
 	struct str what;
 	int64_t end;
 
-	(void)word(&line);
-	what = word(&line);
+	(void)pt_word(&line);
+	what = pt_word(&line);
 	if (str_eq(what, STR("fail")))
 		ev->fail = true;
 	else if (str_eq(what, STR("ordered")))
@@ -473,16 +461,16 @@ static bool parse_expect(struct file *f, struct eval *ev, struct str line)
 	if (!str_eq(what, STR("range")))
 		return true;
 	ev->is_matrix = true;
-	(void)word(&line); /* vector */
-	(void)word(&line); /* from */
-	if (!pt_duration(word(&line), &ev->m_start))
+	(void)pt_word(&line); /* vector */
+	(void)pt_word(&line); /* from */
+	if (!pt_duration(pt_word(&line), &ev->m_start))
 		return false;
-	(void)word(&line);
-	if (!pt_duration(word(&line), &end))
+	(void)pt_word(&line);
+	if (!pt_duration(pt_word(&line), &end))
 		return false;
 	ev->start = end;
-	(void)word(&line);
-	return pt_duration(word(&line), &ev->m_step);
+	(void)pt_word(&line);
+	return pt_duration(pt_word(&line), &ev->m_step);
 }
 
 static bool parse_eval(struct file *f, struct eval *ev)
@@ -505,223 +493,6 @@ static bool parse_eval(struct file *f, struct eval *ev)
 			return false;
 		}
 	}
-	return true;
-}
-
-/* --- loading --- */
-
-static bool start_times(struct file *f, struct str text, int64_t **out, size_t *n)
-{
-	struct str part;
-
-	*out = ARENA_ARRAY(&f->a, 4096, int64_t);
-	*n = 0;
-	while (*out != NULL && str_split(&text, ' ', &part)) {
-		size_t x = str_find(part, 'x'), sign = 1;
-		int64_t cur = 0, inc = 0;
-		long long times = 0;
-		struct str val = str_sub(part, 0, x);
-		bool blank = str_starts(val, STR("_"));
-
-		if (part.n == 0)
-			continue;
-		if (x < part.n && !str_to_i64(str_sub(part, x + 1, part.n), &times))
-			return false;
-		while (sign < val.n && val.p[sign] != '+' && val.p[sign] != '-')
-			sign++;
-		if (!blank &&
-			(!pt_duration(str_sub(val, 0, sign), &cur) ||
-				(sign < val.n && !pt_duration(str_sub(val, sign, val.n), &inc))))
-			return false;
-		if (blank)
-			times = times > 0 ? times - 1 : 0;
-		for (long long i = 0; i <= times && *n < 4096; i++, cur += inc)
-			(*out)[(*n)++] = blank ? INT64_MIN : cur;
-	}
-	return true;
-}
-
-static void load_series(struct file *f, const struct pt_series *s, int64_t gap,
-	const int64_t *starts, size_t n_starts)
-{
-	struct mem_series *m = mem_source_series(&f->src, s->labels);
-	static const struct hist none;
-
-	for (size_t i = 0; i < s->n; i++) {
-		const struct pt_value *v = &s->v[i];
-		int64_t t = (int64_t)i * gap, start = 0;
-		bool hist_before = i > 0 && s->v[i - 1].kind == PT_HIST;
-		struct hist *stale;
-
-		if (v->kind == PT_NONE)
-			continue;
-		if (i < n_starts && starts[i] != INT64_MIN)
-			start = t + starts[i];
-		if (v->kind != PT_STALE) {
-			mem_series_add(
-				&f->src, m, t, v->v, v->kind == PT_HIST ? v->h : NULL, start);
-			continue;
-		}
-		stale = hist_before ? hist_copy(&f->a, &none) : NULL;
-		if (stale != NULL)
-			stale->sum = stale_nan();
-		mem_series_add(&f->src, m, t, stale_nan(), stale, start);
-	}
-}
-
-/* --- load_with_nhcb: classic histograms as custom-bucket ones too --- */
-
-struct cell {
-	double le[64], count[64], total, sum;
-	size_t n;
-	bool has_total, any;
-};
-
-static bool nhcb_part(struct str name, struct str *base, char *kind)
-{
-	static const struct {
-		struct str suffix;
-		char kind;
-	} parts[] = {{{"_bucket", 7}, 'b'}, {{"_count", 6}, 'c'}, {{"_sum", 4}, 's'}};
-
-	for (size_t i = 0; i < 3; i++) {
-		if (str_ends(name, parts[i].suffix)) {
-			*base = str_sub(name, 0, name.n - parts[i].suffix.n);
-			*kind = parts[i].kind;
-			return true;
-		}
-	}
-	return false;
-}
-
-static struct labels nhcb_labels(struct arena *a, struct labels ls, struct str base)
-{
-	struct labels_builder b;
-
-	labels_builder_init(&b, a, ls);
-	labels_builder_del(&b, STR("le"));
-	labels_builder_set(&b, LABEL_NAME, base);
-	return labels_builder_done(&b);
-}
-
-static const struct hist *nhcb_hist(struct arena *a, struct cell *c)
-{
-	struct hist *h = ARENA_NEW(a, struct hist);
-	double *bounds = ARENA_ARRAY(a, 65, double), *counts = ARENA_ARRAY(a, 65, double);
-	struct hist_span *span = ARENA_NEW(a, struct hist_span);
-	double total = c->has_total ? c->total : c->n > 0 ? c->count[c->n - 1] : 0, prev = 0;
-
-	if (a->failed)
-		return NULL;
-	if (c->n == 0 || c->le[c->n - 1] != INFINITY) {
-		c->le[c->n] = INFINITY;
-		c->count[c->n++] = total;
-	}
-	for (size_t i = 0; i < c->n; i++) {
-		bounds[i] = c->le[i];
-		counts[i] = c->count[i] - prev;
-		prev = c->count[i];
-	}
-	*span = (struct hist_span){0, (uint32_t)c->n};
-	*h = (struct hist){.schema = HIST_SCHEMA_CUSTOM,
-		.count = total,
-		.sum = c->sum,
-		.custom = bounds,
-		.n_custom = (uint32_t)c->n - 1,
-		.pos = {span, counts, 1, (uint32_t)c->n}};
-	return h;
-}
-
-static void cell_add(struct cell *c, double le, double count)
-{
-	size_t at = c->n;
-
-	for (size_t i = 0; i < c->n; i++) {
-		if (c->le[i] == le)
-			return;
-	}
-	if (c->n == 63)
-		return;
-	for (; at > 0 && c->le[at - 1] > le; at--) {
-		c->le[at] = c->le[at - 1];
-		c->count[at] = c->count[at - 1];
-	}
-	c->le[at] = le;
-	c->count[at] = count;
-	c->n++;
-}
-
-static void nhcb_cell(struct arena *a, const struct pt_series *all, size_t n, struct labels key,
-	size_t t, struct cell *c)
-{
-	*c = (struct cell){0};
-	for (size_t i = 0; i < n; i++) {
-		struct str base;
-		char kind;
-		double le;
-
-		if (t >= all[i].n || all[i].v[t].kind != PT_FLOAT ||
-			!nhcb_part(labels_get(all[i].labels, LABEL_NAME), &base, &kind) ||
-			!labels_eq(nhcb_labels(a, all[i].labels, base), key))
-			continue;
-		if (kind == 'b' && !pt_number(labels_get(all[i].labels, STR("le")), &le))
-			continue;
-		c->any = true;
-		if (kind == 'b') {
-			cell_add(c, le, all[i].v[t].v);
-		} else if (kind == 'c') {
-			c->total = all[i].v[t].v;
-			c->has_total = true;
-		} else {
-			c->sum = all[i].v[t].v;
-		}
-	}
-}
-
-static void load_nhcb(struct file *f, const struct pt_series *all, size_t n, int64_t gap)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct str base;
-		char kind;
-		struct labels key;
-		struct cell c;
-
-		if (!nhcb_part(labels_get(all[i].labels, LABEL_NAME), &base, &kind))
-			continue;
-		key = nhcb_labels(&f->a, all[i].labels, base);
-		for (size_t t = 0; t < all[i].n; t++) {
-			nhcb_cell(&f->a, all, n, key, t, &c);
-			if (c.any)
-				mem_series_add(&f->src, mem_source_series(&f->src, key),
-					(int64_t)t * gap, 0, nhcb_hist(&f->a, &c), 0);
-		}
-	}
-}
-
-static bool load(struct file *f)
-{
-	struct str line = f->lines[f->at], cmd = word(&line);
-	struct pt_series *all = ARENA_ARRAY(&f->a, 2048, struct pt_series);
-	int64_t gap, *starts = NULL;
-	size_t n = 0, n_starts = 0;
-
-	if (all == NULL || !pt_duration(line, &gap))
-		return false;
-	while (f->at + 1 < f->n_lines && f->lines[f->at + 1].n > 0) {
-		struct str s = f->lines[++f->at], rest = s, head = word(&rest);
-
-		if (str_ends(head, STR("@st"))) {
-			if (!start_times(f, rest, &starts, &n_starts))
-				return false;
-			continue;
-		}
-		if (n == 2048 || !pt_series(&f->a, s, &all[n]))
-			return false;
-		load_series(f, &all[n++], gap, starts, n_starts);
-		n_starts = 0;
-	}
-	if (str_ends(cmd, STR("_with_nhcb")))
-		load_nhcb(f, all, n, gap);
 	return true;
 }
 
@@ -783,7 +554,7 @@ bool pt_run_file(const char *path, bool verbose, struct pt_counts *c)
 		if (str_starts(line, STR("clear"))) {
 			mem_source_init(&f.src, &f.a);
 		} else if (str_starts(line, STR("load"))) {
-			ok = load(&f);
+			ok = pt_load(&f.a, &f.src, f.lines, f.n_lines, &f.at);
 		} else if (str_starts(line, STR("eval"))) {
 			ok = parse_eval(&f, ev);
 			if (ok)
