@@ -95,15 +95,12 @@ static struct str expand(struct expander *x, const struct rule_text *t)
 	return s;
 }
 
-static struct labels alert_labels(
-	struct expander *x, const struct rule_group_def *g, struct labels sample)
+static struct labels alert_labels(struct expander *x, struct labels sample)
 {
 	struct labels_builder b;
 
 	labels_builder_init(&b, x->a, sample);
 	labels_builder_del(&b, LABEL_NAME);
-	for (size_t i = 0; i < g->labels.n; i++)
-		labels_builder_set(&b, g->labels.v[i].name, g->labels.v[i].value);
 	for (size_t i = 0; i < x->def->n_labels; i++)
 		labels_builder_set(&b, x->def->labels[i].name, expand(x, &x->def->labels[i]));
 	labels_builder_set(&b, STR("alertname"), x->def->name);
@@ -175,7 +172,7 @@ static int find_candidates(struct rule *r, const struct rule_group *g, struct ex
 		c->value = scalar ? res->scalar : point_value(s);
 		x->data.labels = s->labels;
 		x->data.value = c->value;
-		c->labels = alert_labels(x, g->def, s->labels);
+		c->labels = alert_labels(x, s->labels);
 		c->fingerprint = labels_fingerprint(c->labels);
 		c->annotations = alert_annotations(x);
 		(*n)++;
@@ -297,7 +294,7 @@ static void look_behind(
 			continue;
 		x->data.labels = res.series[i].labels;
 		x->data.value = point_value(&res.series[i]);
-		ls = alert_labels(x, g->def, res.series[i].labels);
+		ls = alert_labels(x, res.series[i].labels);
 		al = find(r, labels_fingerprint(ls), ls);
 		if (al != NULL && !al->seen)
 			al->current = point_value(&res.series[i]);

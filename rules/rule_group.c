@@ -133,15 +133,12 @@ bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event 
 
 /* --- evaluation --- */
 
-static struct labels recorded_labels(
-	const struct rule *r, const struct rule_group_def *g, struct labels sample, struct arena *a)
+static struct labels recorded_labels(const struct rule *r, struct labels sample, struct arena *a)
 {
 	struct labels_builder b;
 
 	labels_builder_init(&b, a, sample);
 	labels_builder_set(&b, LABEL_NAME, r->def->name);
-	for (size_t i = 0; i < g->labels.n; i++)
-		labels_builder_set(&b, g->labels.v[i].name, g->labels.v[i].value);
 	for (size_t i = 0; i < r->def->n_labels; i++)
 		labels_builder_set(&b, r->def->labels[i].name, r->def->labels[i].text);
 	return labels_builder_done(&b);
@@ -180,7 +177,7 @@ static int record(struct rule *r, const struct rule_group *g, const struct rule_
 	struct emitter em;
 
 	for (size_t i = 0; v != NULL && i < n; i++)
-		v[i] = recorded_labels(r, g->def,
+		v[i] = recorded_labels(r,
 			res->type == PQ_SCALAR ? (struct labels){NULL, 0} : res->series[i].labels,
 			a);
 	if (a->failed)

@@ -22,7 +22,7 @@ struct loader {
 	struct arena *scratch; /* lives as long as the diagnostics: file texts and YAML nodes */
 	struct str path;       /* of the file, in the set's arena */
 	struct diag *d;
-	bool experimental;
+	bool experimental, lenient;
 	const struct diag_file *file;
 	struct rule_group_def *groups; /* growing */
 	size_t cap;
@@ -43,7 +43,7 @@ static void check_keys(const struct loader *l, const struct yaml_node *map, cons
 
 		for (size_t j = 0; j < n; j++)
 			known = known || str_eq(k->scalar, keys[j]);
-		if (known)
+		if (known || l->lenient)
 			continue;
 		near = diag_nearest(k->scalar, keys, n);
 		if (near.n > 0)
@@ -102,25 +102,37 @@ static const struct template *parse_template(const struct loader *l, const struc
 	return t;
 }
 
+struct texts {
+	const struct rule_text *v;
+	size_t n;
+};
+
 static bool name_ok(struct str s)
 {
 	return s.n > 0 && s.n <= LIMIT_LABEL_NAME && str_is_utf8(s) &&
 	       memchr(s.p, '\0', s.n) == NULL;
 }
 
-static void texts(const struct loader *l, const struct yaml_node *map, const char *what,
-	bool labels, const struct rule_text **out, size_t *n)
+/* Labels or annotations; those of `base` stand first unless the map has them too. */
+static void texts(const struct loader *l, const struct yaml_node *map, bool labels, bool templates,
+	struct texts *t)
 {
+	const char *what = labels ? "labels" : "annotations";
+	struct texts base = *t;
 	struct rule_text *v;
 
-	*n = 0;
 	if (map == NULL || map->kind == YAML_NULL)
 		return;
 	if (map->kind != YAML_MAP) {
 		diag_error(l->d, map->pos, "%s must be a map of names to texts", what);
 		return;
 	}
-	v = ARENA_ARRAY(l->a, map->n, struct rule_text);
+	v = ARENA_ARRAY(l->a, map->n + base.n, struct rule_text);
+	*t = (struct texts){v, 0};
+	for (size_t i = 0; v != NULL && i < base.n; i++) {
+		if (yaml_get(map, base.v[i].name) == NULL)
+			v[t->n++] = base.v[i];
+	}
 	for (size_t i = 0; v != NULL && i < map->n; i++) {
 		const struct yaml_node *key = map->pairs[i].key, *val = map->pairs[i].value;
 		struct str text;
@@ -132,28 +144,12 @@ static void texts(const struct loader *l, const struct yaml_node *map, const cha
 		}
 		if (!scalar(l, val, what, &text))
 			continue;
-		v[*n] = (struct rule_text){
+		v[t->n] = (struct rule_text){
 			arena_str(l->a, key->scalar), arena_str(l->a, text), NULL};
-		v[*n].t = parse_template(l, val);
-		(*n)++;
+		if (templates)
+			v[t->n].t = parse_template(l, val);
+		t->n++;
 	}
-	*out = v;
-}
-
-static struct labels plain_labels(const struct loader *l, const struct yaml_node *map)
-{
-	const struct rule_text *v = NULL;
-	struct label *out;
-	size_t n;
-
-	texts(l, map, "labels", true, &v, &n);
-	out = ARENA_ARRAY(l->a, n, struct label);
-	if (out == NULL)
-		return (struct labels){NULL, 0};
-	for (size_t i = 0; i < n; i++)
-		out[i] = (struct label){v[i].name, v[i].text};
-	(void)labels_sort(out, &n); /* names are unique: YAML refused duplicates */
-	return (struct labels){out, n};
 }
 
 /* --- rules --- */
@@ -175,6 +171,14 @@ static void rule_key(const struct loader *l, const struct rule_group_def *g, str
 	buf_fini(&b);
 }
 
+/* The place inside the expression is not needed beside the one in the file. */
+static const char *without_place(const char *msg)
+{
+	const char *hit = strstr(msg, "parse error: ");
+
+	return hit != NULL ? hit + strlen("parse error: ") : msg;
+}
+
 static void expression(const struct loader *l, const struct yaml_node *n, struct rule_def *r)
 {
 	struct buf b;
@@ -191,7 +195,7 @@ static void expression(const struct loader *l, const struct yaml_node *n, struct
 	r->expr_text = arena_str(l->a, text);
 	r->expr = pq_parse(l->a, r->expr_text, l->experimental, &e);
 	if (r->expr == NULL) {
-		diag_error(l->d, yaml_scalar_pos(n, e.off, 1), "PromQL: %s", e.msg);
+		diag_error(l->d, yaml_scalar_pos(n, e.off, 1), "PromQL: %s", without_place(e.msg));
 		return;
 	}
 	if (pq_expr_type(r->expr) != PQ_VECTOR && pq_expr_type(r->expr) != PQ_SCALAR)
@@ -206,9 +210,10 @@ static void expression(const struct loader *l, const struct yaml_node *n, struct
 		r->threshold = NAN;
 }
 
-static void only_alerts(const struct loader *l, const struct yaml_node *n, const char *key)
+static void only_alerts(
+	const struct loader *l, const struct yaml_node *n, bool present, const char *key)
 {
-	if (n != NULL)
+	if (present)
 		diag_error(
 			l->d, n->pos, "\"%s\" goes with an alert, not with a recording rule", key);
 }
@@ -230,18 +235,43 @@ static void names(const struct loader *l, const struct yaml_node *map, struct ru
 	r->is_alert = alert_name.n > 0;
 	r->name = arena_str(l->a, r->is_alert ? alert_name : record_name);
 	if (!r->is_alert && r->name.n > 0 &&
-		(!name_ok(r->name) || memchr(r->name.p, '{', r->name.n) != NULL ||
-			memchr(r->name.p, ' ', r->name.n) != NULL))
+		(str_find(r->name, '{') < r->name.n || str_find(r->name, '}') < r->name.n))
+		diag_error(l->d, record->pos,
+			"\"" STR_FMT "\" is no metric name: labels belong under \"labels\"",
+			STR_ARG(r->name));
+	else if (!r->is_alert && r->name.n > 0 && !name_ok(r->name))
 		diag_error(
 			l->d, record->pos, "invalid metric name \"" STR_FMT "\"", STR_ARG(r->name));
-	if (r->is_alert && !name_ok(r->name))
+	if (r->is_alert && (r->name.n > LIMIT_LABEL_VALUE || !str_is_utf8(r->name)))
 		diag_error(l->d, alert->pos, "invalid alert name");
 }
 
+/* What only alerts have. An empty value is no value, as upstream takes it. */
+static void alert_keys(const struct loader *l, const struct yaml_node *map, struct rule_def *r)
+{
+	const struct yaml_node *hold = yaml_get(map, STR("for")),
+			       *keep = yaml_get(map, STR("keep_firing_for")),
+			       *notes = yaml_get(map, STR("annotations"));
+	struct texts t = {NULL, 0};
+
+	r->for_ms = duration(l, hold, "for", 0);
+	r->keep_firing_for_ms = duration(l, keep, "keep_firing_for", 0);
+	texts(l, notes, false, r->is_alert, &t);
+	r->annotations = t.v;
+	r->n_annotations = t.n;
+	if (r->is_alert || r->name.n == 0)
+		return;
+	only_alerts(l, hold, r->for_ms != 0, "for");
+	only_alerts(l, keep, r->keep_firing_for_ms != 0, "keep_firing_for");
+	only_alerts(l, notes, t.n > 0, "annotations");
+}
+
 static void rule(const struct loader *l, const struct rule_group_def *g,
-	const struct yaml_node *map, struct rule_def *r)
+	const struct yaml_node *group_labels, const struct yaml_node *map, struct rule_def *r)
 {
 	const struct yaml_node *expr;
+	struct texts labels = {NULL, 0};
+	size_t before = diag_errors(l->d);
 
 	if (map->kind != YAML_MAP) {
 		diag_error(l->d, map->pos,
@@ -257,18 +287,12 @@ static void rule(const struct loader *l, const struct rule_group_def *g,
 			l->d, map->pos, "rule \"" STR_FMT "\" has no \"expr\"", STR_ARG(r->name));
 	else
 		expression(l, expr, r);
-	if (!r->is_alert) {
-		only_alerts(l, yaml_get(map, STR("for")), "for");
-		only_alerts(l, yaml_get(map, STR("keep_firing_for")), "keep_firing_for");
-		only_alerts(l, yaml_get(map, STR("annotations")), "annotations");
-	}
-	r->for_ms = duration(l, yaml_get(map, STR("for")), "for", 0);
-	r->keep_firing_for_ms =
-		duration(l, yaml_get(map, STR("keep_firing_for")), "keep_firing_for", 0);
-	texts(l, yaml_get(map, STR("labels")), "labels", true, &r->labels, &r->n_labels);
-	texts(l, yaml_get(map, STR("annotations")), "annotations", false, &r->annotations,
-		&r->n_annotations);
-	if (r->expr != NULL)
+	alert_keys(l, map, r);
+	texts(l, group_labels, true, r->is_alert, &labels);
+	texts(l, yaml_get(map, STR("labels")), true, r->is_alert, &labels);
+	r->labels = labels.v;
+	r->n_labels = labels.n;
+	if (diag_errors(l->d) == before && !l->a->failed)
 		rule_key(l, g, r);
 }
 
@@ -292,8 +316,8 @@ static struct rule_group_def *add_group(struct loader *l)
 	return &l->groups[rs->n];
 }
 
-static void group_rules(
-	const struct loader *l, const struct yaml_node *seq, struct rule_group_def *g)
+static void group_rules(const struct loader *l, const struct yaml_node *group_labels,
+	const struct yaml_node *seq, struct rule_group_def *g)
 {
 	struct rule_def *v;
 
@@ -309,7 +333,7 @@ static void group_rules(
 	}
 	v = ARENA_ARRAY(l->a, seq->n, struct rule_def);
 	for (size_t i = 0; v != NULL && i < seq->n; i++)
-		rule(l, g, seq->items[i], &v[i]);
+		rule(l, g, group_labels, seq->items[i], &v[i]);
 	g->rules = v;
 	g->n = v != NULL ? seq->n : 0;
 }
@@ -357,8 +381,7 @@ static void group(struct loader *l, const struct yaml_node *map, size_t first_of
 	g->interval_ms = duration(l, yaml_get(map, STR("interval")), "interval", 0);
 	g->query_offset_ms = duration(l, yaml_get(map, STR("query_offset")), "query_offset", -1);
 	group_limit(l, yaml_get(map, STR("limit")), g);
-	g->labels = plain_labels(l, yaml_get(map, STR("labels")));
-	group_rules(l, yaml_get(map, STR("rules")), g);
+	group_rules(l, yaml_get(map, STR("labels")), yaml_get(map, STR("rules")), g);
 	l->rs->n_rules += g->n;
 	l->rs->n++;
 }
@@ -406,23 +429,24 @@ static void load_file(struct loader *l, struct str path)
 	}
 	docs = yaml_parse(l->scratch, file, l->d, &n);
 	if (docs != NULL && n > 1)
-		diag_error(l->d, docs[1]->pos, "a rule file holds one document, this is a second");
-	else if (docs != NULL && n == 1)
+		diag_warn(l->d, docs[1]->pos,
+			"a rule file holds one document; this one and all behind it are not read");
+	if (docs != NULL && n > 0)
 		document(l, docs[0]);
 out:
 	free(path_c);
 }
 
-struct rule_set *rule_set_load(
-	const struct str *paths, size_t n, bool experimental, struct diag *d, struct arena *scratch)
+static struct rule_set *load(struct loader l, const struct str *paths, size_t n)
 {
 	struct rule_set *rs = calloc(1, sizeof *rs);
-	struct loader l = {.rs = rs, .d = d, .experimental = experimental, .scratch = scratch};
+	struct diag *d = l.d;
 	size_t before = diag_errors(d);
 
 	if (rs == NULL)
 		return NULL;
 	arena_init(&rs->arena, (size_t)LIMIT_CONFIG_BYTES * 8);
+	l.rs = rs;
 	l.a = &rs->arena;
 	for (size_t i = 0; i < n; i++)
 		load_file(&l, paths[i]);
@@ -434,6 +458,22 @@ struct rule_set *rule_set_load(
 		return rs;
 	rule_set_free(rs);
 	return NULL;
+}
+
+struct rule_set *rule_set_load(
+	const struct str *paths, size_t n, bool experimental, struct diag *d, struct arena *scratch)
+{
+	return load((struct loader){.d = d, .experimental = experimental, .scratch = scratch},
+		paths, n);
+}
+
+struct rule_set *rule_set_load_lenient(
+	const struct str *paths, size_t n, bool experimental, struct diag *d, struct arena *scratch)
+{
+	return load(
+		(struct loader){
+			.d = d, .experimental = experimental, .lenient = true, .scratch = scratch},
+		paths, n);
 }
 
 void rule_set_free(struct rule_set *rs)

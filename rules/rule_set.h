@@ -35,7 +35,7 @@ struct rule_def {
 	double threshold;
 	char op[3];
 	int64_t for_ms, keep_firing_for_ms;
-	const struct rule_text *labels, *annotations;
+	const struct rule_text *labels, *annotations; /* the group's labels are among them */
 	size_t n_labels, n_annotations;
 	struct str key; /* identity in state.db: file;group;name;hash of expression and labels */
 	unsigned line;
@@ -47,7 +47,6 @@ struct rule_group_def {
 	int64_t interval_ms;     /* 0: the default */
 	int64_t query_offset_ms; /* -1: the default */
 	uint64_t limit;
-	struct labels labels; /* added to all rules; a rule's own win */
 	const struct rule_def *rules;
 	size_t n;
 };

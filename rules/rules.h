@@ -39,6 +39,9 @@ struct rules_opts {
 /* Parse rule files (already globbed paths). NULL when diag has errors. */
 struct rule_set *rule_set_load(const struct str *paths, size_t n, bool experimental, struct diag *d,
 	struct arena *scratch);
+/* The same, passing over keys it does not know: for `test rules --ignore-unknown-fields`. */
+struct rule_set *rule_set_load_lenient(const struct str *paths, size_t n, bool experimental,
+	struct diag *d, struct arena *scratch);
 void rule_set_free(struct rule_set *rs);
 size_t rule_set_count(const struct rule_set *rs);
 

@@ -1,0 +1,4 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# `belfry check rules` gives the exit codes of promtool on the public cases.
+exec "${PYTHON:-/usr/bin/python3}" "$(dirname "$0")/rule_verdicts.py" check
