@@ -357,13 +357,16 @@ static int save_all(struct catalog *c, const struct index *x, struct smap *meta,
 }
 
 int catalog_save(struct catalog *c, const struct index *x, struct smap *meta,
-	const struct smap *facts, int64_t gen, struct err *e)
+	const struct smap *facts, int64_t gen, bool sync, struct err *e)
 {
 	struct err ignored;
 	struct buf b;
 	int rc;
 
-	if (db_exec(c->db, "PRAGMA synchronous=FULL; BEGIN IMMEDIATE", e) != 0)
+	if (sync &&
+		(db_exec(c->db, "PRAGMA synchronous=FULL", e) != 0 || db_sync_file(c->db, e) != 0))
+		return -1;
+	if (db_exec(c->db, "BEGIN IMMEDIATE", e) != 0)
 		return -1;
 	buf_init(&b, BLOB_BYTES * 4);
 	rc = save_all(c, x, meta, facts, gen, &b, e);
@@ -382,7 +385,7 @@ int catalog_save(struct catalog *c, const struct index *x, struct smap *meta,
 		memset(c->dirty, 0, c->n_dirty);
 	for (size_t i = 0; i < meta->n; i++)
 		meta->v[i].dirty = false;
-	return db_checkpoint(c->db, false, e);
+	return sync ? db_checkpoint(c->db, false, e) : 0;
 }
 
 int catalog_rewrite(struct catalog *c, const struct index *x, struct err *e)

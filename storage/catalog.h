@@ -35,9 +35,9 @@ void catalog_close(struct catalog *c);
 int catalog_load(struct catalog *c, struct index *x, struct smap *meta, struct err *e) MUST_CHECK;
 /* The range of this series is to be stored. */
 void catalog_touch(struct catalog *c, uint32_t id);
-/* Write what is new since the last time, in one transaction, synced. */
+/* Write what is new since the last time, in one transaction. */
 int catalog_save(struct catalog *c, const struct index *x, struct smap *meta,
-	const struct smap *facts, int64_t gen, struct err *e) MUST_CHECK;
+	const struct smap *facts, int64_t gen, bool sync, struct err *e) MUST_CHECK;
 /* Series were dropped: write all series and ranges anew with the next save. */
 int catalog_rewrite(struct catalog *c, const struct index *x, struct err *e) MUST_CHECK;
 int catalog_get_info(struct catalog *c, const char *key, int64_t *out, struct err *e) MUST_CHECK;

@@ -128,6 +128,7 @@ int checkpoint_write(struct store *st, struct err *e)
 {
 	int64_t gen = MAX_OF(st->journal.gen, st->catalog.gen) + 1;
 	struct journal next;
+	bool sync = st->index.n_series > 0 || st->facts.n > 0; /* else there is nothing to lose */
 
 	ASSERT(st->n_items == 0);
 	if (st->journal.db != NULL)
@@ -136,12 +137,12 @@ int checkpoint_write(struct store *st, struct err *e)
 		return -1;
 	for (uint32_t i = 0; i < st->n_new; i++)
 		index_get(&st->index, st->new_ids[i])->logged = false;
-	if (catalog_save(&st->catalog, &st->index, &st->meta, &st->facts, gen, e) != 0)
+	if (catalog_save(&st->catalog, &st->index, &st->meta, &st->facts, gen, sync, e) != 0)
 		return -1;
 	SEAM_CRASH("catalog.written");
-	if (journal_create(&next, st->dir, gen, st->db_flags, e) != 0)
+	if (journal_create(&next, st->dir, gen, st->db_flags, sync, e) != 0)
 		return -1;
-	if (write_base(st, &next, e) != 0 || journal_complete(&next, e) != 0) {
+	if (write_base(st, &next, e) != 0 || journal_complete(&next, sync, e) != 0) {
 		journal_discard(&next);
 		return -1;
 	}

@@ -2,7 +2,10 @@
 /* db - opening, pragmas, statements, migrations; see db.h. */
 #include "storage/db.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 
@@ -125,10 +128,16 @@ static int set_wal(sqlite3 *db, struct err *e)
 	return 0;
 }
 
+static const char *sync_pragma(unsigned flags)
+{
+	if (flags & DB_FULL_SYNC)
+		return "PRAGMA synchronous=FULL";
+	return (flags & DB_NO_SYNC) ? "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF"
+				    : "PRAGMA synchronous=NORMAL";
+}
+
 static int configure(sqlite3 *db, unsigned flags, struct err *e)
 {
-	const char *sync = "PRAGMA synchronous=NORMAL";
-
 	if (sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
 		sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) != SQLITE_OK)
 		return db_err(e, db, "configure");
@@ -138,15 +147,27 @@ static int configure(sqlite3 *db, unsigned flags, struct err *e)
 		return 0;
 	if ((flags & DB_BIG_PAGES) && db_exec(db, "PRAGMA page_size=16384", e) != 0)
 		return -1;
+	/* Turning a new file to WAL would sync it several times for nothing: see db_sync_file. */
+	if ((flags & DB_CREATE) && !(flags & DB_FULL_SYNC) &&
+		db_exec(db, "PRAGMA synchronous=OFF", e) != 0)
+		return -1;
 	if (!(flags & DB_ROLLBACK) && set_wal(db, e) != 0)
 		return -1;
-	if (flags & DB_FULL_SYNC)
-		sync = "PRAGMA synchronous=FULL";
-	else if (flags & DB_NO_SYNC)
-		sync = "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF";
-	if (db_exec(db, sync, e) != 0)
+	if (db_exec(db, sync_pragma(flags), e) != 0)
 		return -1;
 	return db_exec(db, "PRAGMA secure_delete=OFF; PRAGMA wal_autocheckpoint=0", e);
+}
+
+int db_sync_file(sqlite3 *db, struct err *e)
+{
+	const char *path = sqlite3_db_filename(db, "main");
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+
+	if (fd < 0 || fsync(fd) != 0)
+		rc = err_set(e, ERR_IO, errno, "sync %s: %s", path, err_strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
 }
 
 int db_open(sqlite3 **out, const char *path, unsigned flags, struct err *e)

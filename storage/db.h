@@ -54,6 +54,10 @@ int db_migrate(sqlite3 *db, const char *const *migrations, int n, struct err *e)
 /* Move WAL content into the file without blocking readers (PASSIVE), or all of it and cut the WAL
  * to nothing (TRUNCATE, when no reader is active; fine when it can't). */
 int db_checkpoint(sqlite3 *db, bool truncate, struct err *e) MUST_CHECK;
+/* Sync the database file itself. A file made without DB_FULL_SYNC is not synced at birth, and
+ * SQLite drops the WAL of a file that lost its first page: call this before what is in the WAL
+ * counts. */
+int db_sync_file(sqlite3 *db, struct err *e) MUST_CHECK;
 /* Views of the row the statement stands on; valid until the next step. Blob or text. */
 struct str db_column_str(sqlite3_stmt *st, int col);
 /* Bind bytes that stay valid until the statement was stepped. */

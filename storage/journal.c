@@ -85,15 +85,16 @@ static int open_segment(struct journal *j, unsigned flags, struct err *e)
 	return prepare(j, e);
 }
 
-int journal_create(
-	struct journal *j, const char *dir, int64_t gen, unsigned db_flags, struct err *e)
+int journal_create(struct journal *j, const char *dir, int64_t gen, unsigned db_flags, bool sync,
+	struct err *e)
 {
 	*j = (struct journal){.db_flags = db_flags};
 	(void)snprintf(j->dir, sizeof j->dir, "%s", dir);
 	name_segment(j, gen);
 	unlink_segment(j->path);
 	if (open_segment(j, DB_CREATE | DB_BIG_PAGES, e) != 0 ||
-		db_exec(j->db, "PRAGMA synchronous=FULL; BEGIN IMMEDIATE", e) != 0) {
+		(sync && db_exec(j->db, "PRAGMA synchronous=FULL", e) != 0) ||
+		db_exec(j->db, "BEGIN IMMEDIATE", e) != 0) {
 		journal_discard(j);
 		return -1;
 	}
@@ -130,13 +131,15 @@ static int sync_dir(const char *dir, struct err *e)
 	return 0;
 }
 
-int journal_complete(struct journal *j, struct err *e)
+int journal_complete(struct journal *j, bool sync, struct err *e)
 {
 	ASSERT(j->in_txn);
+	if (sync && db_sync_file(j->db, e) != 0)
+		return -1;
 	if (db_exec(j->db, "INSERT INTO info VALUES ('complete', 1); COMMIT", e) != 0)
 		return -1;
 	j->in_txn = false;
-	if (sync_dir(j->dir, e) != 0)
+	if (sync && sync_dir(j->dir, e) != 0)
 		return -1;
 	if (j->db_flags & DB_FULL_SYNC)
 		return 0;

@@ -31,13 +31,14 @@ struct journal {
 	bool in_txn;
 };
 
-/* A new segment with an open transaction for its checkpoint: journal_add_base*, then
+/* sync: the segment will replace one, so it must be on the disk before that is unlinked.
+ * A new segment with an open transaction for its checkpoint: journal_add_base*, then
  * journal_complete. */
-int journal_create(struct journal *j, const char *dir, int64_t gen, unsigned db_flags,
+int journal_create(struct journal *j, const char *dir, int64_t gen, unsigned db_flags, bool sync,
 	struct err *e) MUST_CHECK;
 int journal_add_base(struct journal *j, struct str blob, struct err *e) MUST_CHECK;
 /* Commit the checkpoint with a sync; from now on this segment is the truth. */
-int journal_complete(struct journal *j, struct err *e) MUST_CHECK;
+int journal_complete(struct journal *j, bool sync, struct err *e) MUST_CHECK;
 
 int journal_append(struct journal *j, struct str frame, struct err *e) MUST_CHECK;
 int journal_add_intent(struct journal *j, uint8_t level, int64_t start, struct err *e) MUST_CHECK;
