@@ -17,19 +17,6 @@
 #include "storage/pack.h"
 #include "storage/store_int.h"
 
-static int by_place(const void *a, const void *b)
-{
-	const struct closed *x = *(struct closed *const *)a, *y = *(struct closed *const *)b;
-
-	if (x->part_start != y->part_start)
-		return x->part_start < y->part_start ? -1 : 1;
-	if (x->level != y->level)
-		return x->level < y->level ? -1 : 1;
-	if (x->series != y->series)
-		return x->series < y->series ? -1 : 1;
-	return x->mint < y->mint ? -1 : x->mint > y->mint;
-}
-
 struct flush {
 	struct store *st;
 	struct part *part;
@@ -129,8 +116,6 @@ static int put_part(struct flush *f, struct closed **v, size_t from, size_t to)
 	if (put_pack(f) != 0 || part_commit(f->part, f->e) != 0)
 		return -1;
 	SEAM_CRASH("chunk.committed");
-	for (size_t i = from; i < to; i++)
-		v[i]->flushing = true;
 	return 0;
 }
 
@@ -146,45 +131,68 @@ static void count_chunks(const struct codec *k)
 	metric_add(metric_counter(name, help, "encoding=\"histogram\""), k->hist_chunks);
 }
 
+/* How many of the sorted strips make a slice of about max: whole groups of series. */
+static size_t slice(const struct head *h, size_t max)
+{
+	struct closed *const *v = h->closed + h->first_closed;
+	size_t all = h->sorted_closed - h->first_closed, n = MIN_OF(max, all);
+
+	while (n > 0 && n < all && same_part(v[n - 1], v[n]) &&
+		v[n - 1]->series >> PART_SHIFT == v[n]->series >> PART_SHIFT)
+		n++;
+	return n;
+}
+
+/* Write n sorted strips; those of partitions that worked leave memory. */
+static int write_slice(struct flush *f, size_t n)
+{
+	struct store *st = f->st;
+	int rc = 0;
+
+	for (size_t k; n > 0 && rc == 0; n -= k) {
+		struct closed **v = st->head.closed + st->head.first_closed;
+
+		for (k = 1; k < n && same_part(v[0], v[k]); k++)
+			;
+		pack_reset(&f->pack);
+		f->part = NULL;
+		rc = put_part(f, v, 0, k);
+		if (rc != 0) {
+			if (f->part != NULL)
+				part_rollback(f->part);
+			break;
+		}
+		store_wrlock(st);
+		head_drop_closed(&st->head, k);
+		store_unlock(st);
+	}
+	return rc;
+}
+
 int flush_closed(struct store *st, size_t max, struct err *e)
 {
 	struct flush f = {.st = st, .e = e};
-	struct closed **v = st->head.closed;
-	size_t n = st->head.n_closed;
+	struct head *h = &st->head;
 	int rc = 0;
 
-	if (n == 0)
+	if (h->n_closed == h->first_closed)
 		return 0;
-	qsort(v, n, sizeof(struct closed *), by_place);
-	if (max > 0 && n > max) {
-		for (n = max; n < st->head.n_closed && same_part(v[n - 1], v[n]) &&
-			      v[n - 1]->series == v[n]->series;
-			n++)
-			;
-	}
 	pack_init(&f.pack);
 	buf_init(&f.blob, (size_t)128 << 20);
 	codec_init(&f.codec);
 	cols_init(&f.cols);
 	arena_init(&f.arena, (size_t)1 << 30);
-	for (size_t i = 0, k; i < n && rc == 0; i = k) {
-		for (k = i + 1; k < n && same_part(v[i], v[k]); k++)
-			;
-		pack_reset(&f.pack);
-		f.part = NULL;
-		rc = put_part(&f, v, i, k);
-		if (rc != 0 && f.part != NULL)
-			part_rollback(f.part);
-	}
+	do {
+		if (h->sorted_closed == h->first_closed)
+			head_sort_closed(h); /* readers follow the series' own lists */
+		rc = write_slice(&f, slice(h, max > 0 ? max : SIZE_MAX));
+	} while (rc == 0 && max == 0 && h->n_closed > h->first_closed);
 	arena_fini(&f.arena);
 	cols_fini(&f.cols);
 	count_chunks(&f.codec);
 	codec_fini(&f.codec);
 	buf_fini(&f.blob);
 	pack_fini(&f.pack);
-	store_wrlock(st);
-	head_drop_flushed(&st->head);
-	store_unlock(st);
 	parts_close_writers(&st->parts, false);
 	return rc;
 }

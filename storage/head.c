@@ -31,7 +31,7 @@ static void series_free(struct head *h, struct head_series *hd)
 
 void head_fini(struct head *h)
 {
-	for (size_t i = 0; i < h->n_closed; i++)
+	for (size_t i = h->first_closed; i < h->n_closed; i++)
 		free(h->closed[i]);
 	for (uint32_t i = 0; i < h->n; i++)
 		series_free(h, h->v[i]);
@@ -102,7 +102,6 @@ void head_add_closed(
 	struct closed *c = must(malloc(sizeof *c + bytes.n));
 
 	*c = *like;
-	c->flushing = false;
 	c->len = (uint32_t)bytes.n;
 	if (bytes.n > 0)
 		memcpy(c->bytes, bytes.p, bytes.n);
@@ -257,6 +256,108 @@ void head_close_late(struct head *h, struct head_series *hd)
 	hd->late = NULL;
 }
 
+/* --- order --- */
+
+struct keyed {
+	uint64_t key; /* place of the partition, then series */
+	struct closed *c;
+};
+
+struct place {
+	int64_t start;
+	uint8_t level;
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return (int)x->level - (int)y->level;
+}
+
+/* The distinct partitions of the strips, sorted; their number. */
+static size_t list_places(struct closed *const *v, size_t n, struct place **out)
+{
+	struct place *p = must(malloc(n * sizeof *p));
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) { /* runs of one partition are the rule */
+		struct place x = {v[i]->part_start, v[i]->level};
+
+		if (kept == 0 || by_place(&p[kept - 1], &x) != 0)
+			p[kept++] = x;
+	}
+	qsort(p, kept, sizeof *p, by_place);
+	n = 0;
+	for (size_t i = 0; i < kept; i++) {
+		if (n == 0 || by_place(&p[n - 1], &p[i]) != 0)
+			p[n++] = p[i];
+	}
+	*out = p;
+	return n;
+}
+
+static size_t find_place(const struct place *p, size_t n, struct place x)
+{
+	size_t lo = 0;
+
+	while (n > 1) {
+		size_t half = n / 2;
+
+		if (by_place(&p[lo + half], &x) <= 0)
+			lo += half;
+		n -= half;
+	}
+	return lo;
+}
+
+/* Stable, least significant digits first: the order of closing stays within a series. */
+static void radix_sort(struct keyed *v, struct keyed *tmp, size_t n, unsigned bits)
+{
+	for (unsigned shift = 0; shift < bits; shift += 11) {
+		size_t at[2049] = {0};
+		struct keyed *swap = v;
+
+		for (size_t i = 0; i < n; i++)
+			at[(v[i].key >> shift & 2047) + 1]++;
+		for (size_t d = 1; d < 2049; d++)
+			at[d] += at[d - 1];
+		for (size_t i = 0; i < n; i++)
+			tmp[at[v[i].key >> shift & 2047]++] = v[i];
+		v = tmp;
+		tmp = swap;
+	}
+}
+
+void head_sort_closed(struct head *h)
+{
+	struct closed **v = h->closed + h->first_closed;
+	size_t n = h->n_closed - h->first_closed, places, last = 0;
+	struct keyed *k, *tmp;
+	struct place *p;
+
+	h->sorted_closed = h->n_closed;
+	if (n < 2)
+		return;
+	places = list_places(v, n, &p);
+	k = must(malloc(2 * n * sizeof *k));
+	tmp = k + n;
+	for (size_t i = 0; i < n; i++) {
+		struct place x = {v[i]->part_start, v[i]->level};
+
+		if (by_place(&p[last], &x) != 0)
+			last = find_place(p, places, x);
+		k[i] = (struct keyed){(uint64_t)last << 32 | v[i]->series, v[i]};
+	}
+	radix_sort(k, tmp, n, places > 1 ? 66 : 44); /* an even number of passes ends in k */
+	for (size_t i = 0; i < n; i++)
+		v[i] = k[i].c;
+	free(k);
+	free(p);
+}
+
 static void unlink_closed(struct head *h, struct closed *c)
 {
 	struct series *s = index_get(h->index, c->series);
@@ -269,17 +370,22 @@ static void unlink_closed(struct head *h, struct closed *c)
 	free(c);
 }
 
-void head_drop_flushed(struct head *h)
+void head_drop_closed(struct head *h, size_t n)
 {
-	size_t kept = 0;
+	size_t left;
 
-	for (size_t i = 0; i < h->n_closed; i++) {
-		if (h->closed[i]->flushing)
-			unlink_closed(h, h->closed[i]);
-		else
-			h->closed[kept++] = h->closed[i];
+	ASSERT(h->first_closed + n <= h->sorted_closed);
+	for (size_t i = 0; i < n; i++)
+		unlink_closed(h, h->closed[h->first_closed + i]);
+	h->first_closed += n;
+	left = h->n_closed - h->first_closed;
+	if (left == 0 || (h->first_closed == h->sorted_closed && left < h->first_closed)) {
+		if (left > 0)
+			memmove(h->closed, h->closed + h->first_closed,
+				left * sizeof(struct closed *));
+		h->first_closed = h->sorted_closed = 0;
+		h->n_closed = left;
 	}
-	h->n_closed = kept;
 }
 
 void head_forget_accepted(struct head *h, struct head_series *hd)
@@ -358,5 +464,5 @@ void head_check(const struct head *h)
 		for (uint32_t k = 1; hd->late != NULL && k < hd->late->n; k++)
 			ASSERT(hd->late->rows[k - 1].t < hd->late->rows[k].t);
 	}
-	ASSERT(closed == h->n_closed);
+	ASSERT(closed == h->n_closed - h->first_closed);
 }

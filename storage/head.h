@@ -30,7 +30,6 @@ struct closed {
 	int64_t mint, maxt;
 	int64_t part_start;
 	uint8_t level;
-	bool flushing; /* chosen by a running flush */
 	uint8_t bytes[];
 };
 
@@ -65,8 +64,10 @@ struct head {
 	struct index *index;
 	struct head_series **v;
 	uint32_t n, cap;
-	struct closed **closed; /* all that wait, in no order */
-	size_t n_closed, cap_closed;
+	/* All that wait: closed[first_closed .. n_closed). Up to sorted_closed they stand by
+	 * partition and series: a flush in slices takes them from the front. */
+	struct closed **closed;
+	size_t first_closed, sorted_closed, n_closed, cap_closed;
 	size_t closed_bytes;
 	size_t late_bytes;
 	struct cells cells; /* of open strips */
@@ -92,8 +93,10 @@ void head_close_late(struct head *h, struct head_series *hd);
 /* A closed strip with these bytes (recovery). */
 void head_add_closed(
 	struct head *h, struct head_series *hd, const struct closed *like, struct str bytes);
-/* Take closed strips that were written (flushing is set) out and free them. */
-void head_drop_flushed(struct head *h);
+/* Bring all that wait into the order of partitions and series. */
+void head_sort_closed(struct head *h);
+/* The first n of those that wait were written: free them. */
+void head_drop_closed(struct head *h, size_t n);
 /* After a failed commit: accepted is what is published. */
 void head_forget_accepted(struct head *h, struct head_series *hd);
 

@@ -528,7 +528,7 @@ void store_stats(struct store *st, struct store_stats *out)
 	out->series = st->index.n_series;
 	out->active_series = st->head.n;
 	out->label_pairs = st->index.n_pairs - 1;
-	out->head_chunks = st->head.n_closed;
+	out->head_chunks = st->head.n_closed - st->head.first_closed;
 	out->head_bytes = head_memory(&st->head) + index_memory(&st->index);
 	for (uint32_t i = 0; i < st->head.n; i++) {
 		const struct head_series *hd = st->head.v[i];

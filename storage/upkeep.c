@@ -116,7 +116,9 @@ void upkeep_run(struct store *st)
 	upkeep_disk(st);
 	if (atomic_load(&st->disk_full))
 		return;
-	if (st->head.closed_bytes >= atomic_load(&st->closed_bytes) &&
+	/* once begun, a flush goes on in slices until its strips are written */
+	if ((st->head.closed_bytes >= atomic_load(&st->closed_bytes) ||
+		    st->head.sorted_closed > st->head.first_closed) &&
 		flush_closed(st, FLUSH_SLICE, &e) != 0)
 		report("writing chunks", &e);
 	if ((st->journal.bytes >= atomic_load(&st->segment_bytes) ||
