@@ -343,7 +343,11 @@ static int save_map(
 static int save_all(struct catalog *c, const struct index *x, struct smap *meta,
 	const struct smap *facts, int64_t gen, struct buf *b, struct err *e)
 {
-	if (save_strings(c, x, b, e) != 0 || save_series(c, x, c->next_id, b, e) != 0 ||
+	uint32_t from = c->rewrite ? 1 : c->next_id;
+
+	if (c->rewrite && db_exec(c->db, "DELETE FROM series", e) != 0)
+		return -1;
+	if (save_strings(c, x, b, e) != 0 || save_series(c, x, from, b, e) != 0 ||
 		save_ranges(c, x, b, e) != 0)
 		return -1;
 	if (save_map(c, meta, "INSERT OR REPLACE INTO metadata VALUES (?1, ?2)", NULL, e) != 0 ||
@@ -381,20 +385,12 @@ int catalog_save(struct catalog *c, const struct index *x, struct smap *meta,
 	c->n_strings = x->sym.n;
 	c->next_id = x->next_id;
 	c->gen = gen;
+	c->rewrite = false;
 	if (c->n_dirty > 0)
 		memset(c->dirty, 0, c->n_dirty);
 	for (size_t i = 0; i < meta->n; i++)
 		meta->v[i].dirty = false;
 	return sync ? db_checkpoint(c->db, false, e) : 0;
-}
-
-int catalog_rewrite(struct catalog *c, const struct index *x, struct err *e)
-{
-	if (db_exec(c->db, "DELETE FROM series WHERE id < 4294967296", e) != 0)
-		return -1;
-	c->next_id = 1;
-	(void)x;
-	return 0;
 }
 
 int catalog_each_fact(const char *path, struct str prefix,

@@ -25,6 +25,7 @@ struct catalog {
 	uint32_t n_strings; /* symbols below are stored */
 	uint32_t next_id;   /* series below are stored */
 	int64_t gen;        /* the checkpoint it was written for */
+	bool rewrite;       /* series were dropped: the next save writes all of them anew */
 	uint8_t *dirty;     /* by block of SERIES_BLOCK ids: ranges changed */
 	uint32_t n_dirty;
 };
@@ -38,8 +39,6 @@ void catalog_touch(struct catalog *c, uint32_t id);
 /* Write what is new since the last time, in one transaction. */
 int catalog_save(struct catalog *c, const struct index *x, struct smap *meta,
 	const struct smap *facts, int64_t gen, bool sync, struct err *e) MUST_CHECK;
-/* Series were dropped: write all series and ranges anew with the next save. */
-int catalog_rewrite(struct catalog *c, const struct index *x, struct err *e) MUST_CHECK;
 int catalog_get_info(struct catalog *c, const char *key, int64_t *out, struct err *e) MUST_CHECK;
 int catalog_set_info(struct catalog *c, const char *key, int64_t v, struct err *e) MUST_CHECK;
 int catalog_each_fact(const char *path, struct str prefix,

@@ -406,6 +406,15 @@ int part_settle(struct part *p, bool truncate, struct err *e)
 	return 0;
 }
 
+/* A checkpoint of the store may count on what this connection wrote: sync it now. */
+static void settle_before_close(struct part *p)
+{
+	struct err e;
+
+	if (p->wal_bytes > 0 && part_settle(p, false, &e) != 0)
+		log_warn("storage", "msg=\"wal checkpoint\" file=%s err=\"%s\"", p->path, e.msg);
+}
+
 void parts_close_writers(struct parts *ps, bool all)
 {
 	size_t open = 0;
@@ -423,6 +432,7 @@ void parts_close_writers(struct parts *ps, bool all)
 		}
 		ASSERT(oldest != NULL);
 		ASSERT(!oldest->in_txn);
+		settle_before_close(oldest);
 		close_writer(oldest);
 		open--;
 	}

@@ -51,6 +51,7 @@ struct part {
 	sqlite3 *db;
 	sqlite3_stmt *insert;
 	bool in_txn;
+	bool in_rewrite;    /* a rewrite reads it: it stays in the list */
 	uint64_t used;      /* turn of last use, for closing */
 	int64_t wal_bytes;  /* about */
 	int64_t intent_gen; /* the journal says that this generation writes here */

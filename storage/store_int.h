@@ -35,7 +35,9 @@
 #define STORE_SEGMENT_FRAMES 1000000u
 #define STORE_CLOSED_BYTES   ((size_t)8 << 20)  /* closed strips before they are written */
 #define STORE_META_BYTES     ((size_t)64 << 20) /* metadata of all metrics */
-#define STORE_GROUP_BYTES    ((size_t)32 << 20) /* batches of one commit */
+#define STORE_VOLATILE_BYTES                                                                       \
+	((size_t)512 << 20)                  /* rows that live in memory while the disk is full */
+#define STORE_GROUP_BYTES ((size_t)32 << 20) /* batches of one commit */
 
 struct store {
 	pthread_rwlock_t lock;
@@ -108,6 +110,9 @@ int checkpoint_load(struct store *st, struct str blob, struct err *e) MUST_CHECK
 /* series_read.c: all rows of a series in [mint, maxt], settled and clipped. Takes the read lock. */
 int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
 	struct arena *a, struct err *e) MUST_CHECK;
+
+/* retention.c: when due */
+void retention_run(struct store *st);
 
 /* upkeep.c */
 void upkeep_disk(struct store *st);

@@ -11,9 +11,12 @@
 #include "storage/store_int.h"
 
 #define DISK_EVERY_MS   500
+#define RETRY_MS        3000 /* a checkpoint that failed writes much each time */
 #define UPKEEP_EVERY_MS 1000
 #define FLUSH_SLICE     8192u /* strips written in one turn */
 #define QUIET_S         1800u /* a series without samples for this long leaves memory */
+#define IDLE_MS         5000
+#define WAL_BYTES       (INT64_C(16) << 20)
 #define EVICT_SLICE     8192u /* heads looked at in one turn */
 
 /* Look at the free space; leaving full-disk mode needs a checkpoint that works. */
@@ -45,6 +48,7 @@ void upkeep_disk(struct store *st)
 		return;
 	if (checkpoint_write(st, &e) != 0) {
 		log_warn("storage", "msg=\"the disk still refuses\" err=\"%s\"", e.msg);
+		st->disk_next_ms = mono + RETRY_MS;
 		return;
 	}
 	atomic_store(&st->disk_full, false);
@@ -97,6 +101,24 @@ static void evict_quiet(struct store *st)
 	store_unlock(st);
 }
 
+/* Move WALs of partitions into their files: large ones at once, all when nothing is written. */
+static void settle_idle(struct store *st)
+{
+	int64_t now = clock_wall_ms();
+	struct err e;
+
+	for (size_t i = 0; i < st->parts.n; i++) {
+		struct part *p = st->parts.v[i];
+		bool idle = now - p->written_ms > IDLE_MS;
+
+		if (p->wal_bytes == 0 || (p->wal_bytes < WAL_BYTES && !idle))
+			continue;
+		if (part_settle(p, idle, &e) != 0)
+			log_warn("storage", "msg=\"wal checkpoint\" file=%s err=\"%s\"", p->path,
+				e.msg);
+	}
+}
+
 static void report(const char *what, const struct err *e)
 {
 	static struct metric *_Atomic failures;
@@ -129,6 +151,8 @@ void upkeep_run(struct store *st)
 		return;
 	st->upkeep_next_ms = mono + UPKEEP_EVERY_MS;
 	evict_quiet(st);
+	retention_run(st);
+	settle_idle(st);
 	atomic_store(
 		&st->disk_bytes, parts_disk_bytes(&st->parts) + journal_disk_bytes(&st->journal));
 	atomic_store(&st->wal_bytes, journal_disk_bytes(&st->journal));

@@ -62,9 +62,7 @@ static void add_item(struct store *st, struct batch *b, size_t from, size_t to)
 
 static void refuse_batch(struct batch *b, enum err_kind kind)
 {
-	enum err_kind fail = kind;
-
-	b->result = (struct batch_result){.fail = fail};
+	b->result = (struct batch_result){.fail = kind};
 	give_back(b);
 }
 
@@ -85,6 +83,12 @@ static void take_batch(struct store *st, struct batch *b)
 	begin_group(st);
 	if (atomic_load(&st->disk_full) && refused_when_full(b->source)) {
 		METRIC_DROP("storage", "disk_full", b->n);
+		refuse_batch(b, ERR_LIMIT);
+		return;
+	}
+	if (atomic_load(&st->disk_full) && st->head.closed_bytes > STORE_VOLATILE_BYTES) {
+		METRIC_DROP("storage", "volatile_full", b->n);
+		METRIC_LIMIT("volatile_bytes");
 		refuse_batch(b, ERR_LIMIT);
 		return;
 	}
@@ -188,7 +192,10 @@ static void publish(struct store *st)
 	for (size_t i = 0; i < st->n_items; i++) {
 		const struct frame_item *x = &st->items[i];
 
-		st->volatile_rows = st->volatile_rows || !x->journal;
+		if (!x->journal) {
+			st->volatile_rows = true;
+			METRIC_DROP("storage", "journal_skipped", x->b->n);
+		}
 		if (x->from == 0)
 			apply_facts(st, x->b);
 		for (size_t k = x->from; k < x->to; k++) {
