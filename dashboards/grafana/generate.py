@@ -205,7 +205,7 @@ SERVICES = [
               (f"topk(5, {quantile(0.95, 'job, route')})", "{{job}} {{route}}")),
         Panel("Requests by job", "Answered requests a second.", "reqps",
               (REQUESTS, "{{job}}"), width=12, stack=True),
-        Panel("Requests by status", "Where the service counts them as http_requests_total.", "reqps",
+        Panel("Requests by status", "Where they are counted as http_requests_total.", "reqps",
               (f"sum by (code) (rate(http_requests_total{{{J}}}{W}))", "{{code}}"),
               width=12, stack=True),
     ]),
@@ -213,7 +213,8 @@ SERVICES = [
         Panel("Error ratio", "5xx answers of all answers.", "percentunit",
               (ERROR_RATIO, "{{job}}"), width=12),
         Panel("Failing routes", "5xx answers a second, the five worst routes.", "reqps",
-              (f'topk(5, sum by (job, route, code) (rate(http_requests_total{{{J},code=~"5.."}}{W})))',
+              (f"topk(5, sum by (job, route, code) "
+               f'(rate(http_requests_total{{{J},code=~"5.."}}{W})))',
                "{{job}} {{route}} {{code}}"), width=12),
     ]),
     ("Connection pools", [
@@ -231,7 +232,8 @@ SERVICES = [
               (f"sum by (job) (rate(db_client_connection_timeouts_total{{{J}}}{W}))", "{{job}}")),
         Panel("Mean wait", "Seconds until a connection was lent.", "s",
               (f"sum by (job, pool) (rate(hikaricp_connections_acquire_seconds_sum{{{J}}}{W}))"
-               f" / sum by (job, pool) (rate(hikaricp_connections_acquire_seconds_count{{{J}}}{W}))",
+               " / sum by (job, pool) "
+               f"(rate(hikaricp_connections_acquire_seconds_count{{{J}}}{W}))",
                "{{job}} {{pool}}"),
               (f"sum by (job, db_name) (rate(go_sql_wait_duration_seconds_total{{{J}}}{W}))"
                f" / sum by (job, db_name) (rate(go_sql_wait_count_total{{{J}}}{W}))",
@@ -329,8 +331,8 @@ BELFRY = [
               ("topk(5, scrape_duration_seconds)", "{{job}} {{instance}}")),
         Panel("Drops by reason", "Whatever was dropped or refused, a second. Nothing is dropped "
               "without being counted here.", "cps",
-              *((f"sum by (reason) (rate(belfry_{part}_dropped_total{W}))", f"{part} {{{{reason}}}}")
-                for part in PARTS)),
+              *((f"sum by (reason) (rate(belfry_{part}_dropped_total{W}))",
+                 f"{part} {{{{reason}}}}") for part in PARTS)),
         Panel("Limits hit", "How often a bound refused something, a second.", "cps",
               (f"sum by (limit) (rate(belfry_limit_hits_total{W}))", "{{limit}}")),
     ]),

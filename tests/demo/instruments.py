@@ -167,7 +167,8 @@ class Meter:
         self.statsd.line("shop.retries", 1, "c", ",dependency:orders-db")
 
     def retried(self, attempts, ok):
-        kind = ("successful" if ok else "failed") + ("_with_retry" if attempts else "_without_retry")
+        how = "_with_retry" if attempts else "_without_retry"
+        kind = ("successful" if ok else "failed") + how
         self.retries.add(1, "orders-db", kind)
 
     def not_permitted(self):

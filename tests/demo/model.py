@@ -92,7 +92,7 @@ class Pool:
 
 
 class Breaker:
-    """Opens when failures reach ratio of the last window calls; after open_s lets trials through."""
+    """Opens when failures reach ratio of the last window calls; after open_s lets trials in."""
 
     def __init__(self, *, window=40, minimum=20, ratio=0.5, open_s=6.0, trials=5, on_change=None):
         self.state = CLOSED

@@ -34,7 +34,8 @@ from lib.yamlout import to_yaml
 SLACK = {
     "text": "FIRING shop · PoolExhausted",
     "attachments": [{"color": "#D32F2F", "blocks": [
-        {"type": "section", "text": {"type": "mrkdwn", "text": "a &lt;b&gt; <https://x.y/z|Runbook>"},
+        {"type": "section", 
+         "text": {"type": "mrkdwn", "text": "a &lt;b&gt; <https://x.y/z|Runbook>"},
          "fields": [{"type": "mrkdwn", "text": "*Value*\n97 %"}]}]}],
 }
 
@@ -127,7 +128,8 @@ class Wire(unittest.TestCase):
     def test_exposition_values_labels_and_timestamps_are_read_exactly(self):
         text = '# TYPE a counter\na{b="c\\"\\\\\\n",d="}"} 1e3 12\nx NaN\ny -Inf # {t="1"} 2\n'
         a, x, y = exposition.parse(text)
-        self.assertEqual((a.labels, a.value, a.timestamp), ({"b": 'c"\\\n', "d": "}"}, 1000.0, "12"))
+        self.assertEqual(a.labels, {"b": 'c"\\\n', "d": "}"})
+        self.assertEqual((a.value, a.timestamp), (1000.0, "12"))
         self.assertTrue(math.isnan(x.value))
         self.assertEqual(y.value, -math.inf)
         self.assertEqual(exposition.parse_types(text), {"a": "counter"})
@@ -145,7 +147,8 @@ class Wire(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             pathlib.Path(directory, "p.yml").write_text("global: {}\n")
             server = subprocess.Popen(
-                ["prometheus", f"--config.file={directory}/p.yml", "--web.enable-remote-write-receiver",
+                ["prometheus", f"--config.file={directory}/p.yml",
+                 "--web.enable-remote-write-receiver",
                  f"--storage.tsdb.path={directory}/d", f"--web.listen-address=127.0.0.1:{port}"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             self.addCleanup(server.wait)
@@ -172,7 +175,8 @@ class Wire(unittest.TestCase):
             sock.bind(("127.0.0.1", 0))
             sock.settimeout(2)
             with StatsdSender(sock.getsockname()[1], max_bytes=64) as sender:
-                sender.send(*[counter("a", i, tag="x") for i in range(10)], timer("t", 1.5, rate=0.1))
+                lines = [counter("a", i, tag="x") for i in range(10)]
+                sender.send(*lines, timer("t", 1.5, rate=0.1))
                 got = [sock.recv(2048) for _ in range(sender.packets)]
         self.assertTrue(all(len(g) <= 64 for g in got))
         lines = b"\n".join(got).decode().split("\n")
@@ -202,7 +206,8 @@ class Proxy(unittest.TestCase):
         self.addCleanup(target.server_close)
         self.addCleanup(target.shutdown)
         with RecordingProxy(f"http://127.0.0.1:{target.server_address[1]}") as proxy:
-            answer = http(f"http://{proxy.address}/metrics?x=1", headers={"Accept-Encoding": "gzip"})
+            answer = http(f"http://{proxy.address}/metrics?x=1",
+                          headers={"Accept-Encoding": "gzip"})
             self.assertEqual(gzip.decompress(answer.body), body)
             record = proxy.snapshot()[0]
             self.assertEqual((record.path, record.status, record.body), ("/metrics?x=1", 200, body))
@@ -212,7 +217,8 @@ class Proxy(unittest.TestCase):
 
 class Yaml(unittest.TestCase):
     def test_it_quotes_what_yaml_would_read_as_something_else(self):
-        text = to_yaml({"a": "yes", "b": "1.5", "c": True, "d": ["x: y", {"e": "2s", "f": []}], "g": ""})
+        text = to_yaml({"a": "yes", "b": "1.5", "c": True, "d": ["x: y", {"e": "2s", "f": []}],
+                        "g": ""})
         self.assertEqual(text, 'a: "yes"\nb: "1.5"\nc: true\nd:\n  - "x: y"\n  - e: 2s\n    f: []\n'
                                'g: ""\n')
 

@@ -80,8 +80,9 @@ class Kill9(unittest.TestCase):
         def make(t_ms):
             series = [({"__name__": "acked", "i": str(i)}, [(t_ms, float(t_ms % 1000003 + i))])
                       for i in range(SERIES)]
-            return series + [({"__name__": "toggle", "n": str(n)}, [(t_ms, toggles.value(n, time.time()))])
-                             for n in range(TOGGLES)]
+            return series + [
+                ({"__name__": "toggle", "n": str(n)}, [(t_ms, toggles.value(n, time.time()))])
+                for n in range(TOGGLES)]
 
         began = time.time()
         down_lines, ready = 0.0, []
@@ -111,7 +112,8 @@ class Kill9(unittest.TestCase):
 
     @staticmethod
     def config(inbox, node):
-        scrape = [{"job_name": "node", "static_configs": [{"targets": [node.address]}]}] if node else []
+        target = {"job_name": "node", "static_configs": [{"targets": [node and node.address]}]}
+        scrape = [target] if node else []
         return {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s",
                        "smtp_smarthost": inbox.smarthost, "smtp_from": "belfry@x.test",

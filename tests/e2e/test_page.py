@@ -103,7 +103,8 @@ class Page(unittest.TestCase):
         card = self.page.text("#firing .card:nth-child(1)")
         self.assertEqual(card.count(HOSTILE), 2)
         self.assertEqual(self.page.eval("document.images.length"), 0)
-        self.assertEqual(self.page.eval("document.querySelectorAll('a[href^=javascript]').length"), 0)
+        scripts = self.page.eval("document.querySelectorAll('a[href^=javascript]').length")
+        self.assertEqual(scripts, 0)
 
     def test_targets_show_their_last_error(self):
         self.open()

@@ -62,7 +62,8 @@ class Program:
 
         def ready():
             if self.process.poll() is not None:
-                raise RuntimeError(f"{self.path()} ended:\n{(self.dir / 'log').read_text()[-2000:]}")
+                said = (self.dir / "log").read_text()[-2000:]
+                raise RuntimeError(f"{self.path()} ended:\n{said}")
             return answers(self.url(self.ready_path))
 
         wait_until(ready, 30, f"{self.path()} answering")
