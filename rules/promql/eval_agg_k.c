@@ -4,12 +4,17 @@
  * eval.h. All input columns are held; the points that do not stay are taken out of them.
  */
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
 
 #include "base/buf.h"
 #include "base/f64.h"
 #include "rules/promql/eval.h"
+
+/* A point that stays. */
+struct pick_point {
+	uint32_t series, step;
+};
 
 struct pick {
 	struct ev *ev;
@@ -19,7 +24,9 @@ struct pick {
 	struct mat in;
 	uint32_t *group; /* of each input series */
 	size_t n_groups;
-	unsigned char *chosen;  /* of each input series, at the present step */
+	uint32_t *points; /* how many points of each input series stay */
+	struct pick_point *picked;
+	size_t n_picked, cap_picked;
 	uint32_t *order, *heap; /* room for a group's candidates */
 	size_t n_order;
 	double *share; /* limit_ratio: where a series lies in [0, 1) */
@@ -180,10 +187,8 @@ static void choose_best(struct pick *p, size_t i, const uint32_t *list, size_t n
 	}
 	if (p->g->n == 1)
 		sort_heap(p, i, have);
-	for (size_t j = 0; j < have; j++) {
-		p->chosen[p->heap[j]] = 1;
+	for (size_t j = 0; j < have; j++)
 		p->order[p->n_order++] = p->heap[j];
-	}
 }
 
 /* --- one group at one step --- */
@@ -201,7 +206,6 @@ static void choose(struct pick *p, size_t i, const uint32_t *list, size_t n, dou
 		if (p->op == PQ_AGG_LIMITK ? j >= k
 					   : !in_ratio(fmax(-1, fmin(1, param)), p->share[list[j]]))
 			continue;
-		p->chosen[list[j]] = 1;
 		p->order[p->n_order++] = list[j];
 	}
 }
@@ -220,14 +224,34 @@ static bool is_candidate(struct pick *p, uint32_t s, size_t i)
 	return false;
 }
 
+static int keep_points(struct pick *p, size_t i, struct err *e)
+{
+	if (p->n_picked + p->n_order > p->cap_picked) {
+		size_t cap = (p->n_picked + p->n_order) * 2;
+		struct pick_point *v = ARENA_ARRAY(p->ev->a, cap, struct pick_point);
+
+		if (v == NULL)
+			return ev_memory(p->ev, e);
+		if (p->n_picked > 0)
+			memcpy(v, p->picked, p->n_picked * sizeof *v);
+		p->picked = v;
+		p->cap_picked = cap;
+	}
+	for (size_t j = 0; j < p->n_order; j++) {
+		p->picked[p->n_picked++] = (struct pick_point){p->order[j], (uint32_t)i};
+		p->points[p->order[j]]++;
+	}
+	return 0;
+}
+
 /* Candidates of a step, group by group: `by` lists the series of group after group. */
-static void choose_step(struct pick *p, size_t i, const uint32_t *by, uint32_t *list, double param)
+static int choose_step(
+	struct pick *p, size_t i, const uint32_t *by, uint32_t *list, double param, struct err *e)
 {
 	size_t n = 0;
 
 	p->n_order = 0;
 	for (size_t j = 0; j < p->in.n; j++) {
-		p->chosen[by[j]] = 0;
 		if (is_candidate(p, by[j], i))
 			list[n++] = by[j];
 		if (j + 1 == p->in.n || p->group[by[j + 1]] != p->group[by[j]]) {
@@ -235,15 +259,45 @@ static void choose_step(struct pick *p, size_t i, const uint32_t *by, uint32_t *
 			n = 0;
 		}
 	}
-	for (uint32_t s = 0; s < p->in.n; s++) {
-		struct col *c = &p->in.s[s];
+	return keep_points(p, i, e);
+}
 
-		if (p->chosen[s] != 0)
+/* The series in their order with the points that stay. */
+static int emit_picked(struct pick *p, struct sink out, struct err *e)
+{
+	uint32_t *steps = ARENA_ARRAY(p->ev->a, p->n_picked, uint32_t);
+	uint32_t *end = ARENA_ARRAY(p->ev->a, p->in.n + 1, uint32_t);
+	double *v = ARENA_ARRAY(p->ev->a, p->g->n, double);
+	uint32_t from = 0;
+
+	if (ev_memory(p->ev, e) != 0)
+		return -1;
+	for (size_t s = 0; s < p->in.n; s++)
+		end[s + 1] = end[s] + p->points[s];
+	for (size_t k = 0; k < p->n_picked; k++)
+		steps[end[p->picked[k].series]++] = p->picked[k].step;
+	for (size_t s = 0; s < p->in.n; s++) {
+		struct arena_mark mark = arena_mark(&p->ev->scratch);
+		const struct col *c = &p->in.s[s];
+		struct col some = {.labels = c->labels, .drop_name = c->drop_name, .v = v};
+		int rc = 0;
+
+		if (p->points[s] == 0)
 			continue;
-		c->v[i] = ABSENT;
-		if (c->h != NULL)
-			c->h[i] = NULL;
+		col_clear(&some, p->g);
+		if (c->h != NULL && !col_need_hists(&p->ev->scratch, &some, p->g))
+			return ev_memory(p->ev, e);
+		for (; from < end[s]; from++) {
+			v[steps[from]] = c->v[steps[from]];
+			if (c->h != NULL)
+				some.h[steps[from]] = c->h[steps[from]];
+		}
+		rc = emit(out, &some, e);
+		arena_release(&p->ev->scratch, mark);
+		if (rc != 0)
+			return -1;
 	}
+	return 0;
 }
 
 static int assign_groups(struct pick *p, uint32_t **by, struct err *e)
@@ -254,7 +308,7 @@ static int assign_groups(struct pick *p, uint32_t **by, struct err *e)
 	agg_groups_init(p->ev, &gr, p->x);
 	p->group = ARENA_ARRAY(p->ev->a, p->in.n, uint32_t);
 	*by = ARENA_ARRAY(p->ev->a, p->in.n, uint32_t);
-	p->chosen = ARENA_ARRAY(p->ev->a, p->in.n, unsigned char);
+	p->points = ARENA_ARRAY(p->ev->a, p->in.n, uint32_t);
 	p->order = ARENA_ARRAY(p->ev->a, p->in.n, uint32_t);
 	p->heap = ARENA_ARRAY(p->ev->a, p->in.n, uint32_t);
 	if (p->op == PQ_AGG_LIMIT_RATIO)
@@ -304,12 +358,11 @@ int agg_k_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, str
 	if (ev_memory(ev, e) != 0)
 		return -1;
 	for (size_t i = 0; i < g->n; i++) {
-		choose_step(&p, i, by, list, param[i]);
-		if (ev_work(ev, p.in.n, e) != 0)
+		if (choose_step(&p, i, by, list, param[i], e) != 0 || ev_work(ev, p.in.n, e) != 0)
 			return -1;
 	}
 	if (g->n > 1)
-		return mat_emit(ev, &p.in, g, out, e);
+		return emit_picked(&p, out, e);
 	for (size_t j = 0; j < p.n_order; j++) {
 		if (emit(out, &p.in.s[p.order[j]], e) != 0)
 			return -1;

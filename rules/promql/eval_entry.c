@@ -33,6 +33,33 @@ static int make_grid(const struct pq_params *p, struct grid *g, struct err *e)
 
 /* --- series of the result --- */
 
+/* A copy that needs nothing but the arena, in two allocations. */
+static struct labels own_labels(struct arena *a, struct labels ls)
+{
+	struct label *v = ARENA_ARRAY(a, ls.n, struct label);
+	size_t bytes = 0;
+	char *p;
+
+	for (size_t i = 0; i < ls.n; i++)
+		bytes += ls.v[i].name.n + ls.v[i].value.n;
+	p = arena_alloc(a, bytes, 1);
+	if (v == NULL || p == NULL)
+		return (struct labels){NULL, 0};
+	for (size_t i = 0; i < ls.n; i++) {
+		const struct str from[2] = {ls.v[i].name, ls.v[i].value};
+		struct str to[2];
+
+		for (size_t k = 0; k < 2; k++) {
+			to[k] = str_n(p, from[k].n);
+			if (from[k].n > 0)
+				memcpy(p, from[k].p, from[k].n);
+			p += from[k].n;
+		}
+		v[i] = (struct label){to[0], to[1]};
+	}
+	return (struct labels){v, ls.n};
+}
+
 static int add_points(struct ev *ev, const struct grid *g, const struct col *c, struct pq_series *s,
 	struct err *e)
 {
@@ -47,7 +74,7 @@ static int add_points(struct ev *ev, const struct grid *g, const struct col *c, 
 	v = ARENA_ARRAY(ev->a, n, double);
 	if (c->h != NULL)
 		h = ARENA_ARRAY(ev->a, n, const struct hist *);
-	s->labels = labels_copy(ev->a, c->labels);
+	s->labels = own_labels(ev->a, c->labels);
 	if (ev_memory(ev, e) != 0)
 		return -1;
 	n = 0;
@@ -57,14 +84,14 @@ static int add_points(struct ev *ev, const struct grid *g, const struct col *c, 
 		t[n] = grid_time(g, i);
 		v[n] = c->v[i];
 		if (h != NULL)
-			h[n] = c->h[i];
+			h[n] = c->h[i] != NULL ? hist_copy(ev->a, c->h[i]) : NULL;
 		n++;
 	}
 	s->n = n;
 	s->t = t;
 	s->v = v;
 	s->h = h;
-	return 0;
+	return ev_memory(ev, e);
 }
 
 static int by_labels(const void *a, const void *b)
@@ -74,10 +101,17 @@ static int by_labels(const void *a, const void *b)
 	return labels_cmp(x->labels, y->labels);
 }
 
+static int by_labels_of(const void *a, const void *b)
+{
+	return labels_cmp((*(const struct pq_series *const *)a)->labels,
+		(*(const struct pq_series *const *)b)->labels);
+}
+
 struct gather {
 	struct ev *ev;
 	const struct grid *g;
-	struct mat_merge merged;
+	struct pq_series *s;
+	size_t n, cap;
 };
 
 static int on_result(void *arg, struct col *c, struct err *e)
@@ -85,10 +119,88 @@ static int on_result(void *arg, struct col *c, struct err *e)
 	struct gather *r = arg;
 
 	if (c->drop_name)
-		c->labels = ev_drop_name(r->ev->a, c->labels);
-	if (ev_memory(r->ev, e) != 0)
+		c->labels = ev_drop_name(&r->ev->scratch, c->labels);
+	if (r->n == r->cap) {
+		size_t cap = r->cap == 0 ? 16 : r->cap * 2;
+		struct pq_series *s = ARENA_ARRAY(r->ev->a, cap, struct pq_series);
+
+		if (s == NULL)
+			return ev_memory(r->ev, e);
+		if (r->n > 0)
+			memcpy(s, r->s, r->n * sizeof *s);
+		r->s = s;
+		r->cap = cap;
+	}
+	return add_points(r->ev, r->g, c, &r->s[r->n++], e);
+}
+
+/* Two series that have become the same: their points in order of time. */
+static int join(struct ev *ev, struct pq_series *x, const struct pq_series *y, struct err *e)
+{
+	size_t n = x->n + y->n, i = 0, j = 0;
+	int64_t *t = ARENA_ARRAY(ev->a, n, int64_t);
+	double *v = ARENA_ARRAY(ev->a, n, double);
+	const struct hist **h = NULL;
+
+	if (x->h != NULL || y->h != NULL)
+		h = ARENA_ARRAY(ev->a, n, const struct hist *);
+	if (ev_memory(ev, e) != 0)
 		return -1;
-	return mat_merge_add(r->ev, &r->merged, r->g, c, e);
+	for (size_t k = 0; k < n; k++) {
+		bool first = j == y->n || (i < x->n && x->t[i] < y->t[j]);
+		const struct pq_series *from = first ? x : y;
+		size_t at = first ? i++ : j++;
+
+		t[k] = from->t[at];
+		v[k] = from->v[at];
+		if (h != NULL)
+			h[k] = from->h != NULL ? from->h[at] : NULL;
+		if (k > 0 && t[k] == t[k - 1])
+			return ev_same_labelset(e);
+	}
+	x->n = n;
+	x->t = t;
+	x->v = v;
+	x->h = h;
+	return 0;
+}
+
+/* Order by labels, which series of a selector mostly have already; join equal ones. */
+static int sort_and_join(struct ev *ev, struct gather *r, struct err *e)
+{
+	size_t i = 1, kept = 0;
+
+	while (i < r->n && labels_cmp(r->s[i - 1].labels, r->s[i].labels) < 0)
+		i++;
+	if (i >= r->n)
+		return 0;
+	qsort(r->s, r->n, sizeof *r->s, by_labels);
+	for (i = 1; i < r->n; i++) {
+		if (!labels_eq(r->s[kept].labels, r->s[i].labels))
+			r->s[++kept] = r->s[i];
+		else if (join(ev, &r->s[kept], &r->s[i], e) != 0)
+			return -1;
+	}
+	r->n = kept + 1;
+	return 0;
+}
+
+/* The order stays; equal label sets are refused. */
+static int check_unique(struct ev *ev, const struct gather *r, struct err *e)
+{
+	const struct pq_series **p = ARENA_ARRAY(&ev->scratch, r->n, const struct pq_series *);
+
+	if (ev_memory(ev, e) != 0)
+		return -1;
+	for (size_t i = 0; i < r->n; i++)
+		p[i] = &r->s[i];
+	if (r->n > 1)
+		qsort(p, r->n, sizeof(*p), by_labels_of);
+	for (size_t i = 1; i < r->n; i++) {
+		if (labels_eq(p[i - 1]->labels, p[i]->labels))
+			return ev_same_labelset(e);
+	}
+	return 0;
 }
 
 /* Does an instant query give its series in an order of its own? */
@@ -110,17 +222,11 @@ static int vector_result(struct ev *ev, const struct pq_expr *x, const struct gr
 
 	if (eval_each(ev, x, g, (struct sink){on_result, &r}, e) != 0)
 		return -1;
-	out->n = r.merged.mat.n;
-	out->series = ARENA_ARRAY(ev->a, out->n, struct pq_series);
-	if (ev_memory(ev, e) != 0)
-		return -1;
-	for (size_t i = 0; i < out->n; i++) {
-		if (add_points(ev, g, &r.merged.mat.s[i], &out->series[i], e) != 0)
-			return -1;
-	}
 	out->ordered = !is_range(ev->p) && is_ordered(x);
-	if (!out->ordered && out->n > 1)
-		qsort(out->series, out->n, sizeof *out->series, by_labels);
+	if ((out->ordered ? check_unique(ev, &r, e) : sort_and_join(ev, &r, e)) != 0)
+		return -1;
+	out->series = r.s;
+	out->n = r.n;
 	return 0;
 }
 
