@@ -6,6 +6,20 @@
 #include "base/limits.h"
 #include "rules/rules.h"
 
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void say_fine(const char *path, const struct config *c, const struct rule_set *rules)
+{
+	size_t n = rule_set_count(rules);
+
+	(void)printf("%s: fine; %zu scrape job%s, %zu rule%s in %zu file%s, %zu receiver%s\n", path,
+		c->scrape.n_jobs, plural(c->scrape.n_jobs), n, plural(n), c->n_rule_files,
+		plural(c->n_rule_files), c->notify.n_receivers, plural(c->notify.n_receivers));
+}
+
 int config_check_main(int argc, char **argv)
 {
 	struct rule_set *rules = NULL;
@@ -29,16 +43,11 @@ int config_check_main(int argc, char **argv)
 	diag_print(d, &out);
 	if (out.n > 0)
 		(void)fwrite(out.p, 1, out.n, stderr);
-	if (errors > 0)
-		(void)fprintf(stderr, "%zu error%s, %zu warning%s\n", errors,
-			errors == 1 ? "" : "s", diag_warnings(d), diag_warnings(d) == 1 ? "" : "s");
+	if (c != NULL && rules != NULL)
+		say_fine(argv[1], c, rules);
 	else
-		(void)printf(
-			"%s: fine; %zu scrape job%s, %zu rule%s in %zu file%s, %zu receiver%s\n",
-			argv[1], c->scrape.n_jobs, c->scrape.n_jobs == 1 ? "" : "s",
-			rule_set_count(rules), rule_set_count(rules) == 1 ? "" : "s",
-			c->n_rule_files, c->n_rule_files == 1 ? "" : "s", c->notify.n_receivers,
-			c->notify.n_receivers == 1 ? "" : "s");
+		(void)fprintf(stderr, "%zu error%s, %zu warning%s\n", errors, plural(errors),
+			diag_warnings(d), plural(diag_warnings(d)));
 	rule_set_free(rules);
 	config_free(c);
 	buf_fini(&out);

@@ -41,16 +41,16 @@ static double resident_bytes(void)
 	struct str text, rest, field;
 	struct err e;
 	unsigned long long pages = 0;
+	bool ok = false;
 
 	arena_init(&a, (size_t)1 << 20);
 	if (fd_read_file("/proc/self/statm", 4096, &a, &text, &e) == 0) {
-		rest = text;
-		if (!str_split(&rest, ' ', &field) || !str_split(&rest, ' ', &field) ||
-			!str_to_u64(field, &pages))
-			pages = 0;
+		rest = text; /* the second field is the resident pages */
+		for (int i = 0; i < 2 && str_split(&rest, ' ', &field); i++)
+			ok = str_to_u64(field, &pages);
 	}
 	arena_fini(&a);
-	return (double)pages * (double)sysconf(_SC_PAGESIZE);
+	return ok ? (double)pages * (double)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static double cpu_seconds(void *arg)

@@ -6,8 +6,8 @@
 
 #define ROUTE_DEPTH LIMIT_YAML_DEPTH /* the tree comes from a YAML file of bounded depth */
 
-static size_t count_nodes(
-	const struct route_config *r, unsigned depth) /* NOLINT(misc-no-recursion) ROUTE_DEPTH */
+/* NOLINTNEXTLINE(misc-no-recursion): at most ROUTE_DEPTH levels */
+static size_t count_nodes(const struct route_config *r, unsigned depth)
 {
 	size_t n = 1;
 
@@ -60,8 +60,9 @@ struct flatten {
 	const struct notify_config *cfg;
 };
 
-static void add_node(struct flatten *f, const struct route_config *r, struct str parent,
-	unsigned depth) /* NOLINT(misc-no-recursion) ROUTE_DEPTH */
+/* NOLINTNEXTLINE(misc-no-recursion): at most ROUTE_DEPTH levels */
+static void add_node(
+	struct flatten *f, const struct route_config *r, struct str parent, unsigned depth)
 {
 	struct route_table *t = f->t;
 	size_t me;
@@ -91,8 +92,8 @@ void route_table_init(struct route_table *t, struct arena *a, const struct notif
 }
 
 /* Nodes of the subtree at i that ls reaches. The node itself is known to match. */
-static size_t walk(const struct route_table *t, size_t i, struct labels ls, size_t *out,
-	size_t max) /* NOLINT(misc-no-recursion) ROUTE_DEPTH */
+/* NOLINTNEXTLINE(misc-no-recursion): at most ROUTE_DEPTH levels */
+static size_t walk(const struct route_table *t, size_t i, struct labels ls, size_t *out, size_t max)
 {
 	size_t n = 0;
 	bool any = false;
