@@ -22,7 +22,7 @@ debian_packages() {
 		libsqlite3-dev libyaml-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev zlib1g-dev \
 		libre2-dev libxxhash-dev libsnappy-dev libssl-dev node=nodejs npm=npm ;;
 	test) echo check libsubunit-dev python3 python3-snappy python3-aiosmtpd python3-yaml sqlite3 \
-		prometheus prometheus-node-exporter chromium curl procps \
+		prometheus prometheus-node-exporter chromium curl procps openssl=openssl \
 		sendmail,smtpd=opensmtpd ;;
 	lint) echo clang-format clang-tidy clang shellcheck python3 check mandoc ;;
 	fuzz) echo clang "libclang-rt-$(clang_version)-dev" ;;
@@ -39,7 +39,8 @@ fedora_packages() {
 		re2-devel xxhash-devel snappy-devel openssl-devel node=nodejs npm=npm ;;
 	test) echo check-devel subunit-devel libasan libubsan libtsan python3 python3-snappy python3-aiosmtpd \
 		python3-pyyaml sqlite prometheus=golang-github-prometheus node_exporter=node-exporter \
-		chromium,chromium-browser=chromium curl procps-ng sendmail,smtpd=opensmtpd ;;
+		chromium,chromium-browser=chromium curl procps-ng openssl=openssl \
+		sendmail,smtpd=opensmtpd ;;
 	lint) echo clang-tools-extra clang ShellCheck python3 check-devel mandoc ;;
 	fuzz) echo clang compiler-rt ;;
 	cover) echo gcovr ;;
