@@ -292,17 +292,17 @@ static int open_sockets(struct statsd *s, const struct statsd_opts *o, struct er
 	int size = RCVBUF;
 
 	if (o->n_listen > SOCKETS_MAX)
-		return err_set(e, ERR_LIMIT, 0, "statsd: more than %u addresses", SOCKETS_MAX);
+		return err_set(e, ERR_LIMIT, 0, "more than %u addresses", SOCKETS_MAX);
 	s->pause_ms = 4;
 	for (size_t i = 0; i < o->n_listen; i++) {
 		struct fd_addr addr;
 		int fd;
 
 		if (fd_addr_parse(o->listen[i], &addr, e) != 0)
-			return err_wrap(e, "statsd");
+			return -1;
 		fd = fd_udp_listen(&addr, RCVBUF, false, e);
 		if (fd < 0)
-			return err_wrap(e, "statsd " STR_FMT, STR_ARG(o->listen[i]));
+			return err_wrap(e, STR_FMT, STR_ARG(o->listen[i]));
 		/* past net.core.rmem_max where we may */
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
 		s->sockets[s->n++].fd = fd;
@@ -341,8 +341,7 @@ int statsd_start(
 	make_metrics(s);
 	set_next_flush(s, clock_wall_ms());
 	if (s->stop_fd < 0) {
-		err_set(e, ERR_IO, errno, "statsd: cannot make an eventfd: %s",
-			err_strerror(errno));
+		err_set(e, ERR_IO, errno, "cannot make an eventfd: %s", err_strerror(errno));
 		goto free_all;
 	}
 	if (open_sockets(s, o, e) != 0 || statsd_flush_restore(s->flush, e) != 0)
