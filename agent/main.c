@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "base/seam.h"
 #include "base/str.h"
+#include "rules/rules.h"
 
 #ifndef BELFRY_VERSION
 #define BELFRY_VERSION "0.0.0"
@@ -38,6 +39,11 @@ static const struct command commands[] = {
 		"[--log.format logfmt|json]",
 		"the daemon in the foreground; SIGHUP or POST /-/reload reloads"},
 	{"check", "config", config_check_main, "FILE", "validate a configuration file"},
+	{"check", "rules", rules_check_main, "[--lint-fatal] FILE...",
+		"validate rule files; 3 when --lint-fatal and two rules write the same"},
+	{"test", "rules", rules_test_main,
+		"[--run RE] [--diff] [--junit FILE] [--ignore-unknown-fields] FILE...",
+		"run rule unit tests, in promtool's format"},
 	{"help", NULL, help_main, "[COMMAND | config]",
 		"this text, one command's, or the configuration reference"},
 };

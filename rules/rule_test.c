@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/regex.h"
 #include "rules/rule_set.h"
 
@@ -163,6 +164,7 @@ int rules_test_main(int argc, char **argv)
 			regex_free(o.runs[i]);
 		return usage();
 	}
+	log_init(LOG_ERROR, LOG_LOGFMT); /* what fails is in the report */
 	buf_init(&junit, (size_t)256 << 20);
 	buf_init(&report.cases, (size_t)256 << 20);
 	report.diff = o.diff;
