@@ -150,7 +150,11 @@ bool api_selectors(struct http_req *r, struct arena *a, struct api_selectors *ou
 	out->v = arena_alloc(a, n + 1, sizeof *out->v);
 	for (size_t i = 0; out->v != NULL && i < n; i++) {
 		if (pq_parse_selector(a, texts_v[i], &out->v[i].m, &out->v[i].n, &e) != 0) {
-			http_reply_error(r, "bad_data", "invalid parameter \"match[]\": %s", e.msg);
+			const char *why = e.msg;
+
+			if (str_has(str_c(why), STR("non-empty matcher")))
+				why = "match[] must contain at least one non-empty matcher";
+			http_reply_error(r, "bad_data", "invalid parameter \"match[]\": %s", why);
 			return false;
 		}
 		out->n++;

@@ -236,24 +236,25 @@ static uint32_t on_series_labels(void *ctx, struct label *v, size_t n, size_t ro
 	struct write *w = ctx;
 	struct labels ls;
 	struct err e = {0};
+	size_t bad = rows > 0 ? rows : 1; /* a bad series with metadata only is refused as well */
 	uint64_t hash;
 	uint32_t id;
 
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].name.n == 0) { /* labels_sort would drop it when its value is empty too */
-			batch_refuse(w->batch, REFUSED_LABELS, rows, "empty label name");
+			batch_refuse(w->batch, REFUSED_LABELS, bad, "empty label name");
 			return RW_REFUSED;
 		}
 	}
 	if (n > LIMIT_LABELS || !labels_sort(v, &n)) {
-		batch_refuse(w->batch, REFUSED_LABELS, rows, "series " STR_FMT ": %s",
+		batch_refuse(w->batch, REFUSED_LABELS, bad, "series " STR_FMT ": %s",
 			STR_ARG(str_sub(labels_get((struct labels){v, n}, LABEL_NAME), 0, 100)),
 			n > LIMIT_LABELS ? "too many labels" : "a label name stands twice");
 		return RW_REFUSED;
 	}
 	ls = (struct labels){v, n};
 	if (labels_check(ls, true, &e) != 0) {
-		batch_refuse(w->batch, REFUSED_LABELS, rows, "series " STR_FMT ": %s",
+		batch_refuse(w->batch, REFUSED_LABELS, bad, "series " STR_FMT ": %s",
 			STR_ARG(str_sub(labels_get(ls, LABEL_NAME), 0, 100)), e.msg);
 		return RW_REFUSED;
 	}
