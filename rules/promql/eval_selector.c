@@ -136,19 +136,31 @@ struct fresh {
 	void *arg;
 };
 
+static bool any_stale(const struct raw *r)
+{
+	unsigned any = 0;
+
+	if (r->h != NULL) {
+		for (size_t i = 0; i < r->n; i++)
+			any |= is_stale(r, i);
+	} else {
+		for (size_t i = 0; i < r->n; i++)
+			any |= is_stale_nan(r->v[i]);
+	}
+	return any != 0;
+}
+
 /* The usual series holds no markers and is passed on as it is. */
 static int on_stored(void *arg, struct raw *r, struct err *e)
 {
 	struct fresh *f = arg;
 	struct arena *a = &f->ev->scratch;
-	size_t n = 0, i = 0;
+	size_t n = 0;
 	int64_t *t, *start;
 	double *v;
 	const struct hist **h;
 
-	while (i < r->n && !is_stale(r, i))
-		i++;
-	if (i == r->n)
+	if (!any_stale(r))
 		return f->fn(f->arg, r, e);
 	t = ARENA_ARRAY(a, r->n, int64_t);
 	v = ARENA_ARRAY(a, r->n, double);
@@ -156,7 +168,7 @@ static int on_stored(void *arg, struct raw *r, struct err *e)
 	start = r->start != NULL ? ARENA_ARRAY(a, r->n, int64_t) : NULL;
 	if (ev_memory(f->ev, e) != 0)
 		return -1;
-	for (i = 0; i < r->n; i++) {
+	for (size_t i = 0; i < r->n; i++) {
 		if (is_stale(r, i))
 			continue;
 		t[n] = r->t[i];

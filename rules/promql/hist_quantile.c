@@ -318,24 +318,93 @@ static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
-	if (isnan(x) || isnan(y))
-		return isnan(y) - isnan(x); /* NaN first */
 	return x < y ? -1 : x > y;
+}
+
+static void swap(double *a, double *b)
+{
+	double t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* Partition around the median of three: below *l smaller or equal ones, above *r greater or equal
+ * ones, between them the pivot. */
+static void partition(double *v, size_t n, size_t *l, size_t *r)
+{
+	double *mid = &v[n / 2], pivot;
+	size_t i = 0, j = n - 1;
+
+	if (*mid < v[0])
+		swap(mid, &v[0]);
+	if (v[n - 1] < v[0])
+		swap(&v[n - 1], &v[0]);
+	if (v[n - 1] < *mid)
+		swap(&v[n - 1], mid);
+	pivot = *mid;
+	for (;;) {
+		while (v[i] < pivot)
+			i++;
+		while (v[j] > pivot)
+			j--;
+		if (i >= j)
+			break;
+		swap(&v[i++], &v[j--]);
+	}
+	*l = i; /* v[0..i) <= pivot <= v[i..) */
+	*r = i == j ? i + 1 : i;
+}
+
+/* Bring the k-th smallest to its place, none greater before it (Hoare's selection); a sort when
+ * pivots keep being bad. No NaN among them. */
+static void select_nth(double *v, size_t n, size_t k)
+{
+	for (unsigned rounds = 0; n > 16; rounds++) {
+		size_t l, r;
+
+		if (rounds > 48)
+			break;
+		partition(v, n, &l, &r);
+		if (k < l) {
+			n = l;
+		} else if (k >= r) {
+			v += r;
+			n -= r;
+			k -= r;
+		} else {
+			return;
+		}
+	}
+	qsort(v, n, sizeof *v, by_value);
 }
 
 double values_quantile(double q, double *v, size_t n)
 {
-	double rank, weight;
-	size_t low, up;
+	double rank, weight, next;
+	size_t low, nans = 0;
 
 	if (n == 0 || isnan(q))
 		return NAN;
 	if (q < 0 || q > 1)
 		return q < 0 ? -INFINITY : INFINITY;
-	qsort(v, n, sizeof *v, by_value);
+	for (size_t i = 0; i < n; i++) {
+		if (isnan(v[i]))
+			swap(&v[i], &v[nans++]); /* NaN counts as smallest */
+	}
 	rank = q * (double)(n - 1);
 	low = (size_t)floor(rank);
-	up = MIN_OF(n - 1, low + 1);
 	weight = rank - floor(rank);
-	return v[low] * (1 - weight) + v[up] * weight;
+	if (low >= nans)
+		select_nth(v + nans, n - nans, low - nans);
+	next = v[low];
+	if (low + 1 < n) {
+		/* the smallest of what lies above */
+		size_t from = MAX_OF(low + 1, nans);
+
+		next = low + 1 < nans ? v[low + 1] : v[from];
+		for (size_t i = from; low + 1 >= nans && i < n; i++)
+			next = v[i] < next ? v[i] : next;
+	}
+	return v[low] * (1 - weight) + next * weight;
 }

@@ -49,25 +49,38 @@ int win_put_hist(struct win_ctx *c, struct col *out, size_t i, const struct hist
 	return 0;
 }
 
-/* Windows only move forward, so each bound is one pointer that does too. */
-static void find_bounds(struct win_ctx *c, struct win_list *l)
+/* What each step looks at; the same for all series. */
+static void find_edges(struct win_ctx *c)
 {
 	int64_t before = c->range.anchored || c->range.smoothed ? c->ev->p->lookback_ms : 0;
 	int64_t after = c->range.smoothed ? c->ev->p->lookback_ms : 0;
-	size_t lo = 0, hi = 0;
 
 	for (size_t i = 0; i < c->g->n; i++) {
-		int64_t start = i64_sub_sat(win_start(c, i), before);
-		int64_t end = i64_add_sat(win_end(c, i), after);
+		c->from[i] = i64_sub_sat(win_start(c, i), before);
+		c->to[i] = i64_add_sat(win_end(c, i), after);
+	}
+}
 
-		while (lo < l->n && l->t[lo] <= start)
+/* Windows only move forward, so each bound is one pointer that does too. */
+static void find_bounds(const struct win_ctx *c, struct win_list *l)
+{
+	const int64_t *t = l->t;
+	uint32_t n = (uint32_t)l->n, lo = 0, hi = 0;
+
+	if (n == 0) {
+		memset(l->lo, 0, c->g->n * sizeof *l->lo);
+		memset(l->hi, 0, c->g->n * sizeof *l->hi);
+		return;
+	}
+	for (size_t i = 0; i < c->g->n; i++) {
+		while (lo < n && t[lo] <= c->from[i])
 			lo++;
 		if (hi < lo)
 			hi = lo;
-		while (hi < l->n && l->t[hi] <= end)
+		while (hi < n && t[hi] <= c->to[i])
 			hi++;
-		l->lo[i] = (uint32_t)lo;
-		l->hi[i] = (uint32_t)hi;
+		l->lo[i] = lo;
+		l->hi[i] = hi;
 	}
 }
 
@@ -210,8 +223,12 @@ int window_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, st
 	c.v = ARENA_ARRAY(&ev->scratch, g->n, double);
 	for (size_t i = 0; i < ARRAY_LEN(c.bounds); i++)
 		c.bounds[i] = ARENA_ARRAY(&ev->scratch, g->n, uint32_t);
-	if (ev_memory(ev, e) == 0)
+	c.from = ARENA_ARRAY(&ev->scratch, g->n, int64_t);
+	c.to = ARENA_ARRAY(&ev->scratch, g->n, int64_t);
+	if (ev_memory(ev, e) == 0) {
+		find_edges(&c);
 		rc = range_each(ev, &c.range, g, on_series, &c, e);
+	}
 	arena_release(&ev->scratch, mark);
 	return rc;
 }

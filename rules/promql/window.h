@@ -38,6 +38,7 @@ struct win_ctx {
 	double *param[2]; /* scalar arguments, a value a step */
 	struct sink out;
 	uint32_t *bounds[4]; /* memory of lo and hi */
+	int64_t *from, *to;  /* samples of each step: after from, up to to */
 	int (*run)(struct win_ctx *c, struct win *w, struct col *out, struct err *e);
 	double *v; /* memory of the result */
 };

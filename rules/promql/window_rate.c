@@ -44,30 +44,30 @@ double win_extrapolate(const struct win_span *s)
 	return sampled != 0 ? (sampled + to_start + to_end) / sampled : 1;
 }
 
-/* Positions whose sample is lower than the one before, or restarted by its start timestamp. */
+static bool is_reset(const struct win_list *l, size_t i)
+{
+	return l->v[i] < l->v[i - 1] ||
+	       (l->start != NULL &&
+		       win_start_reset(l->start[i - 1], l->t[i - 1], l->start[i], l->t[i]));
+}
+
+/* Positions whose sample is lower than the one before, or restarted by its start timestamp. Most
+ * series have none, which is found without a branch a sample. */
 static uint32_t *find_resets(struct win_ctx *c, const struct win *w, size_t *n)
 {
 	const struct win_list *l = &w->f;
-	uint32_t *at = NULL;
+	unsigned any = l->start != NULL;
+	uint32_t *at;
 
 	*n = 0;
-	for (int pass = 0; pass < 2; pass++) {
-		size_t k = 0;
-
-		for (size_t i = 1; i < l->n; i++) {
-			if (!(l->v[i] < l->v[i - 1]) &&
-				(l->start == NULL || !win_start_reset(l->start[i - 1], l->t[i - 1],
-							     l->start[i], l->t[i])))
-				continue;
-			if (pass == 1)
-				at[k] = (uint32_t)i;
-			k++;
-		}
-		*n = k;
-		if (k == 0)
-			return NULL;
-		if (pass == 0 && (at = ARENA_ARRAY(&c->ev->scratch, k, uint32_t)) == NULL)
-			return NULL;
+	for (size_t i = 1; i < l->n; i++)
+		any |= l->v[i] < l->v[i - 1];
+	if (any == 0)
+		return NULL;
+	at = ARENA_ARRAY(&c->ev->scratch, l->n, uint32_t);
+	for (size_t i = 1; at != NULL && i < l->n; i++) {
+		if (is_reset(l, i))
+			at[(*n)++] = (uint32_t)i;
 	}
 	return at;
 }

@@ -22,6 +22,53 @@ static double sum_of(const double *v, size_t n)
 	return isinf(sum) ? sum : sum + comp;
 }
 
+#define LANES 4u
+
+/* Sums of LANES windows of n values at once: additions of one sum wait for each other, those of
+ * several do not. False when one is infinite or NaN. */
+static bool sums_of(const double *const *v, size_t n, double *out, double *out_comp)
+{
+	double sum[LANES] = {0}, comp[LANES] = {0};
+	bool finite = true;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < LANES; k++) {
+			double x = v[k][i], s = sum[k], t = s + x;
+			double big = fabs(s) >= fabs(x) ? s : x, small = fabs(s) >= fabs(x) ? x : s;
+
+			comp[k] += (big - t) + small;
+			sum[k] = t;
+		}
+	}
+	for (size_t k = 0; k < LANES; k++) {
+		out[k] = sum[k];
+		out_comp[k] = comp[k];
+		finite &= isfinite(sum[k]) && isfinite(comp[k]);
+	}
+	return finite;
+}
+
+/* Windows i .. i + LANES of equal length, if they are. */
+static bool lanes(const struct win *w, size_t i, size_t steps, bool mean, double *out)
+{
+	const double *v[LANES];
+	double sum[LANES], comp[LANES];
+	uint32_t n = w->f.hi[i] - w->f.lo[i];
+
+	if (i + LANES > steps || n < 8)
+		return false;
+	for (size_t k = 0; k < LANES; k++) {
+		if (w->f.hi[i + k] - w->f.lo[i + k] != n)
+			return false;
+		v[k] = w->f.v + w->f.lo[i + k];
+	}
+	if (!sums_of(v, n, sum, comp))
+		return false;
+	for (size_t k = 0; k < LANES; k++)
+		out[i + k] = mean ? sum[k] / n + comp[k] / n : sum[k] + comp[k];
+	return true;
+}
+
 /* The mean as a quotient of the sum; incremental from where the sum would overflow. */
 static double mean_of(const double *v, size_t n)
 {
@@ -92,6 +139,8 @@ int window_sums(struct win_ctx *c, struct win *w, struct col *out, struct err *e
 			double sum = sums[lo + n] - sums[lo];
 
 			out->v[i] = mean ? sum / n : sum;
+		} else if (n > 0 && w->h.n == 0 && lanes(w, i, c->g->n, mean, out->v)) {
+			i += LANES - 1;
 		} else if (n > 0) {
 			out->v[i] = mean ? mean_of(w->f.v + lo, n) : sum_of(w->f.v + lo, n);
 			if (ev_work(c->ev, n, e) != 0)
