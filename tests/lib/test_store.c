@@ -2,6 +2,7 @@
 /* test_store - see test_store.h. */
 #include "tests/lib/test_store.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,14 +46,22 @@ struct store *test_store_reopen(struct store *s)
 	return open_there();
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
 void test_store_close(struct store *s)
 {
-	char cmd[128];
+	int rc;
 
 	store_close(s);
 	clock_restore();
-	(void)snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-	ASSERT(system(cmd) == 0);
+	rc = nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	ASSERT(rc == 0);
 }
 
 static void dump_series(struct buf *b, struct store_sel *sel, size_t i)
