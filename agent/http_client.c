@@ -35,7 +35,7 @@ struct http_client {
 	unsigned max_parallel;
 	pthread_t thread;
 	bool started;
-	struct metric *done_total, *failed_total;
+	struct metric *done_total, *failed_total, *running_now, *waiting_now;
 };
 
 /* One watched socket; libcurl keeps it for us (curl_multi_assign). */
@@ -103,8 +103,11 @@ static int on_curl_timer(CURLM *multi, long ms, void *arg)
 	return event_add(c->timer_ev, &tv);
 }
 
+/* The queue is read while there is room for more transfers. */
 static void watch_queue(struct http_client *c, bool want)
 {
+	metric_set(c->running_now, c->n_running);
+	metric_set(c->waiting_now, (double)queue_len(c->queue));
 	if (want == c->queue_watched)
 		return;
 	c->queue_watched = want;
@@ -252,6 +255,13 @@ static int multi_new(struct http_client *c, struct err *e)
 
 static void make_metrics(struct http_client *c, const char *name)
 {
+	c->running_now = metric_gauge_l(
+		"belfry_http_client_running", "Transfers under way.", "client", str_c(name));
+	c->waiting_now = metric_gauge_l("belfry_http_client_queue",
+		"Transfers that wait for their turn.", "client", str_c(name));
+	metric_set(metric_gauge_l("belfry_http_client_running_limit",
+			   "Transfers that may be under way at once.", "client", str_c(name)),
+		c->max_parallel);
 	c->done_total = metric_counter_l("belfry_http_client_transfers_total",
 		"Transfers that ended, well or not.", "client", str_c(name));
 	c->failed_total = metric_counter_l("belfry_http_client_failed_total",
