@@ -4,6 +4,7 @@
 
 #include "agent/api.h"
 #include "agent/http/assets.h"
+#include "agent/plain.h"
 #include "base/limits.h"
 
 #define GET      HTTP_GET
@@ -47,6 +48,7 @@ static const struct http_route table[] = {
 	{"/api/belfry/v1/debug/flush", GET_POST, HTTP_ON_QUERY, 0, true, api_debug_flush},
 	{"/api/belfry/v1/debug/clock", GET_POST, HTTP_ON_LOOP, 0, true, api_debug_clock},
 	/* the page */
+	{"/plain", GET, HTTP_ON_QUERY, 0, false, plain_alerts},
 	{"/", GET, HTTP_ON_LOOP, 0, false, assets_handle},
 	{"/*", GET, HTTP_ON_LOOP, 0, false, assets_handle},
 };

@@ -64,6 +64,15 @@ struct rules_filter {
 };
 void rules_json(struct rules *r, const struct rules_filter *f, struct buf *out);
 void rules_alerts_json(struct rules *r, struct buf *out);
+/* The same as copies in a, in no order: at most max of *total. Fewer when a refuses. */
+struct rules_alert {
+	bool firing; /* else pending */
+	struct labels labels, annotations;
+	int64_t active_at_ms;
+	double value;
+};
+size_t rules_alerts(
+	struct rules *r, struct arena *a, size_t max, struct rules_alert **out, size_t *total);
 /* Wall time of the newest finished evaluation (0: none yet), firing and pending counts: for the
  * page and health. */
 void rules_summary(struct rules *r, int64_t *last_eval_ms, size_t *firing, size_t *pending);

@@ -184,3 +184,43 @@ void rules_alerts_json(struct rules *r, struct buf *out)
 	json_array_end(&j);
 	json_object_end(&j);
 }
+
+static void copy_alert(struct arena *a, const struct alert *al, struct rules_alert *to)
+{
+	*to = (struct rules_alert){
+		.firing = al->state == ALERT_FIRING,
+		.labels = labels_copy(a, al->labels),
+		.annotations = labels_copy(a, al->annotations),
+		.active_at_ms = al->active_at_ms,
+		.value = al->value,
+	};
+}
+
+size_t rules_alerts(
+	struct rules *r, struct arena *a, size_t max, struct rules_alert **out, size_t *total)
+{
+	struct rules_alert *v = ARENA_ARRAY(a, max, struct rules_alert);
+	size_t n = 0, seen = 0;
+
+	(void)pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_groups; i++) {
+		for (size_t k = 0; k < r->groups[i]->def->n; k++) {
+			const struct alert *al;
+			size_t pos = 0;
+
+			while ((al = map_each(&r->groups[i]->rules[k].alerts, &pos)) != NULL) {
+				if (al->state == ALERT_INACTIVE)
+					continue;
+				seen++;
+				if (v == NULL || n == max || a->failed)
+					continue;
+				copy_alert(a, al, &v[n]);
+				n += !a->failed;
+			}
+		}
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+	*out = v;
+	*total = seen;
+	return n;
+}

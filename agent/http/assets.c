@@ -46,6 +46,14 @@ static bool unpack(const struct web_asset *a, struct buf *out)
 	return ok;
 }
 
+void assets_page_headers(struct http_req *r)
+{
+	http_resp_header(r, "Cache-Control", STR("no-cache"));
+	http_resp_header(r, "Content-Security-Policy", STR(CSP));
+	http_resp_header(r, "X-Frame-Options", STR("DENY"));
+	http_resp_header(r, "Referrer-Policy", STR("same-origin"));
+}
+
 void assets_handle(struct http_req *r, void *arg)
 {
 	const struct web_asset *a = find(http_req_path(r));
@@ -56,10 +64,7 @@ void assets_handle(struct http_req *r, void *arg)
 		return;
 	}
 	http_resp_header(r, "ETag", str_c(a->etag));
-	http_resp_header(r, "Cache-Control", STR("no-cache"));
-	http_resp_header(r, "Content-Security-Policy", STR(CSP));
-	http_resp_header(r, "X-Frame-Options", STR("DENY"));
-	http_resp_header(r, "Referrer-Policy", STR("same-origin"));
+	assets_page_headers(r);
 	if (str_has(http_req_header(r, "if-none-match"), str_c(a->etag))) {
 		http_resp_status(r, 304);
 		http_finish(r);

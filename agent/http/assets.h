@@ -8,5 +8,7 @@
 
 /* Handler for "/" and what is below it: the file of that name, 404 when there is none. */
 void assets_handle(struct http_req *r, void *arg);
+/* The headers of every page of ours: no script but our own, no frames, no referrer elsewhere. */
+void assets_page_headers(struct http_req *r);
 
 #endif

@@ -221,8 +221,16 @@ class Page(unittest.TestCase):
     def test_firing_alerts_can_be_read_without_javascript(self):
         with Browser() as plain:
             plain.script_off()
-            html = plain.html(self.belfry.url("/"))
-        self.assertIn("/api/v1/alerts", html)
+            self.assertIn('<noscript><meta http-equiv="refresh" content="0; url=/plain">',
+                          self.belfry.get("/").text)
+            html = plain.html(self.belfry.url("/plain"))
+            plain.screenshot(SHOTS / "plain.png")
+        self.assertIn("2 alerts firing", html)
+        self.assertLess(html.index("PoolExhausted"), html.index("QueueStalled"))
+        self.assertIn("orders: nothing was processed for 42.5 s", html)
+        self.assertEqual(html.count("&lt;img src=x"), 2)
+        self.assertNotIn("<img", html)
+        self.assertNotIn("javascript:", html)
 
 
 if __name__ == "__main__":
