@@ -132,8 +132,7 @@ static const char *sync_pragma(unsigned flags)
 {
 	if (flags & DB_FULL_SYNC)
 		return "PRAGMA synchronous=FULL";
-	return (flags & DB_NO_SYNC) ? "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF"
-				    : "PRAGMA synchronous=NORMAL";
+	return (flags & DB_NO_SYNC) ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=NORMAL";
 }
 
 static int configure(sqlite3 *db, unsigned flags, struct err *e)

@@ -55,6 +55,19 @@ static struct part *part_new(struct parts *ps, uint8_t level, int64_t start, uin
 	return p;
 }
 
+struct part *part_next_revision(const struct part *p, uint32_t shift)
+{
+	struct part *next = part_new(p->owner, p->level, p->start, p->rev + 1);
+
+	next->shift = shift;
+	return next;
+}
+
+int part_make_schema(sqlite3 *db, struct err *e)
+{
+	return db_migrate(db, schema, (int)ARRAY_LEN(schema), e);
+}
+
 /* --- list --- */
 
 static int order(const struct part *a, const struct part *b)
@@ -171,7 +184,7 @@ static int probe(struct part *p, struct err *e)
 
 	if (db_open(&db, p->path, 0, e) != 0)
 		return -1;
-	if (db_migrate(db, schema, (int)ARRAY_LEN(schema), e) == 0 &&
+	if (part_make_schema(db, e) == 0 &&
 		db_get_i64(db, "SELECT coalesce((SELECT value FROM meta WHERE key = 'shift'), 6)",
 			&shift, e) == 0)
 		rc = shift >= 0 && shift < 31 ? 0 : err_set(e, ERR_CORRUPT, 0, "bad shift");
@@ -197,6 +210,15 @@ static void move_aside(const char *path, const struct err *e)
 		path, e->msg);
 }
 
+/* A rewrite that was not finished. */
+static void unlink_half_made(const struct parts *ps, const char *name)
+{
+	char path[700];
+
+	(void)snprintf(path, sizeof path, "%s/%s", ps->dir, name);
+	unlink_db(path);
+}
+
 int parts_open(struct parts *ps, const char *dir, unsigned db_flags, struct err *e)
 {
 	struct dirent *d;
@@ -215,6 +237,8 @@ int parts_open(struct parts *ps, const char *dir, unsigned db_flags, struct err 
 
 		if (parse_name(d->d_name, &level, &start, &rev))
 			take_file(ps, level, start, rev);
+		else if (str_ends(str_c(d->d_name), STR(".db.tmp")))
+			unlink_half_made(ps, d->d_name);
 	}
 	(void)closedir(dp);
 	for (size_t i = 0; i < ps->n;) {
@@ -243,7 +267,7 @@ struct part *part_create(struct parts *ps, uint8_t level, int64_t start, struct 
 
 	if (db_open(&db, p->path, DB_CREATE | DB_BIG_PAGES | ps->db_flags, e) != 0)
 		goto free_part;
-	if (db_migrate(db, schema, (int)ARRAY_LEN(schema), e) != 0)
+	if (part_make_schema(db, e) != 0)
 		goto close_db;
 	p->db = db;
 	p->used = ++ps->clock;

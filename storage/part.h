@@ -52,6 +52,7 @@ struct part {
 	sqlite3_stmt *insert;
 	bool in_txn;
 	bool in_rewrite;    /* a rewrite reads it: it stays in the list */
+	bool keep_as_is;    /* rewriting it failed */
 	uint64_t used;      /* turn of last use, for closing */
 	int64_t wal_bytes;  /* about */
 	int64_t intent_gen; /* the journal says that this generation writes here */
@@ -82,6 +83,9 @@ struct part *parts_find(const struct parts *ps, uint8_t level, int64_t start);
 /* Make the file of a new partition; it is not in the list yet: parts_insert under the lock. */
 struct part *part_create(struct parts *ps, uint8_t level, int64_t start, struct err *e);
 void parts_insert(struct parts *ps, struct part *p);
+/* The partition that will stand in this one's place (not in the list, its file not there yet). */
+struct part *part_next_revision(const struct part *p, uint32_t shift);
+int part_make_schema(sqlite3 *db, struct err *e) MUST_CHECK;
 /* Take it out of the list (under the lock), then part_unlink its files, then part_unref. */
 void parts_remove(struct parts *ps, struct part *p);
 void part_unlink(struct part *p);

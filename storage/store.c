@@ -412,6 +412,7 @@ void store_close(struct store *st)
 	queue_close(st->queue);
 	(void)pthread_join(st->thread, NULL);
 	drain(st);
+	rewrite_stop(st);
 	if ((st->journal.frames > 0 || st->volatile_rows) && !atomic_load(&st->disk_full) &&
 		checkpoint_write(st, &e) != 0)
 		log_error("storage", "msg=\"last checkpoint failed\" err=\"%s\"", e.msg);

@@ -81,6 +81,8 @@ struct store {
 	int64_t upkeep_next_ms, retention_next_ms, retention_hold_ms;
 	int64_t retention_wall_ms, retention_mono_ms; /* of the last run */
 	uint32_t evict_at;
+	struct rewrite *rewrite; /* the one that runs, or NULL */
+	int64_t rewrite_next_ms;
 
 	/* any thread */
 	struct queue *queue;
@@ -113,6 +115,10 @@ int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struc
 
 /* retention.c: when due */
 void retention_run(struct store *st);
+
+/* rewrite.c: begin or end a rewrite when due; stop the one that runs. */
+void rewrite_run(struct store *st);
+void rewrite_stop(struct store *st);
 
 /* upkeep.c */
 void upkeep_disk(struct store *st);

@@ -72,12 +72,12 @@ int upkeep_flush_all(struct store *st, struct err *e)
 
 static void evict_quiet(struct store *st)
 {
-	uint32_t now = (uint32_t)(clock_mono_ms() / 1000), looked = 0;
+	uint32_t now = (uint32_t)(clock_mono_ms() / 1000), n = MIN_OF(st->head.n, EVICT_SLICE);
 
 	if (st->head.n == 0)
 		return;
 	store_wrlock(st);
-	for (; looked < EVICT_SLICE && looked < st->head.n; looked++) {
+	for (; n > 0 && st->head.n > 0; n--) {
 		struct head_series *hd;
 
 		if (st->evict_at >= st->head.n)
@@ -95,8 +95,6 @@ static void evict_quiet(struct store *st)
 		}
 		catalog_touch(&st->catalog, hd->id);
 		head_evict(&st->head, hd);
-		if (st->head.n == 0)
-			break;
 	}
 	store_unlock(st);
 }
@@ -152,6 +150,7 @@ void upkeep_run(struct store *st)
 	st->upkeep_next_ms = mono + UPKEEP_EVERY_MS;
 	evict_quiet(st);
 	retention_run(st);
+	rewrite_run(st);
 	settle_idle(st);
 	atomic_store(
 		&st->disk_bytes, parts_disk_bytes(&st->parts) + journal_disk_bytes(&st->journal));

@@ -608,6 +608,191 @@ START_TEST(stats_and_tops_count_what_is_there)
 }
 END_TEST
 
+/* Let the store see a later time and take a turn. */
+static void pass_time(int64_t now)
+{
+	clock_inject(now, 0);
+	ck_assert_uint_eq(put(series("tick", 0), now, 1).stored, 1);
+	for (int i = 0; i < 3; i++) { /* turns of the writer after the commit */
+		struct batch *b = batch_new(BATCH_SELF);
+
+		(void)submit(b);
+	}
+}
+
+static size_t rows_of(const char *name)
+{
+	struct store_sel *sel = select_name(name, INT64_MIN, INT64_MAX);
+	size_t n = 0;
+
+	for (size_t i = 0; i < store_sel_count(sel); i++)
+		n += fetch(sel, i, INT64_MIN, INT64_MAX).n;
+	store_sel_close(sel);
+	return n;
+}
+
+static size_t files(const char *pattern)
+{
+	char cmd[160];
+	size_t n = 0;
+	FILE *f;
+
+	(void)snprintf(cmd, sizeof cmd, "ls %s/metrics/%s 2>/dev/null | wc -l", dir, pattern);
+	f = popen(cmd, "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fscanf(f, "%zu", &n), 1);
+	(void)pclose(f);
+	return n;
+}
+
+#define DAY INT64_C(86400000)
+
+START_TEST(retention_unlinks_whole_days_and_forgets_their_series)
+{
+	opts.ooo_window_ms = INT64_MAX;
+	store_reconfigure(st, &opts);
+	for (int64_t d = 5; d >= 0; d--)
+		ck_assert_uint_eq(put(series("m", (unsigned)d), NOW - d * DAY, 1).stored, 1);
+	ck_assert_int_eq(store_flush(st, &e), 0);
+	ck_assert_uint_eq(files("d1_*.db"), 6);
+	opts.retention_ms = 2 * DAY;
+	store_reconfigure(st, &opts);
+	/* quiet series leave memory first, so that the index may forget them */
+	pass_time(NOW + 3700000);
+	pass_time(NOW + 3702000);
+	pass_time(NOW + 3900000);
+	ck_assert_uint_eq(rows_of("m"), 3);
+	ck_assert_uint_eq(files("d1_*.db"), 3);
+	ck_assert_uint_eq(store_find_series(st, series("m", 5), labels_hash(series("m", 5))), 0);
+	ck_assert_uint_ne(store_find_series(st, series("m", 0), labels_hash(series("m", 0))), 0);
+	reopen();
+	ck_assert_uint_eq(rows_of("m"), 3);
+	ck_assert_uint_eq(put(series("m", 5), NOW + 3900000, 1).stored, 1);
+	reopen();
+	ck_assert_uint_eq(rows_of("m"), 4);
+}
+END_TEST
+
+START_TEST(retention_waits_when_the_clock_jumps)
+{
+	opts.ooo_window_ms = INT64_MAX;
+	opts.retention_ms = 2 * DAY;
+	store_reconfigure(st, &opts);
+	ck_assert_uint_eq(put(series("m", 1), NOW, 1).stored, 1);
+	ck_assert_int_eq(store_flush(st, &e), 0);
+	pass_time(NOW + 61000);
+	reopen();
+	pass_time(NOW + 10 * DAY); /* as if the clock had been set while the process was down */
+	pass_time(NOW + 10 * DAY + 120000);
+	ck_assert_uint_eq(rows_of("m"), 1);
+	pass_time(NOW + 10 * DAY + 3900000);
+	pass_time(NOW + 10 * DAY + 4100000);
+	ck_assert_uint_eq(rows_of("m"), 0);
+}
+END_TEST
+
+START_TEST(retention_by_size_removes_the_oldest_first)
+{
+	uint64_t seed = 3;
+
+	opts.ooo_window_ms = INT64_MAX;
+	store_reconfigure(st, &opts);
+	for (int64_t d = 4; d >= 0; d--) {
+		struct batch *b = batch_for(series("m", 1), BATCH_IMPORT);
+
+		for (int i = 0; i < 30000; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + 99;
+			batch_float(b, NOW - d * DAY - 40000000 + i * 1000,
+				f64_from_bits(seed >> 12), 0);
+		}
+		ck_assert_uint_eq(submit(b).stored, 30000);
+	}
+	ck_assert_int_eq(store_flush(st, &e), 0);
+	opts.retention_size = 700000;
+	store_reconfigure(st, &opts);
+	pass_time(NOW + 61000);
+	ck_assert_uint_lt(rows_of("m"), 90001);
+	ck_assert_uint_gt(rows_of("m"), 29999);
+	ck_assert_uint_eq(put(series("m", 1), NOW - 4 * DAY - 40000000, 1).stored, 1);
+}
+END_TEST
+
+START_TEST(a_finished_partition_is_rewritten_and_reads_the_same)
+{
+	struct store_sel *sel;
+	struct store_cols c;
+
+	opts.ooo_window_ms = INT64_MAX;
+	store_reconfigure(st, &opts);
+	for (unsigned k = 0; k < 30; k++) {
+		struct batch *b = batch_new(BATCH_IMPORT);
+
+		for (unsigned s = 0; s < 100; s++) {
+			struct labels ls = series("m", s);
+
+			batch_series_labels(b, ls, labels_hash(ls));
+			for (unsigned i = 0; i < 10; i++)
+				batch_float(
+					b, NOW - 5 * DAY + (k * 10 + i) * 1000, s + i * 0.5 + k, 0);
+		}
+		ck_assert_uint_eq(submit(b).stored, 1000);
+		if (k % 7 == 6)
+			ck_assert_int_eq(store_flush(st, &e), 0);
+	}
+	ck_assert_int_eq(store_flush(st, &e), 0);
+	ck_assert_uint_eq(files("d1_*.0.db"), 1);
+	for (int64_t i = 1; i < 600 && files("d1_*.1.db") == 0; i++)
+		pass_time(NOW + 700000 + i * 2000);
+	ck_assert_uint_eq(files("d1_*.1.db"), 1);
+	ck_assert_uint_eq(files("*.tmp"), 0);
+	/* late rows go on into the new file */
+	ck_assert_uint_eq(put(series("m", 3), NOW - 5 * DAY - 1000, 7).stored, 1);
+	for (int pass = 0; pass < 3; pass++) {
+		sel = select_name("m", INT64_MIN, INT64_MAX);
+		ck_assert_uint_eq(store_sel_count(sel), 100);
+		for (size_t n = 0; n < 100; n++) {
+			long long s;
+
+			c = fetch(sel, n, NOW - 5 * DAY, NOW);
+			ck_assert(str_to_i64(labels_get(store_sel_labels(sel, n), STR("i")), &s));
+			ck_assert_uint_eq(c.n, 300);
+			for (unsigned i = 0; i < 300; i++)
+				ck_assert(c.v[i] == (double)s + i % 10 * 0.5 + i / 10);
+		}
+		store_sel_close(sel);
+		ck_assert_uint_eq(rows_of("m"), 30001);
+		if (pass == 0)
+			ck_assert_int_eq(store_flush(st, &e), 0);
+		else
+			reopen();
+	}
+}
+END_TEST
+
+START_TEST(a_quiet_series_leaves_memory_and_comes_back)
+{
+	struct store_stats s;
+
+	ck_assert_uint_eq(put(series("m", 1), NOW, 1).stored, 1);
+	for (int64_t i = 1; i < 100; i++) {
+		pass_time(NOW + 1860000 + i * 2000);
+		store_stats(st, &s);
+		if (s.active_series == 1)
+			break;
+		if (i == 3)
+			ck_assert_int_eq(store_flush(st, &e), 0);
+	}
+	ck_assert_uint_eq(s.active_series, 1);
+	ck_assert_uint_eq(rows_of("m"), 1);
+	ck_assert_uint_eq(put(series("m", 1), NOW, 1).stored, 1);
+	ck_assert_uint_eq(put(series("m", 1), NOW, 2).refused[REFUSED_DUPLICATE], 1);
+	ck_assert_uint_eq(put(series("m", 1), NOW + 1900000, 2).stored, 1);
+	ck_assert_uint_eq(rows_of("m"), 2);
+	reopen();
+	ck_assert_uint_eq(rows_of("m"), 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("store");
@@ -634,6 +819,11 @@ int main(void)
 	tcase_add_test(t, a_batch_by_id_goes_to_the_same_series);
 	tcase_add_test(t, a_directory_serves_one_store_at_a_time);
 	tcase_add_test(t, stats_and_tops_count_what_is_there);
+	tcase_add_test(t, retention_unlinks_whole_days_and_forgets_their_series);
+	tcase_add_test(t, retention_waits_when_the_clock_jumps);
+	tcase_add_test(t, retention_by_size_removes_the_oldest_first);
+	tcase_add_test(t, a_finished_partition_is_rewritten_and_reads_the_same);
+	tcase_add_test(t, a_quiet_series_leaves_memory_and_comes_back);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
