@@ -2,6 +2,7 @@
 /* batch - building a batch: columns of rows, runs of series; see batch.h. */
 #include "storage/batch.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,10 +12,46 @@
 #include "storage/batch_int.h"
 
 #define BATCH_ARENA ((size_t)256 << 20) /* labels and histograms of one batch */
+#define KEPT        8u                  /* empty batches kept for the next ones */
+#define KEPT_BYTES  ((size_t)256 << 10) /* each at most this large */
+
+/* Batches grow in one thread and are freed in another: without these, malloc would give the pages
+ * back and ask for them again with each. Empty places are NULL. Sanitizers shall see every use of
+ * a freed batch: none is kept then. */
+static struct batch *_Atomic kept[KEPT];
+
+static bool keep(struct batch *b)
+{
+#if !defined(__SANITIZE_ADDRESS__)
+	struct batch *none;
+
+	if (b->cap_runs * sizeof *b->runs + b->cap * (sizeof *b->t + sizeof *b->v) > KEPT_BYTES)
+		return false;
+	for (size_t i = 0; i < KEPT; i++) {
+		none = NULL;
+		if (atomic_compare_exchange_strong(&kept[i], &none, b))
+			return true;
+	}
+#endif
+	(void)b;
+	return false;
+}
+
+static struct batch *take_kept(void)
+{
+	for (size_t i = 0; i < KEPT; i++) {
+		struct batch *b =
+			atomic_load(&kept[i]) != NULL ? atomic_exchange(&kept[i], NULL) : NULL;
+
+		if (b != NULL)
+			return b;
+	}
+	return calloc(1, sizeof(struct batch));
+}
 
 struct batch *batch_new(enum batch_source source)
 {
-	struct batch *b = calloc(1, sizeof *b);
+	struct batch *b = take_kept();
 
 	ASSERT(b != NULL);
 	b->source = source;
@@ -27,13 +64,17 @@ void batch_free(struct batch *b)
 	if (b == NULL)
 		return;
 	arena_fini(&b->a);
-	free(b->runs);
-	free(b->t);
-	free(b->v);
 	free(b->h);
 	free(b->start);
 	free(b->facts);
 	free(b->metas);
+	*b = (struct batch){
+		.runs = b->runs, .cap_runs = b->cap_runs, .t = b->t, .v = b->v, .cap = b->cap};
+	if (keep(b))
+		return;
+	free(b->runs);
+	free(b->t);
+	free(b->v);
 	free(b);
 }
 
