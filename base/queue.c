@@ -3,6 +3,7 @@
 #include "base/queue.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -23,6 +24,7 @@ struct queue {
 	size_t cap, head, n;
 	size_t weight, weight_max;
 	bool closed;
+	_Atomic bool watched; /* somebody asked for the eventfd: others need no system calls */
 	int efd;
 };
 
@@ -114,7 +116,7 @@ bool queue_push_wait(struct queue *q, void *msg, size_t weight, int real_ms)
 	if (ok) {
 		q->ring[(q->head + q->n) % q->cap] = (struct slot){msg, weight};
 		q->weight += weight;
-		if (q->n++ == 0)
+		if (q->n++ == 0 && atomic_load(&q->watched))
 			signal_fd(q);
 		(void)pthread_cond_signal(&q->not_empty);
 	}
@@ -145,7 +147,7 @@ void *queue_pop(struct queue *q, int real_ms)
 		msg = s.msg;
 		q->weight -= s.weight;
 		q->head = (q->head + 1) % q->cap;
-		if (--q->n == 0)
+		if (--q->n == 0 && atomic_load(&q->watched))
 			clear_fd(q);
 		(void)pthread_cond_signal(&q->not_full);
 	}
@@ -173,8 +175,15 @@ bool queue_is_closed(struct queue *q)
 	return closed;
 }
 
-int queue_fd(const struct queue *q)
+int queue_fd(struct queue *q)
 {
+	if (!atomic_load(&q->watched)) {
+		(void)pthread_mutex_lock(&q->lock);
+		atomic_store(&q->watched, true);
+		if (q->n > 0)
+			signal_fd(q);
+		(void)pthread_mutex_unlock(&q->lock);
+	}
 	return q->efd;
 }
 

@@ -31,8 +31,9 @@ void *queue_pop(struct queue *q, int real_ms);
 /* Refuse further pushes and wake all waiters; queue_pop still hands out what is left. */
 void queue_close(struct queue *q);
 bool queue_is_closed(struct queue *q);
-/* Readable while messages wait; never read it yourself, call queue_pop(q, 0) until NULL. */
-int queue_fd(const struct queue *q);
+/* Readable while messages wait; never read it yourself, call queue_pop(q, 0) until NULL. A queue
+ * whose eventfd nobody asked for does not write to it. */
+int queue_fd(struct queue *q);
 size_t queue_len(struct queue *q);
 size_t queue_cap(const struct queue *q);
 size_t queue_weight(struct queue *q);

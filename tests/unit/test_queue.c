@@ -7,7 +7,7 @@
 
 #include "base/queue.h"
 
-static int readable(const struct queue *q)
+static int readable(struct queue *q)
 {
 	struct pollfd p = {.fd = queue_fd(q), .events = POLLIN};
 
@@ -42,6 +42,20 @@ START_TEST(queue_fd_is_readable_while_messages_wait)
 	ck_assert_int_eq(readable(q), 0);
 	ck_assert(queue_push(q, &v, 1) && queue_push(q, &v, 1));
 	ck_assert_int_eq(readable(q), 1);
+	ck_assert_ptr_nonnull(queue_pop(q, 0));
+	ck_assert_int_eq(readable(q), 1);
+	ck_assert_ptr_nonnull(queue_pop(q, 0));
+	ck_assert_int_eq(readable(q), 0);
+	queue_free(q);
+}
+END_TEST
+
+START_TEST(queue_fd_asked_for_late_is_readable_all_the_same)
+{
+	struct queue *q = queue_new(4, 0);
+	int v;
+
+	ck_assert(queue_push(q, &v, 1) && queue_push(q, &v, 1));
 	ck_assert_ptr_nonnull(queue_pop(q, 0));
 	ck_assert_int_eq(readable(q), 1);
 	ck_assert_ptr_nonnull(queue_pop(q, 0));
@@ -106,6 +120,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, queue_refuses_past_its_bounds_and_keeps_order);
 	tcase_add_test(t, queue_fd_is_readable_while_messages_wait);
+	tcase_add_test(t, queue_fd_asked_for_late_is_readable_all_the_same);
 	tcase_add_test(t, queue_closed_takes_nothing_and_hands_out_the_rest);
 	tcase_add_test(t, queue_loses_nothing_between_threads);
 	suite_add_tcase(s, t);
