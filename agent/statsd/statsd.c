@@ -164,12 +164,12 @@ static unsigned read_socket(struct statsd *s, struct statsd_socket *k)
 		if (n <= 0)
 			break; /* nothing there, or a passing error that the next call gets too */
 		for (int i = 0; i < n; i++) {
-			statsd_table_packet(
-				s->table, str_n(s->iov[i].iov_base, s->msgs[i].msg_len));
+			statsd_table_queue(s->table, str_n(s->iov[i].iov_base, s->msgs[i].msg_len));
 			if (s->msgs[i].msg_hdr.msg_controllen > 0)
 				read_control(k, &s->msgs[i].msg_hdr);
 			s->msgs[i].msg_hdr.msg_controllen = CONTROL_BYTES;
 		}
+		statsd_table_settle(s->table);
 		total += (unsigned)n;
 		if ((unsigned)n < BATCH)
 			break;

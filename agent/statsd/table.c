@@ -329,52 +329,129 @@ static enum statsd_reason check_first_value(const struct statsd_line *l)
 	return STATSD_BAD_VALUE;
 }
 
-static void take_line(struct statsd_table *t, struct str line)
+/* The cell of a line whose key is not in the table, made if need be; NULL: refused. */
+static struct statsd_cell *new_key(
+	struct statsd_table *t, uint64_t hash, const struct statsd_line *l, struct str text)
 {
-	struct statsd_line l;
-	struct statsd_cell *c;
-	uint64_t hash;
-	enum statsd_reason r = statsd_parse(line, &l);
+	struct statsd_cell *c = NULL;
+	enum statsd_reason r = check_first_value(l); /* a line without a value makes no series */
 
-	t->lines++;
-	if (l.bad_rate)
-		t->refused[STATSD_BAD_RATE]++;
-	if (r != STATSD_OK) {
-		refuse(t, r, line);
+	if (r == STATSD_OK)
+		r = add_series(t, hash, l, &c);
+	if (r == STATSD_OK)
+		return c;
+	refuse(t, r, text);
+	return NULL;
+}
+
+static void apply(struct statsd_table *t, const struct statsd_waiting *w)
+{
+	const struct statsd_line *l = &w->line;
+	struct statsd_cell *c = w->cell;
+	size_t before;
+
+	if (c == NULL) /* perhaps a line before it made the key */
+		c = find_key(t, w->hash, l);
+	if (c == NULL)
+		c = new_key(t, w->hash, l, w->text);
+	if (c == NULL)
 		return;
-	}
-	hash = key_hash(&l);
-	c = find_key(t, hash, &l);
-	if (c == NULL) { /* a line without a value makes no series */
-		r = check_first_value(&l);
-		if (r == STATSD_OK)
-			r = add_series(t, hash, &l, &c);
-		if (r != STATSD_OK) {
-			refuse(t, r, line);
-			return;
-		}
-	}
 	if (c->kind == STATSD_SET) {
-		size_t before = set_bytes(&c->set);
-
-		if (l.values.n == 0) {
-			refuse(t, STATSD_BAD_VALUE, line);
+		before = set_bytes(&c->set);
+		if (l->values.n == 0) {
+			refuse(t, STATSD_BAD_VALUE, w->text);
 			return;
 		}
-		set_add(&c->set, l.values);
+		set_add(&c->set, l->values);
 		c->dirty = true;
 		count_growth(t, c, before);
 	} else if (c->kind == STATSD_TIMER) {
-		size_t before = timer_bytes(&c->timer);
-
-		add_values(t, c, &l);
+		before = timer_bytes(&c->timer);
+		add_values(t, c, l);
 		count_growth(t, c, before);
 	} else {
-		add_values(t, c, &l);
+		add_values(t, c, l);
 	}
 }
 
-void statsd_table_packet(struct statsd_table *t, struct str packet)
+/* ---- lines in company ---- */
+
+/* A line touches a slot, its key, its cell and a timer's buckets, each found through the one
+ * before and none of them likely in a cache: one line after another would wait for memory four
+ * times. So lines are taken in groups, and each step is asked for over the whole group. */
+
+static const struct statsd_key *likely_key(const struct statsd_table *t, uint64_t hash)
+{
+	const struct statsd_index *x = &t->keys;
+
+	for (size_t i = hash & x->mask; x->slots[i].p != NULL; i = (i + 1) & x->mask) {
+		if (x->slots[i].hash == hash)
+			return x->slots[i].p;
+	}
+	return NULL;
+}
+
+static void fetch_cell(const struct statsd_cell *c)
+{
+	__builtin_prefetch(&c->kind, 1);
+	__builtin_prefetch(&c->number, 1);
+	__builtin_prefetch((const char *)&c->number + 64, 1);
+}
+
+static void fetch_buckets(const struct timer_side *s)
+{
+	if (s->n == 0)
+		return;
+	__builtin_prefetch(s->index + s->n / 2);
+	__builtin_prefetch(s->count + s->n / 2, 1);
+}
+
+void statsd_table_settle(struct statsd_table *t)
+{
+	struct statsd_waiting *w = t->waiting;
+	size_t n = t->n_waiting;
+
+	for (size_t i = 0; i < n; i++) {
+		w[i].key = likely_key(t, w[i].hash);
+		__builtin_prefetch(w[i].key);
+		__builtin_prefetch((const char *)w[i].key + 64);
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool same = w[i].key != NULL && key_is(w[i].key, &w[i].line);
+
+		w[i].cell = same ? w[i].key->cell : NULL;
+		if (same)
+			fetch_cell(w[i].cell);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (w[i].cell != NULL && w[i].cell->kind == STATSD_TIMER)
+			fetch_buckets(&w[i].cell->timer.pos);
+	}
+	for (size_t i = 0; i < n; i++)
+		apply(t, &w[i]);
+	t->n_waiting = 0;
+}
+
+static void take_line(struct statsd_table *t, struct str text)
+{
+	struct statsd_waiting *w = &t->waiting[t->n_waiting];
+	enum statsd_reason r = statsd_parse(text, &w->line);
+
+	t->lines++;
+	if (w->line.bad_rate)
+		t->refused[STATSD_BAD_RATE]++;
+	if (r != STATSD_OK) {
+		refuse(t, r, text);
+		return;
+	}
+	w->text = text;
+	w->hash = key_hash(&w->line);
+	__builtin_prefetch(&t->keys.slots[w->hash & t->keys.mask]);
+	if (++t->n_waiting == STATSD_GROUP)
+		statsd_table_settle(t);
+}
+
+void statsd_table_queue(struct statsd_table *t, struct str packet)
 {
 	const char *p = packet.p, *end = packet.p + packet.n;
 
@@ -390,6 +467,12 @@ void statsd_table_packet(struct statsd_table *t, struct str packet)
 			take_line(t, str_n(p, n));
 		p = nl != NULL ? nl + 1 : end;
 	}
+}
+
+void statsd_table_packet(struct statsd_table *t, struct str packet)
+{
+	statsd_table_queue(t, packet);
+	statsd_table_settle(t);
 }
 
 /* ---- life ---- */

@@ -56,6 +56,17 @@ struct statsd_index { /* linear probing, at most half full */
 	size_t mask, used;
 };
 
+#define STATSD_GROUP 32u /* lines whose memory is fetched at once */
+
+/* A sound line that waits for its turn; views of the packet's bytes. */
+struct statsd_waiting {
+	struct statsd_line line;
+	struct str text;
+	uint64_t hash;
+	const struct statsd_key *key;
+	struct statsd_cell *cell;
+};
+
 struct statsd_table {
 	struct statsd_index keys, by_labels;
 	struct statsd_cell **cells;
@@ -64,12 +75,18 @@ struct statsd_table {
 	char *suffix; /* counter_suffix */
 	/* since the owner last took them */
 	uint64_t packets, lines, refused[STATSD_REASONS];
+	size_t n_waiting;
+	struct statsd_waiting waiting[STATSD_GROUP];
 };
 
 struct statsd_table *statsd_table_new(struct str counter_suffix);
 void statsd_table_free(struct statsd_table *t);
 /* All lines of a datagram; those that are wrong are counted in refused[], the others taken. */
 void statsd_table_packet(struct statsd_table *t, struct str packet);
+/* The same in two steps, for many packets: lines may wait, and then point into the packet, until
+ * statsd_table_settle(). Nothing else may be done with the table in between. */
+void statsd_table_queue(struct statsd_table *t, struct str packet);
+void statsd_table_settle(struct statsd_table *t);
 /* A series that lived in an earlier run; ignored when it is there, or over a limit. */
 void statsd_table_restore(struct statsd_table *t, enum statsd_kind kind, struct labels ls);
 /* Remove the cells for which dead() holds. Costs a walk over the table. */

@@ -57,6 +57,39 @@ static const char *dump(void)
 	return text;
 }
 
+/* A packet of many lines is taken in groups: new series, repeated ones, refused lines and two
+ * spellings of one series stand in the same group. */
+START_TEST(lines_in_company_do_what_they_do_alone)
+{
+	static const char *const lines[] = {"a.b:1|c", "a-b:2|c", "g:5|g", "g:+3|g", "g:7|g",
+		"g:-1|g", "t:12:30|ms", "t:0.5|ms", "t:9|c", "bad", "n:1|c|#x:1,y:2",
+		"n:1|c|#y:2,x:1", "u:one|s", "u:two|s", "u:one|s", "a.b:3|c|@0.5", "v:|c"};
+	static char together[200 * 40];
+	char text[8192];
+	size_t n = 0;
+	uint64_t seen, refused = 0;
+
+	for (unsigned i = 0; i < 200; i++) {
+		const char *l = lines[i * 7 % (sizeof lines / sizeof *lines)];
+
+		feed(l);
+		n += (size_t)snprintf(together + n, sizeof together - n, "%s\n", l);
+	}
+	(void)snprintf(text, sizeof text, "%s", dump());
+	seen = table->lines;
+	for (unsigned r = 0; r < STATSD_REASONS; r++)
+		refused += table->refused[r];
+	teardown();
+	setup();
+	statsd_table_packet(table, str_n(together, n));
+	ck_assert_str_eq(dump(), text);
+	ck_assert_uint_eq(table->lines, seen);
+	for (unsigned r = 0; r < STATSD_REASONS; r++)
+		refused -= table->refused[r];
+	ck_assert_uint_eq(refused, 0);
+}
+END_TEST
+
 START_TEST(each_type_adds_up_in_its_way)
 {
 	feed("a:3|c\na:4|c\ng:5|g\ng:+2|g\ng:-10|g\nt:200|ms\nh:200|h\nd:0.5|d\ns:x|s\ns:y|s\ns:x|"
@@ -465,6 +498,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, each_type_adds_up_in_its_way);
+	tcase_add_test(t, lines_in_company_do_what_they_do_alone);
 	tcase_add_test(t, sample_rates_scale_counters_and_timers_only);
 	tcase_add_test(t, packed_values_are_all_taken);
 	tcase_add_test(t, a_known_line_and_its_other_spellings_are_one_series);
