@@ -117,7 +117,8 @@ static bool name_ok(struct str s)
 static void texts(const struct loader *l, const struct yaml_node *map, bool labels, bool templates,
 	struct texts *t)
 {
-	const char *what = labels ? "labels" : "annotations";
+	const char *what = labels ? "labels" : "annotations",
+		   *one = labels ? "a label's value" : "an annotation";
 	struct texts base = *t;
 	struct rule_text *v;
 
@@ -142,7 +143,7 @@ static void texts(const struct loader *l, const struct yaml_node *map, bool labe
 				labels ? "label" : "annotation", STR_ARG(key->scalar));
 			continue;
 		}
-		if (!scalar(l, val, what, &text))
+		if (!scalar(l, val, one, &text))
 			continue;
 		v[t->n] = (struct rule_text){
 			arena_str(l->a, key->scalar), arena_str(l->a, text), NULL};
@@ -267,10 +268,9 @@ static void alert_keys(const struct loader *l, const struct yaml_node *map, stru
 }
 
 static void rule(const struct loader *l, const struct rule_group_def *g,
-	const struct yaml_node *group_labels, const struct yaml_node *map, struct rule_def *r)
+	const struct yaml_node *map, struct texts labels, struct rule_def *r)
 {
 	const struct yaml_node *expr;
-	struct texts labels = {NULL, 0};
 	size_t before = diag_errors(l->d);
 
 	if (map->kind != YAML_MAP) {
@@ -288,7 +288,6 @@ static void rule(const struct loader *l, const struct rule_group_def *g,
 	else
 		expression(l, expr, r);
 	alert_keys(l, map, r);
-	texts(l, group_labels, true, r->is_alert, &labels);
 	texts(l, yaml_get(map, STR("labels")), true, r->is_alert, &labels);
 	r->labels = labels.v;
 	r->n_labels = labels.n;
@@ -316,11 +315,23 @@ static struct rule_group_def *add_group(struct loader *l)
 	return &l->groups[rs->n];
 }
 
-static void group_rules(const struct loader *l, const struct yaml_node *group_labels,
+static bool has_alert(const struct yaml_node *seq)
+{
+	for (size_t i = 0; seq != NULL && seq->kind == YAML_SEQ && i < seq->n; i++) {
+		if (seq->items[i]->kind == YAML_MAP &&
+			yaml_get(seq->items[i], STR("alert")) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void group_rules(const struct loader *l, const struct yaml_node *label_map,
 	const struct yaml_node *seq, struct rule_group_def *g)
 {
+	struct texts labels = {NULL, 0};
 	struct rule_def *v;
 
+	texts(l, label_map, true, has_alert(seq), &labels);
 	if (seq == NULL || seq->kind == YAML_NULL)
 		return;
 	if (seq->kind != YAML_SEQ) {
@@ -333,7 +344,7 @@ static void group_rules(const struct loader *l, const struct yaml_node *group_la
 	}
 	v = ARENA_ARRAY(l->a, seq->n, struct rule_def);
 	for (size_t i = 0; v != NULL && i < seq->n; i++)
-		rule(l, g, group_labels, seq->items[i], &v[i]);
+		rule(l, g, seq->items[i], labels, &v[i]);
 	g->rules = v;
 	g->n = v != NULL ? seq->n : 0;
 }
