@@ -4,6 +4,7 @@
  * eval.h. All input columns are held; the points that do not stay are taken out of them.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -152,19 +153,18 @@ static void sift_down(const struct pick *p, size_t i, size_t n)
 	}
 }
 
-/* Best first; equals keep the order they have. */
-static void sort_heap(const struct pick *p, size_t i, size_t n)
+/* Best first; equals in the order they came. */
+static int by_worth(const void *a, const void *b, void *arg)
 {
-	for (size_t a = 1; a < n; a++) {
-		uint32_t x = p->heap[a];
-		size_t b = a;
+	const struct pick *p = arg;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	double x = p->in.s[i].v[0], y = p->in.s[j].v[0];
 
-		while (b > 0 && worse(p, i, p->heap[b - 1], x) && !worse(p, i, x, p->heap[b - 1])) {
-			p->heap[b] = p->heap[b - 1];
-			b--;
-		}
-		p->heap[b] = x;
-	}
+	if (isnan(x) != isnan(y))
+		return isnan(x) ? 1 : -1;
+	if (!isnan(x) && x != y)
+		return (x > y) == (p->op == PQ_AGG_TOPK) ? -1 : 1;
+	return i < j ? -1 : i > j;
 }
 
 static void choose_best(struct pick *p, size_t i, const uint32_t *list, size_t n, size_t k)
@@ -185,8 +185,8 @@ static void choose_best(struct pick *p, size_t i, const uint32_t *list, size_t n
 			sift_down(p, i, have);
 		}
 	}
-	if (p->g->n == 1)
-		sort_heap(p, i, have);
+	if (p->g->n == 1 && have > 1)
+		qsort_r(p->heap, have, sizeof *p->heap, by_worth, p);
 	for (size_t j = 0; j < have; j++)
 		p->order[p->n_order++] = p->heap[j];
 }

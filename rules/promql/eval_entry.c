@@ -24,7 +24,7 @@ static int make_grid(const struct pq_params *p, struct grid *g, struct err *e)
 	if (p->end_ms < p->start_ms)
 		return err_set(e, ERR_INPUT, 0, "end of the range lies before its start");
 	g->step = p->step_ms;
-	g->n = (size_t)((uint64_t)(p->end_ms - p->start_ms) / (uint64_t)p->step_ms) + 1;
+	g->n = (size_t)(((uint64_t)p->end_ms - (uint64_t)p->start_ms) / (uint64_t)p->step_ms) + 1;
 	if (g->n > LIMIT_QUERY_STEPS)
 		return err_set(e, ERR_LIMIT, 0, "range query of %zu steps, at most %d are taken",
 			g->n, LIMIT_QUERY_STEPS);

@@ -12,10 +12,12 @@
 #include "base/buf.h"
 #include "rules/promql/eval.h"
 
-#define NONE UINT32_MAX
+#define NONE    UINT32_MAX
+#define SEVERAL (UINT32_MAX - 1)
 
 struct group {
-	uint32_t first;         /* of its series on the one side; linked by `next` */
+	uint32_t only;          /* its series on the one side; SEVERAL: see at */
+	uint32_t *at;           /* series + 1 that has a point at each step */
 	unsigned char *matched; /* steps that have had their match; NULL: none yet */
 };
 
@@ -32,7 +34,6 @@ struct match {
 	bool swapped; /* group_right: the one side is the left operand */
 	bool track;   /* matched steps per group are needed */
 	struct mat one;
-	uint32_t *next; /* by series of the one side */
 	struct sig_map sigs;
 	struct group *groups;
 	size_t n_groups, cap_groups;
@@ -63,47 +64,65 @@ static int group_at(struct match *k, struct labels ls, size_t *at, struct err *e
 		k->cap_groups = cap;
 	}
 	if (fresh)
-		k->groups[k->n_groups++] = (struct group){.first = NONE};
+		k->groups[k->n_groups++] = (struct group){.only = NONE};
 	return 0;
 }
 
-/* Steps where a new series of the one side meets another one of its group. */
-static int find_twice(struct match *k, uint32_t series, uint32_t first, struct err *e)
+/* Note which series of the one side has the point of each step, and where two have. */
+static int put_series(struct match *k, struct group *gr, uint32_t series, struct err *e)
 {
 	const struct col *c = &k->one.s[series];
 
-	for (uint32_t o = first; o != NONE; o = k->next[o]) {
-		for (size_t i = 0; i < k->g->n; i++) {
-			if (is_absent(c->v[i]) || is_absent(k->one.s[o].v[i]))
-				continue;
-			if (k->twice == NULL) {
-				k->twice = ARENA_ARRAY(k->ev->a, k->g->n, unsigned char);
-				k->twice_a = o;
-				k->twice_b = series;
-				if (k->twice == NULL)
-					return ev_memory(k->ev, e);
-			}
-			k->twice[i] = 1;
+	for (size_t i = 0; i < k->g->n; i++) {
+		if (is_absent(c->v[i]))
+			continue;
+		if (gr->at[i] == 0) {
+			gr->at[i] = series + 1;
+			continue;
 		}
+		if (k->twice == NULL) {
+			k->twice = ARENA_ARRAY(k->ev->a, k->g->n, unsigned char);
+			k->twice_a = gr->at[i] - 1;
+			k->twice_b = series;
+		}
+		if (k->twice == NULL)
+			return ev_memory(k->ev, e);
+		k->twice[i] = 1;
 	}
-	return 0;
+	return ev_work(k->ev, k->g->n, e);
+}
+
+static int join_group(struct match *k, struct group *gr, uint32_t series, struct err *e)
+{
+	if (gr->only == NONE) {
+		gr->only = series;
+		return 0;
+	}
+	if (gr->only != SEVERAL) {
+		uint32_t first = gr->only;
+
+		gr->at = ARENA_ARRAY(k->ev->a, k->g->n, uint32_t);
+		if (gr->at == NULL)
+			return ev_memory(k->ev, e);
+		gr->only = SEVERAL;
+		if (put_series(k, gr, first, e) != 0)
+			return -1;
+	}
+	return put_series(k, gr, series, e);
 }
 
 static int hold_one_side(struct match *k, const struct pq_expr *x, struct err *e)
 {
 	if (mat_collect(k->ev, x, k->g, &k->one, e) != 0)
 		return -1;
-	k->next = ARENA_ARRAY(k->ev->a, k->one.n, uint32_t);
-	if (ev_memory(k->ev, e) != 0)
-		return -1;
+	if (k->one.n >= SEVERAL)
+		return err_set(e, ERR_LIMIT, 0, "too many series in a vector match");
 	for (uint32_t s = 0; s < k->one.n; s++) {
 		size_t at;
 
 		if (group_at(k, k->one.s[s].labels, &at, e) != 0 ||
-			find_twice(k, s, k->groups[at].first, e) != 0)
+			join_group(k, &k->groups[at], s, e) != 0)
 			return -1;
-		k->next[s] = k->groups[at].first;
-		k->groups[at].first = s;
 	}
 	return 0;
 }
@@ -240,22 +259,22 @@ static int pair(struct match *k, size_t group, size_t out, size_t i, struct oper
 }
 
 /* The series of a group that has a point at step i. */
-static uint32_t present_at(const struct match *k, uint32_t first, size_t i)
+static uint32_t present_at(const struct match *k, const struct group *gr, size_t i)
 {
-	while (first != NONE && is_absent(k->one.s[first].v[i]))
-		first = k->next[first];
-	return first;
+	if (gr->only == SEVERAL)
+		return gr->at[i] == 0 ? NONE : gr->at[i] - 1;
+	return gr->only == NONE || is_absent(k->one.s[gr->only].v[i]) ? NONE : gr->only;
 }
 
 static int on_many(void *arg, struct col *c, struct err *e)
 {
 	struct match *k = arg;
-	uint32_t of = NONE - 1; /* whose result `out` is; NONE: of a filled one */
+	uint32_t of = SEVERAL; /* whose result `out` is; NONE: of a filled one */
 	size_t group, out = 0;
 
 	if (group_at(k, c->labels, &group, e) != 0 || ev_work(k->ev, k->g->n, e) != 0)
 		return -1;
-	if (k->groups[group].first == NONE && !k->m->has_fill_right && k->twice == NULL)
+	if (k->groups[group].only == NONE && !k->m->has_fill_right && k->twice == NULL)
 		return 0;
 	for (size_t i = 0; i < k->g->n; i++) {
 		struct operand many = {c->v[i], col_hist(c, i)}, one = {k->m->fill_right, NULL};
@@ -265,12 +284,12 @@ static int on_many(void *arg, struct col *c, struct err *e)
 			continue;
 		if (k->twice != NULL && k->twice[i] != 0)
 			return say_twice(k, e);
-		s = present_at(k, k->groups[group].first, i);
+		s = present_at(k, &k->groups[group], i);
 		if (s == NONE && !k->m->has_fill_right)
 			continue;
 		if (s != NONE)
 			one = (struct operand){k->one.s[s].v[i], col_hist(&k->one.s[s], i)};
-		if (s != of && (of == NONE - 1 || k->m->include.n > 0)) {
+		if (s != of && (of == SEVERAL || k->m->include.n > 0)) {
 			struct labels other = s != NONE ? k->one.s[s].labels
 							: sig_labels(k->ev->a, c->labels, k->m);
 

@@ -31,6 +31,8 @@ struct info {
 	struct matcher *own; /* ours among them, or NULL */
 	struct mat base, found;
 	struct info_series *series;
+	uint32_t *first, *next; /* series of a signature, linked; from 1 */
+	size_t n_sigs;
 	struct label_map sigs;
 	struct mat_merge merged;
 };
@@ -141,6 +143,15 @@ static int find_series(struct info *k, struct err *e)
 		if (k->series[i].sig == SIZE_MAX)
 			return ev_memory(k->ev, e);
 	}
+	k->n_sigs = k->sigs.n;
+	k->first = ARENA_ARRAY(k->ev->a, k->n_sigs, uint32_t);
+	k->next = ARENA_ARRAY(k->ev->a, k->found.n + 1, uint32_t);
+	if (ev_memory(k->ev, e) != 0)
+		return -1;
+	for (size_t i = k->found.n; i > 0; i--) {
+		k->next[i] = k->first[k->series[i - 1].sig];
+		k->first[k->series[i - 1].sig] = (uint32_t)i;
+	}
 	return 0;
 }
 
@@ -149,11 +160,11 @@ static int pick(struct info *k, size_t sig, size_t i, const struct info_series *
 	struct err *e)
 {
 	*n = 0;
-	for (size_t s = 0; s < k->found.n; s++) {
-		const struct info_series *x = &k->series[s];
+	for (uint32_t s = sig < k->n_sigs ? k->first[sig] : 0; s != 0; s = k->next[s]) {
+		const struct info_series *x = &k->series[s - 1];
 		size_t at = 0;
 
-		if (x->sig != sig || is_absent(x->time->v[i]))
+		if (is_absent(x->time->v[i]))
 			continue;
 		while (at < *n && !str_eq(out[at]->metric, x->metric))
 			at++;

@@ -24,7 +24,7 @@ static bool side_alloc(struct hacc_side *s, struct arena *a, uint32_t cap)
 void hacc_side_of(
 	struct hacc_side *out, struct arena *a, const struct hist_side *s, int32_t from, int32_t to)
 {
-	int32_t idx = 0;
+	int64_t idx = 0;
 	uint32_t k = 0;
 
 	if (!side_alloc(out, a, s->n_counts))
@@ -32,7 +32,8 @@ void hacc_side_of(
 	for (uint32_t i = 0; i < s->n_spans; i++) {
 		idx += s->spans[i].offset;
 		for (uint32_t j = 0; j < s->spans[i].length && k < s->n_counts; j++, idx++, k++) {
-			int32_t t = from == to ? idx : hacc_target_index(idx, from, to);
+			int32_t own = (int32_t)idx;
+			int32_t t = from == to ? own : hacc_target_index(own, from, to);
 
 			if (out->n > 0 && out->idx[out->n - 1] == t) {
 				out->cnt[out->n - 1] += s->counts[k];
@@ -196,7 +197,7 @@ static void side_done(const struct hacc_side *s, struct hist_side *out, struct a
 	struct hist_span *spans;
 	double *counts;
 	uint32_t n = 0, n_spans = 0;
-	int32_t next = 0;
+	int64_t next = 0;
 
 	for (uint32_t i = 0; i < s->n; i++)
 		n += s->cnt[i] + s->comp[i] != 0;
@@ -214,11 +215,11 @@ static void side_done(const struct hacc_side *s, struct hist_side *out, struct a
 		if (n_spans > 0 && s->idx[i] == next) {
 			spans[n_spans - 1].length++;
 		} else {
-			spans[n_spans] =
-				(struct hist_span){n_spans == 0 ? s->idx[i] : s->idx[i] - next, 1};
+			spans[n_spans] = (struct hist_span){
+				(int32_t)(s->idx[i] - (n_spans > 0 ? next : 0)), 1};
 			n_spans++;
 		}
-		next = s->idx[i] + 1;
+		next = (int64_t)s->idx[i] + 1;
 		counts[n++] = c;
 	}
 	*out = (struct hist_side){spans, counts, n_spans, n};
@@ -245,9 +246,16 @@ const struct hist *hacc_done(struct hacc *acc, struct arena *out)
 	return out->failed ? NULL : h;
 }
 
-double hacc_bound_exp(int32_t idx, int32_t schema)
+/* Far beyond any number, and still far from where indexes overflow. */
+static int32_t clip(int64_t idx)
+{
+	return (int32_t)MAX_OF(MIN_OF(idx, INT32_MAX / 4), INT32_MIN / 4);
+}
+
+double hacc_bound_exp(int64_t index, int32_t schema)
 {
 	struct hist probe = {.schema = schema};
+	int32_t idx = clip(index);
 	double b = hist_bound(&probe, idx);
 	bool largest = schema < 0 ? (int64_t)idx * (INT64_C(1) << -schema) == 1024
 				  : idx == 1024 * (1 << schema);
@@ -256,7 +264,7 @@ double hacc_bound_exp(int32_t idx, int32_t schema)
 	return largest ? DBL_MAX : b;
 }
 
-double hacc_bound(const struct hist *h, int32_t idx)
+double hacc_bound(const struct hist *h, int64_t idx)
 {
-	return hist_is_custom(h) ? hist_bound(h, idx) : hacc_bound_exp(idx, h->schema);
+	return hist_is_custom(h) ? hist_bound(h, clip(idx)) : hacc_bound_exp(idx, h->schema);
 }

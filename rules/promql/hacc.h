@@ -108,15 +108,15 @@ const struct hist *hsum_done(struct hsum *s, struct arena *out, bool mean);
 /* Bucket index of a standard schema after going from `from` to the coarser `to`. */
 static inline int32_t hacc_target_index(int32_t idx, int32_t from, int32_t to)
 {
-	return ((idx - 1) >> (from - to)) + 1;
+	return (int32_t)((((int64_t)idx - 1) >> (from - to)) + 1);
 }
 
 /* A merged view of one side of h at schema `to` (its own for custom buckets). */
 void hacc_side_of(struct hacc_side *out, struct arena *a, const struct hist_side *s, int32_t from,
 	int32_t to);
 /* Upper bound of a bucket as Prometheus shows it: the last finite one is DBL_MAX. */
-double hacc_bound(const struct hist *h, int32_t idx);
-double hacc_bound_exp(int32_t idx, int32_t schema);
+double hacc_bound(const struct hist *h, int64_t idx);
+double hacc_bound_exp(int64_t idx, int32_t schema);
 
 /* Counter reset between two samples, prev before cur: an explicit hint of cur decides; otherwise
  * any count that fell, a populated bucket that vanished, a finer schema, a narrower zero bucket. */

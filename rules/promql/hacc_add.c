@@ -116,7 +116,7 @@ static double side_in_zero(const struct hacc *acc, const struct hacc_side *s, do
 	for (uint32_t i = 0; i < s->n; i++) {
 		double c = comp != NULL ? *comp : 0;
 
-		if (hacc_bound_exp(s->idx[i] - 1, acc->schema) >= *threshold)
+		if (hacc_bound_exp((int64_t)s->idx[i] - 1, acc->schema) >= *threshold)
 			break;
 		kahan_add(s->cnt[i], &zero, &c);
 		if (comp != NULL) {
@@ -157,7 +157,8 @@ static void drop_in_zero(struct hacc *acc, struct hacc_side *s)
 {
 	uint32_t from = 0;
 
-	while (from < s->n && hacc_bound_exp(s->idx[from] - 1, acc->schema) < acc->zero_threshold)
+	while (from < s->n &&
+		hacc_bound_exp((int64_t)s->idx[from] - 1, acc->schema) < acc->zero_threshold)
 		from++;
 	s->idx += from;
 	s->cnt += from;

@@ -8,7 +8,7 @@
 #include "base/f64.h"
 #include "rules/promql/hacc.h"
 
-static struct hist_bucket make(const struct hist *h, int32_t idx, double count, bool negative)
+static struct hist_bucket make(const struct hist *h, int64_t idx, double count, bool negative)
 {
 	double up = hacc_bound(h, idx), low = hacc_bound(h, idx - 1);
 	struct hist_bucket b = {.count = count};
@@ -34,7 +34,7 @@ static size_t side(
 	const struct hist *h, const struct hist_side *s, bool negative, struct hist_bucket *out)
 {
 	size_t n = 0;
-	int32_t idx = 0;
+	int64_t idx = 0;
 
 	for (uint32_t i = 0; i < s->n_spans; i++) {
 		idx += s->spans[i].offset;

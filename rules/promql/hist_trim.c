@@ -109,7 +109,7 @@ static bool cut_side(struct cut *c, const struct hist *h, struct hacc_side *s, b
 	bool any = false;
 
 	for (uint32_t i = 0; i < s->n; i++) {
-		double up = hacc_bound(h, s->idx[i]), low = hacc_bound(h, s->idx[i] - 1);
+		double up = hacc_bound(h, s->idx[i]), low = hacc_bound(h, (int64_t)s->idx[i] - 1);
 		struct hist_bucket b = {.lower = positive ? low : -up,
 			.upper = positive ? up : -low,
 			.count = s->cnt[i]};

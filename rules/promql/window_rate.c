@@ -146,7 +146,8 @@ int window_rate(struct win_ctx *c, struct win *w, struct col *out, struct err *e
 			win_say(c, w, SAID_MIXED_FLOATS);
 		else if (floats)
 			float_rate(c, w, i, &rs, out);
-		else if (hists && window_hist_rate(c, w, i, out, e) != 0)
+		else if (hists && (window_hist_rate(c, w, i, out, e) != 0 ||
+					  ev_work(c->ev, 8u * (w->h.hi[i] - w->h.lo[i]), e) != 0))
 			return -1;
 		ev_tmp_done(c->ev);
 	}

@@ -132,7 +132,8 @@ int window_sums(struct win_ctx *c, struct win *w, struct col *out, struct err *e
 		if (n > 0 && hists) {
 			win_say(c, w, SAID_MIXED_FLOATS);
 		} else if (hists) {
-			if (window_hist_sum(c, w, i, out, e) != 0)
+			if (window_hist_sum(c, w, i, out, e) != 0 ||
+				ev_work(c->ev, 8u * (w->h.hi[i] - w->h.lo[i]), e) != 0)
 				return -1;
 			ev_tmp_done(c->ev);
 		} else if (n > 0 && sums != NULL) {
