@@ -50,6 +50,7 @@ FNR == NR {
 	if (!seen)
 		next # the introduction: the page has its own
 	if (/^\| /) {
+		fresh = 0
 		if (!in_list)
 			add(".Bl -tag -width Ds")
 		in_list = 1
