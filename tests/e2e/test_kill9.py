@@ -5,7 +5,8 @@
 The load: StatsD counters, remote writes that are repeated until acknowledged, a scraped
 node_exporter, and alerts that fire and resolve all the time, told by Slack and by mail.
 KILLS says how often (3; the full experiment is 20), KILL_LINES how many StatsD lines a second
-(50000).
+(50000), KILL_SERIES how many series a real Prometheus scrapes each second and remote-writes (500;
+the full experiment is 10000): it repeats what was not acknowledged, so that all it holds is here.
 """
 
 import collections
@@ -24,10 +25,12 @@ from lib.belfry import Belfry
 from lib.inbox import Inbox
 from lib.load import StatsdLoad, WriteLoad
 from lib.net import wait_until
-from lib.peers import NodeExporter, raw_samples
+from lib.peers import NodeExporter, Prometheus, raw_samples
+from lib.source import Source, compare_samples
 
 KILLS = int(os.environ.get("KILLS", "3"))
 LINES = int(os.environ.get("KILL_LINES", "50000"))
+PEER_SERIES = int(os.environ.get("KILL_SERIES", "500"))
 SERIES = 200
 TOGGLES = 3
 HOLD_S = 6.0  # a toggle stays up, and down, so long: several evaluations whatever dies
@@ -75,6 +78,7 @@ class Kill9(unittest.TestCase):
         inbox = self.enterContext(Inbox())
         node = self.enterContext(NodeExporter()) if NodeExporter.path() else None
         belfry = self.enterContext(Belfry(self.config(inbox, node), rules={"r.yml": RULES}))
+        peer = self.start_peer(belfry) if Prometheus.path() else None
         toggles = Toggles()
 
         def make(t_ms):
@@ -108,7 +112,25 @@ class Kill9(unittest.TestCase):
         self.check_writes(belfry, writes, began, end)
         self.check_statsd(belfry, lines, down_lines, began, end)
         self.check_messages(inbox, toggles)
+        if peer:
+            self.check_peer(belfry, peer, end, int(end - began) + 60)
         self.assertLessEqual(max(ready), 1.0)
+
+    def start_peer(self, belfry):
+        source = Source(PEER_SERIES)
+        self.addCleanup(source.close)
+        return self.enterContext(Prometheus({
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [{"job_name": "load",
+                                "static_configs": [{"targets": [source.address]}]}],
+            "remote_write": [{"url": belfry.url("/api/v1/write")}],
+        }))
+
+    def check_peer(self, belfry, peer, end, seconds):
+        wait_until(lambda: peer.sent_until() > end, 120, "everything being sent")
+        compared = compare_samples(self, belfry, peer, PEER_SERIES, end, seconds)
+        self.assertGreater(compared, PEER_SERIES * 5)
+        print(f"{compared} samples of {PEER_SERIES} series that Prometheus holds are exact")
 
     @staticmethod
     def config(inbox, node):

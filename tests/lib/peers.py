@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import urllib.parse
 
+from . import exposition
 from .net import free_port, http, wait_until
 from .yamlout import to_yaml
 
@@ -107,6 +108,12 @@ class Prometheus(Program):
     def query(self, expr, at=None):
         """Result of an instant query."""
         return api_query(self.url(), expr, at)
+
+    def sent_until(self):
+        """The newest time (Unix seconds) up to which remote write has been acknowledged."""
+        text = exposition.parse(http(self.url("/metrics")).body)
+        name = "prometheus_remote_storage_queue_highest_sent_timestamp_seconds"
+        return max((s.value for s in exposition.select(text, name)), default=0)
 
 
 def api_query(base, expr, at=None):
