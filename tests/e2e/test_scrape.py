@@ -156,6 +156,7 @@ class Scrape(unittest.TestCase):
                 self.assertEqual(b.reload().status, 200)
                 b.wait_query("a", lambda r: {s["metric"]["job"] for s in r} == {"two", "three"})
                 self.assertEqual(b.query('up{job="one"}'), [])
+                wait_until(lambda: len(b.query('a{job="two"}[1m]')[0]["values"]) > 3, 10, "samples")
                 # never down, never stale in between: two's samples have no gap over 1 s
                 times = [t for t, _ in b.query('a{job="two"}[1m]')[0]["values"]]
                 self.assertLess(max(y - x for x, y in zip(times, times[1:])), 1.0)
