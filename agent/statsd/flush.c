@@ -411,8 +411,17 @@ void statsd_flush_run(struct statsd_flush *f, int64_t t_ms, void (*between)(void
 
 /* ---- answers ---- */
 
+static void count_refused(const struct batch_result *r)
+{
+	METRIC_DROP("statsd", "too_old", r->refused[REFUSED_TOO_OLD]);
+	METRIC_DROP("statsd", "too_new", r->refused[REFUSED_TOO_NEW]);
+	METRIC_DROP("statsd", "duplicate", r->refused[REFUSED_DUPLICATE]);
+	METRIC_DROP("statsd", "store_series_limit", r->refused[REFUSED_SERIES_LIMIT]);
+}
+
 static void part_committed(struct statsd_flush *f, struct part *p)
 {
+	count_refused(batch_result(p->batch));
 	metric_add(f->rows, batch_result(p->batch)->stored);
 	for (size_t i = 0; i < p->n; i++) {
 		struct statsd_cell *c = p->cells[i];
