@@ -252,13 +252,13 @@ static int32_t clip(int64_t idx)
 	return (int32_t)MAX_OF(MIN_OF(idx, INT32_MAX / 4), INT32_MIN / 4);
 }
 
-double hacc_bound_exp(int64_t index, int32_t schema)
+double hacc_bound_exp(int64_t idx, int32_t schema)
 {
 	struct hist probe = {.schema = schema};
-	int32_t idx = clip(index);
-	double b = hist_bound(&probe, idx);
-	bool largest = schema < 0 ? (int64_t)idx * (INT64_C(1) << -schema) == 1024
-				  : idx == 1024 * (1 << schema);
+	int32_t i = clip(idx);
+	double b = hist_bound(&probe, i);
+	bool largest = schema < 0 ? (int64_t)i * (INT64_C(1) << -schema) == 1024
+				  : i == 1024 * (1 << schema);
 
 	/* infinity is the bound of the bucket of infinite observations, one further up */
 	return largest ? DBL_MAX : b;
