@@ -53,8 +53,16 @@ static void take_refs(struct series *s, struct rd *r, uint32_t tag)
 	}
 	in = rd_of(wire_bytes(r));
 	while (!r->bad && rd_more(&in)) {
-		uint64_t ref = rd_varint(&in);
+		uint64_t ref;
 
+		if (*in.p < 0x80) { /* most are one or two bytes */
+			ref = *in.p++;
+		} else if (in.end - in.p > 1 && in.p[1] < 0x80) {
+			ref = (in.p[0] & 0x7fu) | (uint32_t)in.p[1] << 7;
+			in.p += 2;
+		} else {
+			ref = rd_varint(&in);
+		}
 		if (!in.bad)
 			add_ref(s, ref);
 	}
