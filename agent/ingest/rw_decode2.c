@@ -74,7 +74,7 @@ static void take_meta(struct series *s, struct rd *r)
 	struct rd in = rd_of(wire_bytes(r));
 	uint32_t tag;
 
-	s->meta.given = true;
+	s->meta = (struct meta){.given = true}; /* given twice: the last one */
 	while (!r->bad && (tag = wire_tag(&in)) != 0) {
 		if (tag == WIRE_TAG(1, WIRE_VARINT))
 			s->meta.type = rd_varint(&in);

@@ -400,7 +400,7 @@ bool rw_compare(int version, struct str body)
 {
 	struct buf b[4];
 	struct arena a;
-	struct rw_known known = {.a = &a, .cap = 100000};
+	struct rw_known known = {.a = &a, .cap = 2048};
 	struct rw_cache *cache = rw_cache_new(4096);
 	bool ok;
 
