@@ -12,6 +12,17 @@
 /* Looking at the clock costs about as much as this many samples' work. */
 #define WORK_PER_LOOK 20000u
 
+/* Both arenas together keep to the query's limit, give or take what one series needs. */
+int ev_memory(struct ev *ev, struct err *e)
+{
+	if (ev->a->failed || ev->scratch.failed || ev->tmp.failed ||
+		ev->scratch.used > ev->a->limit - ev->a->used)
+		return err_set(e, ERR_LIMIT, 0,
+			"query needs more than %zu MB of memory (query.max_memory)",
+			ev->a->limit >> 20);
+	return 0;
+}
+
 int ev_work(struct ev *ev, uint64_t units, struct err *e)
 {
 	ev->work += units + 1;
@@ -20,6 +31,8 @@ int ev_work(struct ev *ev, uint64_t units, struct err *e)
 	if (ev->work < WORK_PER_LOOK)
 		return 0;
 	ev->work = 0;
+	if (ev_memory(ev, e) != 0)
+		return -1;
 	if (ev->p->deadline_mono_ms != 0 && clock_mono_ms() >= ev->p->deadline_mono_ms)
 		return err_set(e, ERR_CANCEL, ETIMEDOUT, "query timed out");
 	return 0;
@@ -33,15 +46,6 @@ int ev_samples(struct ev *ev, uint64_t n, struct err *e)
 			"query looks at more than %llu samples (query.max_samples)",
 			(unsigned long long)ev->p->max_samples);
 	return ev_work(ev, n, e);
-}
-
-int ev_memory(struct ev *ev, struct err *e)
-{
-	if (ev->a->failed || ev->scratch.failed || ev->tmp.failed)
-		return err_set(e, ERR_LIMIT, 0,
-			"query needs more than %zu MB of memory (query.max_memory)",
-			ev->a->limit >> 20);
-	return 0;
 }
 
 /* Functions whose value changes with the evaluation time though their arguments do not. */
