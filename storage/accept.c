@@ -38,6 +38,20 @@ static struct gate make_gate(const struct store *st, const struct batch *b)
 	return g;
 }
 
+static void count_refusal(enum batch_refusal why, size_t rows)
+{
+	switch (why) {
+	case REFUSED_TOO_OLD: METRIC_DROP("storage", "too_old", rows); break;
+	case REFUSED_TOO_NEW: METRIC_DROP("storage", "too_new", rows); break;
+	case REFUSED_DUPLICATE: METRIC_DROP("storage", "duplicate", rows); break;
+	case REFUSED_SERIES_LIMIT: METRIC_DROP("storage", "series_limit", rows); break;
+	case REFUSED_NONE:
+	case REFUSED_LABELS:
+	case REFUSED_HISTOGRAM:
+	case REFUSED_KINDS: METRIC_DROP("storage", "unknown_series", rows); break;
+	}
+}
+
 static void note_row(struct batch *b, const struct batch_run *r, struct store *st,
 	enum batch_refusal why, size_t row)
 {
@@ -67,6 +81,7 @@ static void note_row(struct batch *b, const struct batch_run *r, struct store *s
 		}
 		buf_fini(&out);
 	}
+	count_refusal(why, 1);
 	batch_note(b, why, 1, "%s at %lld: %s", name, (long long)b->t[row],
 		text[why] != NULL ? text[why] : "refused");
 }

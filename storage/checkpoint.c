@@ -76,6 +76,7 @@ static bool put_series(
 	put_fixed(b, (uint64_t)s->maxt);
 	buf_ch(b, hd->last_known ? 1 : 0);
 	put_fixed(b, f64_bits(hd->last_v));
+	put_fixed(b, (uint64_t)hd->disk_maxt);
 	buf_ch(b, (char)hd->level);
 	put_i64(b, hd->part_start);
 	put_i64(b, hd->part_end);
@@ -254,6 +255,7 @@ static int get_series(struct store *st, struct rd *r, struct err *e)
 	hd->last_t = s->maxt;
 	hd->last_known = rd_u8(r) != 0;
 	hd->last_v = f64_from_bits(rd_fixed64(r));
+	hd->disk_maxt = (int64_t)rd_fixed64(r);
 	if (get_open(st, hd, r, e) != 0 || get_closed(st, hd, r, e) != 0)
 		return -1;
 	return get_late(st, hd, r, e);

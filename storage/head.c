@@ -58,7 +58,7 @@ struct head_series *head_get(struct head *h, uint32_t id)
 		return s->hd;
 	hd = must(calloc(1, sizeof *hd));
 	hd->id = id;
-	hd->last_t = s->maxt;
+	hd->last_t = hd->disk_maxt = s->maxt;
 	hd->seen_s = h->now_s;
 	hd->slot = h->n;
 	if (h->n == h->cap) {
@@ -366,6 +366,7 @@ static void unlink_closed(struct head *h, struct closed *c)
 	while (*p != c)
 		p = &(*p)->next;
 	*p = c->next;
+	s->hd->disk_maxt = MAX_OF(s->hd->disk_maxt, c->maxt);
 	h->closed_bytes -= sizeof *c + c->len;
 	free(c);
 }

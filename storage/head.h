@@ -49,6 +49,7 @@ struct head_series {
 	int64_t part_start, part_end; /* of the open strip, when it has rows */
 	struct closed *closed;
 	struct late *late;
+	int64_t disk_maxt; /* samples above this time are all in memory */
 	/* what was accepted last, published or not */
 	int64_t last_t;
 	double last_v;

@@ -226,7 +226,7 @@ static int list(const char *dir, int64_t **out, size_t *n, struct err *e)
 	return 0;
 }
 
-/* 1: it is the truth; 0: incomplete or moved aside; -1: can't go on. */
+/* 1: it is the truth; 0: incomplete, or damaged and moved aside; -1: can't go on. */
 static int try_segment(struct journal *j, struct err *e)
 {
 	int rc;
@@ -240,12 +240,33 @@ static int try_segment(struct journal *j, struct err *e)
 	journal_close(j);
 	if (rc == 0 && e->kind == ERR_CORRUPT)
 		move_aside(j, e);
-	else if (rc == 0)
-		unlink_segment(j->path);
 	return rc;
 }
 
-int journal_recover(struct journal *j, const char *dir, unsigned db_flags, struct err *e)
+/* All but the segment that counts: older, or never completed. If none counts though there was one
+ * before, they are kept for whoever can read them. */
+static void clear_others(
+	struct journal *j, const int64_t *gens, size_t n, bool found, bool expected)
+{
+	struct journal other = *j;
+	struct err e;
+
+	(void)err_set(&e, ERR_CORRUPT, 0, "no complete journal segment was found");
+	if (!found && expected && n == 0)
+		log_error("storage", "msg=\"the journal is missing, recent samples are lost\"");
+	for (size_t i = 0; i < n; i++) {
+		if (found && gens[i] == j->gen)
+			continue;
+		name_segment(&other, gens[i]);
+		if (!found && expected && access(other.path, F_OK) == 0)
+			move_aside(&other, &e);
+		else
+			unlink_segment(other.path);
+	}
+}
+
+int journal_recover(
+	struct journal *j, const char *dir, unsigned db_flags, bool expected, struct err *e)
 {
 	int64_t *gens;
 	size_t n;
@@ -255,17 +276,12 @@ int journal_recover(struct journal *j, const char *dir, unsigned db_flags, struc
 	(void)snprintf(j->dir, sizeof j->dir, "%s", dir);
 	if (list(dir, &gens, &n, e) != 0)
 		return -1;
-	for (size_t i = 0; i < n && found >= 0; i++) {
-		if (found == 1) {
-			struct journal old = *j;
-
-			name_segment(&old, gens[i]);
-			unlink_segment(old.path);
-			continue;
-		}
+	for (size_t i = 0; i < n && found == 0; i++) {
 		name_segment(j, gens[i]);
 		found = try_segment(j, e);
 	}
+	if (found >= 0)
+		clear_others(j, gens, n, found == 1, expected);
 	free(gens);
 	return found < 0 ? -1 : 0;
 }

@@ -47,9 +47,10 @@ void journal_close(struct journal *j);
 void journal_discard(struct journal *j);
 
 /* Open the newest complete segment and unlink all others; j->db is NULL when there is none. A
- * damaged segment is moved aside, loudly, and the one before it is tried. */
-int journal_recover(
-	struct journal *j, const char *dir, unsigned db_flags, struct err *e) MUST_CHECK;
+ * damaged segment is moved aside, loudly, and the one before it is tried. So are all when
+ * none is complete though one is expected. */
+int journal_recover(struct journal *j, const char *dir, unsigned db_flags, bool expected,
+	struct err *e) MUST_CHECK;
 /* In order; blobs are valid during the call. A blob with a wrong checksum is skipped and counted
  * in *bad. */
 int journal_each_base(struct journal *j, int (*fn)(struct str blob, void *arg, struct err *e),

@@ -46,8 +46,8 @@ struct pack_reader {
 	uint32_t left, last;
 	int64_t base;
 };
-/* Checks the checksum and the directory's bounds. */
-int pack_open(struct pack_reader *r, struct str blob, struct err *e) MUST_CHECK;
+/* Checks the directory's bounds, and the checksum unless it is known to be right. */
+int pack_open(struct pack_reader *r, struct str blob, bool verify, struct err *e) MUST_CHECK;
 /* 1 and *out, 0 at the end, -1 when malformed. */
 int pack_next(struct pack_reader *r, struct pack_entry *out, struct err *e) MUST_CHECK;
 

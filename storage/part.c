@@ -490,8 +490,8 @@ uint64_t parts_disk_bytes(const struct parts *ps)
 
 static struct part_reader *open_reader(struct part *p, struct err *e)
 {
-	static const char sql[] =
-		"SELECT data FROM pack WHERE grp = ?1 AND maxt >= ?2 AND mint <= ?3 ORDER BY id";
+	static const char sql[] = "SELECT data, id FROM pack WHERE grp = ?1 AND maxt >= ?2 AND "
+				  "mint <= ?3 ORDER BY id";
 	struct part_reader *r = calloc(1, sizeof *r);
 
 	ASSERT(r != NULL);

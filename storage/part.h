@@ -33,8 +33,9 @@
 struct part_reader {
 	struct part *part;
 	sqlite3 *db;
-	sqlite3_stmt *find; /* data FROM pack WHERE grp = ?1 AND maxt >= ?2 AND mint <= ?3 */
+	sqlite3_stmt *find; /* data, id FROM pack WHERE grp = ?1 AND maxt >= ?2 AND mint <= ?3 */
 	struct part_reader *next;
+	int64_t verified[64]; /* ids of packs whose checksum was right */
 	uint64_t used;
 };
 

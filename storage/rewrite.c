@@ -130,7 +130,7 @@ static int add_entries(struct rewrite *w, struct entries *l, struct str blob, st
 
 	if (copy.p == NULL)
 		return err_set(e, ERR_LIMIT, 0, "a group of chunks is too large to rewrite");
-	if (pack_open(&r, copy, e) != 0)
+	if (pack_open(&r, copy, true, e) != 0)
 		return -1;
 	while ((rc = pack_next(&r, &x, e)) == 1) {
 		if (l->n == l->cap) {
@@ -266,7 +266,7 @@ static int copy_row(struct rewrite *w, sqlite3_stmt *st, struct err *e)
 	int64_t gen = sqlite3_column_int64(st, 0);
 	int rc;
 
-	if (pack_open(&r, db_column_str(st, 1), e) != 0)
+	if (pack_open(&r, db_column_str(st, 1), true, e) != 0)
 		return -1;
 	while ((rc = pack_next(&r, &x, e)) == 1) {
 		if (enter_group(w, x.series, gen, e) != 0)

@@ -53,14 +53,14 @@ static void unlist_parts(struct part_list *l)
 		free(l->v);
 }
 
-static int read_pack(struct str blob, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
-	struct arena *a, struct err *e)
+static int read_pack(struct str blob, bool verify, uint32_t id, int64_t mint, int64_t maxt,
+	struct cols *c, struct arena *a, struct err *e)
 {
 	struct pack_reader r;
 	struct pack_entry x;
 	int rc;
 
-	if (pack_open(&r, blob, e) != 0)
+	if (pack_open(&r, blob, verify, e) != 0)
 		return -1;
 	while ((rc = pack_next(&r, &x, e)) == 1 && x.series <= id) {
 		if (x.series != id || x.mint > maxt || x.maxt < mint)
@@ -83,10 +83,15 @@ static int read_part(struct part *p, uint32_t id, int64_t mint, int64_t maxt, st
 	(void)sqlite3_bind_int64(r->find, 2, mint);
 	(void)sqlite3_bind_int64(r->find, 3, maxt);
 	while ((rc = db_step_row(r->find, "read chunks", e)) == 1) {
+		int64_t row = sqlite3_column_int64(r->find, 1);
+		int64_t *seen = &r->verified[(uint64_t)row % ARRAY_LEN(r->verified)];
 		size_t n = c->n;
 
-		if (read_pack(db_column_str(r->find, 0), id, mint, maxt, c, a, e) == 0)
+		if (read_pack(db_column_str(r->find, 0), *seen != row, id, mint, maxt, c, a, e) ==
+			0) {
+			*seen = row; /* the other series of the pack need no checksum */
 			continue;
+		}
 		if (e->kind != ERR_CORRUPT) {
 			rc = -1;
 			break;
@@ -113,7 +118,7 @@ int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struc
 	if (s != NULL) {
 		if (s->hd != NULL)
 			rc = head_read(&st->head, s->hd, mint, maxt, c, a, e);
-		if (rc == 0)
+		if (rc == 0 && (s->hd == NULL || mint <= s->hd->disk_maxt))
 			list_parts(&l, &st->parts, MAX_OF(mint, s->mint), MIN_OF(maxt, s->maxt));
 	}
 	store_unlock(st);

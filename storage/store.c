@@ -168,7 +168,7 @@ static int recover(struct store *st, struct err *e)
 	if (catalog_load(&st->catalog, &st->index, &st->meta, e) != 0 ||
 		parts_open(&st->parts, st->dir, st->db_flags, e) != 0)
 		return -1;
-	if (journal_recover(&st->journal, st->dir, st->db_flags, e) != 0)
+	if (journal_recover(&st->journal, st->dir, st->db_flags, st->catalog.gen > 1, e) != 0)
 		return -1;
 	if (st->journal.db != NULL && replay_journal(st, e) != 0)
 		return -1;

@@ -214,9 +214,24 @@ static void publish(struct store *st)
 	metric_add(samples, all);
 }
 
+static void count_samples(const struct store *st)
+{
+	static struct metric *_Atomic samples;
+	size_t n = 0;
+
+	if (samples == NULL)
+		samples = metric_counter("belfry_storage_samples_total",
+			"Samples taken, repeated equal ones included.", NULL);
+	for (size_t i = 0; i < st->n_ended; i++)
+		n += st->ended[i]->result.stored;
+	metric_add(samples, n);
+}
+
 static void end_group(struct store *st)
 {
 	size_t n = st->n_ended;
+
+	count_samples(st);
 
 	st->n_items = st->n_new = st->n_ended = 0;
 	st->group_bytes = 0;

@@ -57,7 +57,7 @@ static void read_pack(struct str s)
 	struct pack_entry x;
 	size_t bytes = 0;
 
-	if (pack_open(&r, s, &e) != 0)
+	if (pack_open(&r, s, false, &e) != 0)
 		return;
 	while (pack_next(&r, &x, &e) == 1)
 		bytes += x.chunk.n;

@@ -795,6 +795,71 @@ START_TEST(a_quiet_series_leaves_memory_and_comes_back)
 }
 END_TEST
 
+/* Overwrite bytes of the only file that matches. */
+static void damage(const char *pattern, long at, size_t n)
+{
+	char cmd[200], path[200];
+	FILE *f;
+
+	(void)snprintf(cmd, sizeof cmd, "ls %s/metrics/%s", dir, pattern);
+	f = popen(cmd, "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fscanf(f, "%199s", path), 1);
+	(void)pclose(f);
+	f = fopen(path, "r+");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fseek(f, at, at < 0 ? SEEK_END : SEEK_SET), 0);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_ne(fputc('#', f), EOF);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(a_damaged_partition_is_moved_aside_and_the_rest_answers)
+{
+	opts.ooo_window_ms = INT64_MAX;
+	store_reconfigure(st, &opts);
+	ck_assert_uint_eq(put(series("m", 1), NOW - 3 * DAY, 1).stored, 1);
+	ck_assert_uint_eq(put(series("m", 1), NOW, 2).stored, 1);
+	ck_assert_int_eq(store_flush(st, &e), 0);
+	store_close(st);
+	damage("d1_*72.0.db", 0, 4096);
+	open_store();
+	ck_assert_uint_eq(rows_of("m"), 1);
+	ck_assert_uint_eq(files("d1_*72.0.db.corrupt-*"), 1);
+	ck_assert_uint_eq(put(series("m", 1), NOW - 3 * DAY, 1).stored, 1);
+	ck_assert_uint_eq(rows_of("m"), 2);
+}
+END_TEST
+
+START_TEST(a_damaged_chunk_hides_only_itself)
+{
+	for (unsigned i = 0; i < 300; i++)
+		ck_assert_uint_eq(put(series("m", i), NOW, i).stored, 1);
+	ck_assert_int_eq(store_flush(st, &e), 0);
+	store_close(st);
+	damage("d1_*.db", -16384 - 300, 3); /* in the table's page, before the index's */
+	open_store();
+	ck_assert_uint_lt(rows_of("m"), 300);
+	ck_assert_uint_gt(rows_of("m"), 200);
+}
+END_TEST
+
+START_TEST(a_damaged_journal_is_moved_aside_and_the_store_opens)
+{
+	ck_assert_uint_eq(put(series("m", 1), NOW, 1).stored, 1);
+	ck_assert_int_eq(store_flush(st, &e), 0);
+	ck_assert_uint_eq(put(series("m", 1), NOW + 1, 1).stored, 1);
+	store_close(st);
+	damage("j*.db-wal", 0, 100);
+	open_store();
+	ck_assert_uint_eq(files("j*.db.corrupt-*[0-9]"), 1);
+	ck_assert_uint_eq(rows_of("m"), 1);
+	ck_assert_uint_eq(put(series("m", 1), NOW + 2, 1).stored, 1);
+	reopen();
+	ck_assert_uint_eq(rows_of("m"), 2);
+}
+END_TEST
+
 static _Atomic bool reading;
 
 /* Row i of a series lies at NOW + i with value i: whatever a reader sees is a prefix. */
@@ -891,6 +956,9 @@ int main(void)
 	tcase_add_test(t, retention_by_size_removes_the_oldest_first);
 	tcase_add_test(t, a_finished_partition_is_rewritten_and_reads_the_same);
 	tcase_add_test(t, a_quiet_series_leaves_memory_and_comes_back);
+	tcase_add_test(t, a_damaged_partition_is_moved_aside_and_the_rest_answers);
+	tcase_add_test(t, a_damaged_chunk_hides_only_itself);
+	tcase_add_test(t, a_damaged_journal_is_moved_aside_and_the_store_opens);
 	tcase_add_test(t, readers_see_a_prefix_at_every_moment);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
