@@ -9,36 +9,36 @@
 #include "base/limits.h"
 #include "base/num.h"
 
-void api_begin(struct http_req *r, struct json *j)
+void api_begin(struct http_req *r, struct jsonw *j)
 {
 	http_resp_header(r, "Content-Type", STR("application/json"));
-	json_init(j, http_resp_body(r));
-	json_object(j);
-	json_kv_c(j, "status", "success");
-	json_key(j, "data");
+	jsonw_init(j, http_resp_body(r));
+	jsonw_object(j);
+	jsonw_kv_c(j, "status", "success");
+	jsonw_key(j, "data");
 }
 
-static void texts(struct json *j, const char *key, const struct str *v, size_t n, struct str more)
+static void texts(struct jsonw *j, const char *key, const struct str *v, size_t n, struct str more)
 {
 	if (n == 0 && more.n == 0)
 		return;
-	json_key(j, key);
-	json_array(j);
+	jsonw_key(j, key);
+	jsonw_array(j);
 	for (size_t i = 0; i < n; i++)
-		json_str(j, v[i]);
+		jsonw_str(j, v[i]);
 	if (more.n > 0)
-		json_str(j, more);
-	json_array_end(j);
+		jsonw_str(j, more);
+	jsonw_array_end(j);
 }
 
-void api_end(struct http_req *r, struct json *j, const struct api_notes *notes)
+void api_end(struct http_req *r, struct jsonw *j, const struct api_notes *notes)
 {
 	if (notes != NULL) {
 		texts(j, "warnings", notes->warnings, notes->n_warnings,
 			notes->truncated ? STR("results truncated due to limit") : STR(""));
 		texts(j, "infos", notes->infos, notes->n_infos, STR(""));
 	}
-	json_object_end(j);
+	jsonw_object_end(j);
 	http_finish(r);
 }
 

@@ -13,7 +13,7 @@
 
 #include "agent/app.h"
 #include "agent/http/server.h"
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "base/matcher.h"
 #include "rules/promql/engine.h"
 
@@ -22,13 +22,13 @@
 #define API_MAXT (INT64_MAX / 2)
 
 /* {"status":"success","data":  is written; api_end closes it with notes and finishes. */
-void api_begin(struct http_req *r, struct json *j);
+void api_begin(struct http_req *r, struct jsonw *j);
 struct api_notes {
 	const struct str *warnings, *infos;
 	size_t n_warnings, n_infos;
 	bool truncated; /* adds the warning of a limit */
 };
-void api_end(struct http_req *r, struct json *j, const struct api_notes *notes);
+void api_end(struct http_req *r, struct jsonw *j, const struct api_notes *notes);
 
 /* Parameters; on failure the request was answered (400) and false is returned. */
 bool api_time(struct http_req *r, const char *name, int64_t missing, int64_t *ms);
@@ -54,7 +54,7 @@ bool api_selectors(struct http_req *r, struct arena *a, struct api_selectors *ou
 void api_fail(struct http_req *r, const struct err *e);
 
 /* api_result.c: the members "resultType" and "result" of an answered query, limited (0: not). */
-void api_result(struct json *j, const struct pq_result *res, int64_t t_ms, size_t limit);
+void api_result(struct jsonw *j, const struct pq_result *res, int64_t t_ms, size_t limit);
 
 /* --- handlers, by file --- */
 /* api_query.c */

@@ -80,7 +80,7 @@ void api_debug_clock(struct http_req *r, void *arg)
 	struct str at = http_req_param(r, "unix_ms"), speed = http_req_param(r, "speed");
 	long long ms;
 	double x = 1;
-	struct json j;
+	struct jsonw j;
 
 	(void)arg;
 	if (seam_closed(r))
@@ -93,9 +93,9 @@ void api_debug_clock(struct http_req *r, void *arg)
 		clock_inject(ms, x);
 	}
 	api_begin(r, &j);
-	json_object(&j);
-	json_kv_i64(&j, "unix_ms", clock_wall_ms());
-	json_kv_bool(&j, "injected", clock_is_injected());
-	json_object_end(&j);
+	jsonw_object(&j);
+	jsonw_kv_i64(&j, "unix_ms", clock_wall_ms());
+	jsonw_kv_bool(&j, "injected", clock_is_injected());
+	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
 }

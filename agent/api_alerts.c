@@ -7,13 +7,13 @@
 /* Answers with what a part wrote into b, and frees it. */
 static void answer_part(struct http_req *r, struct buf *b)
 {
-	struct json j;
+	struct jsonw j;
 
 	if (b->failed) {
 		http_reply_error(r, "execution", "the answer is too large");
 	} else {
 		api_begin(r, &j);
-		json_raw(&j, buf_view(b));
+		jsonw_raw(&j, buf_view(b));
 		api_end(r, &j, NULL);
 	}
 	buf_fini(b);
@@ -64,11 +64,11 @@ void api_alerts(struct http_req *r, void *arg)
 /* There are none: belfry tells people itself. */
 void api_alertmanagers(struct http_req *r, void *arg)
 {
-	struct json j;
+	struct jsonw j;
 
 	(void)arg;
 	api_begin(r, &j);
-	json_raw(&j, STR("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));
+	jsonw_raw(&j, STR("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));
 	api_end(r, &j, NULL);
 }
 
@@ -103,12 +103,12 @@ void api_targets(struct http_req *r, void *arg)
 /* Metadata by target is not kept apart: /api/v1/metadata has it by metric. */
 void api_targets_metadata(struct http_req *r, void *arg)
 {
-	struct json j;
+	struct jsonw j;
 
 	(void)arg;
 	api_begin(r, &j);
-	json_array(&j);
-	json_array_end(&j);
+	jsonw_array(&j);
+	jsonw_array_end(&j);
 	api_end(r, &j, NULL);
 }
 

@@ -67,27 +67,27 @@ static bool query_parse(struct http_req *r, struct query *q)
 	return false;
 }
 
-static void stats(struct json *j, const struct query *q, uint64_t samples)
+static void stats(struct jsonw *j, const struct query *q, uint64_t samples)
 {
 	double took = (double)(clock_real_ns() - q->start_ns) / 1e9;
 
-	json_key(j, "stats");
-	json_object(j);
-	json_key(j, "timings");
-	json_object(j);
-	json_kv_f64(j, "evalTotalTime", took);
-	json_kv_f64(j, "resultSortTime", 0);
-	json_kv_f64(j, "queryPreparationTime", 0);
-	json_kv_f64(j, "innerEvalTime", took);
-	json_kv_f64(j, "execQueueTime", 0);
-	json_kv_f64(j, "execTotalTime", took);
-	json_object_end(j);
-	json_key(j, "samples");
-	json_object(j);
-	json_kv_i64(j, "totalQueryableSamples", (int64_t)samples);
-	json_kv_i64(j, "peakSamples", (int64_t)samples);
-	json_object_end(j);
-	json_object_end(j);
+	jsonw_key(j, "stats");
+	jsonw_object(j);
+	jsonw_key(j, "timings");
+	jsonw_object(j);
+	jsonw_kv_f64(j, "evalTotalTime", took);
+	jsonw_kv_f64(j, "resultSortTime", 0);
+	jsonw_kv_f64(j, "queryPreparationTime", 0);
+	jsonw_kv_f64(j, "innerEvalTime", took);
+	jsonw_kv_f64(j, "execQueueTime", 0);
+	jsonw_kv_f64(j, "execTotalTime", took);
+	jsonw_object_end(j);
+	jsonw_key(j, "samples");
+	jsonw_object(j);
+	jsonw_kv_i64(j, "totalQueryableSamples", (int64_t)samples);
+	jsonw_kv_i64(j, "peakSamples", (int64_t)samples);
+	jsonw_object_end(j);
+	jsonw_object_end(j);
 }
 
 /* Evaluates and answers. */
@@ -96,7 +96,7 @@ static void query_run(struct http_req *r, struct query *q)
 	struct pq_result res = {0};
 	struct err e = {0};
 	struct api_notes notes;
-	struct json j;
+	struct jsonw j;
 
 	if (pq_eval(&q->a, q->expr, &q->p, &q->app->source, &res, &e) != 0) {
 		api_fail(r, &e);
@@ -105,11 +105,11 @@ static void query_run(struct http_req *r, struct query *q)
 	notes = (struct api_notes){res.warnings, res.infos, res.n_warnings, res.n_infos,
 		q->limit > 0 && res.n > q->limit};
 	api_begin(r, &j);
-	json_object(&j);
+	jsonw_object(&j);
 	api_result(&j, &res, q->p.start_ms, q->limit);
 	if (q->stats)
 		stats(&j, q, res.samples);
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	api_end(r, &j, &notes);
 }
 
@@ -193,15 +193,15 @@ free_arena:
 void api_query_exemplars(struct http_req *r, void *arg)
 {
 	struct query q = {0};
-	struct json j;
+	struct jsonw j;
 	int64_t start, end;
 
 	if (!api_time(r, "start", API_MINT, &start) || !api_time(r, "end", API_MAXT, &end))
 		return;
 	if (query_begin(r, arg, &q) && query_parse(r, &q)) {
 		api_begin(r, &j);
-		json_array(&j);
-		json_array_end(&j);
+		jsonw_array(&j);
+		jsonw_array_end(&j);
 		api_end(r, &j, NULL);
 	}
 	arena_fini(&q.a);
@@ -211,13 +211,13 @@ void api_format_query(struct http_req *r, void *arg)
 {
 	struct query q = {0};
 	struct buf text;
-	struct json j;
+	struct jsonw j;
 
 	if (query_begin(r, arg, &q) && query_parse(r, &q)) {
 		buf_init(&text, (size_t)1 << 20);
 		pq_expr_pretty(&text, q.expr);
 		api_begin(r, &j);
-		json_str(&j, buf_view(&text));
+		jsonw_str(&j, buf_view(&text));
 		buf_fini(&text);
 		api_end(r, &j, NULL);
 	}
@@ -228,13 +228,13 @@ void api_parse_query(struct http_req *r, void *arg)
 {
 	struct query q = {0};
 	struct buf text;
-	struct json j;
+	struct jsonw j;
 
 	if (query_begin(r, arg, &q) && query_parse(r, &q)) {
 		buf_init(&text, (size_t)4 << 20);
 		pq_expr_json(&text, q.expr);
 		api_begin(r, &j);
-		json_raw(&j, buf_view(&text));
+		jsonw_raw(&j, buf_view(&text));
 		buf_fini(&text);
 		api_end(r, &j, NULL);
 	}

@@ -8,12 +8,12 @@
 #include "agent/api.h"
 #include "base/f64.h"
 
-static void point(struct json *j, int64_t t_ms, double v)
+static void point(struct jsonw *j, int64_t t_ms, double v)
 {
-	json_array(j);
-	json_time(j, t_ms);
-	json_f64_str(j, v);
-	json_array_end(j);
+	jsonw_array(j);
+	jsonw_time(j, t_ms);
+	jsonw_f64_str(j, v);
+	jsonw_array_end(j);
 }
 
 struct bucket {
@@ -21,21 +21,21 @@ struct bucket {
 	bool lower_in, upper_in;
 };
 
-static void bucket(struct json *j, const struct bucket *b)
+static void bucket(struct jsonw *j, const struct bucket *b)
 {
 	int rule = b->lower_in && b->upper_in ? 3 : b->lower_in ? 1 : b->upper_in ? 0 : 2;
 
-	json_array(j);
-	json_i64(j, rule);
-	json_f64_str(j, b->lower);
-	json_f64_str(j, b->upper);
-	json_f64_str(j, b->count);
-	json_array_end(j);
+	jsonw_array(j);
+	jsonw_i64(j, rule);
+	jsonw_f64_str(j, b->lower);
+	jsonw_f64_str(j, b->upper);
+	jsonw_f64_str(j, b->count);
+	jsonw_array_end(j);
 }
 
 /* Calls back for each bucket of a side, by ascending index, or descending for the negative one. */
 struct walk {
-	struct json *j;
+	struct jsonw *j;
 	const struct hist *h;
 	bool any;
 };
@@ -57,8 +57,8 @@ static void side_bucket(struct walk *w, int32_t index, double count, bool positi
 		b.upper_in = b.upper > 0;
 	}
 	if (!w->any) {
-		json_key(w->j, "buckets");
-		json_array(w->j);
+		jsonw_key(w->j, "buckets");
+		jsonw_array(w->j);
 		w->any = true;
 	}
 	bucket(w->j, &b);
@@ -102,80 +102,80 @@ static void zero_bucket(struct walk *w)
 		h->schema == HIST_SCHEMA_CUSTOM) /* as upstream: never negative */
 		return;
 	if (!w->any) {
-		json_key(w->j, "buckets");
-		json_array(w->j);
+		jsonw_key(w->j, "buckets");
+		jsonw_array(w->j);
 		w->any = true;
 	}
 	bucket(w->j, &b);
 }
 
-static void histogram(struct json *j, int64_t t_ms, const struct hist *h)
+static void histogram(struct jsonw *j, int64_t t_ms, const struct hist *h)
 {
 	struct walk w = {j, h, false};
 
-	json_array(j);
-	json_time(j, t_ms);
-	json_object(j);
-	json_key(j, "count");
-	json_f64_str(j, h->count);
-	json_key(j, "sum");
-	json_f64_str(j, h->sum);
+	jsonw_array(j);
+	jsonw_time(j, t_ms);
+	jsonw_object(j);
+	jsonw_key(j, "count");
+	jsonw_f64_str(j, h->count);
+	jsonw_key(j, "sum");
+	jsonw_f64_str(j, h->sum);
 	side_reversed(&w, &h->neg);
 	zero_bucket(&w);
 	side(&w, &h->pos, true);
 	if (w.any)
-		json_array_end(j);
-	json_object_end(j);
-	json_array_end(j);
+		jsonw_array_end(j);
+	jsonw_object_end(j);
+	jsonw_array_end(j);
 }
 
-static void vector_item(struct json *j, const struct pq_series *s)
+static void vector_item(struct jsonw *j, const struct pq_series *s)
 {
-	json_object(j);
-	json_key(j, "metric");
-	json_labels(j, s->labels);
+	jsonw_object(j);
+	jsonw_key(j, "metric");
+	jsonw_labels(j, s->labels);
 	if (s->h != NULL && s->h[0] != NULL) {
-		json_key(j, "histogram");
+		jsonw_key(j, "histogram");
 		histogram(j, s->t[0], s->h[0]);
 	} else {
-		json_key(j, "value");
+		jsonw_key(j, "value");
 		point(j, s->t[0], s->v[0]);
 	}
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-static void matrix_item(struct json *j, const struct pq_series *s)
+static void matrix_item(struct jsonw *j, const struct pq_series *s)
 {
 	size_t hists = 0;
 
 	for (size_t i = 0; s->h != NULL && i < s->n; i++)
 		hists += s->h[i] != NULL;
-	json_object(j);
-	json_key(j, "metric");
-	json_labels(j, s->labels);
+	jsonw_object(j);
+	jsonw_key(j, "metric");
+	jsonw_labels(j, s->labels);
 	if (hists < s->n) {
-		json_key(j, "values");
-		json_array(j);
+		jsonw_key(j, "values");
+		jsonw_array(j);
 		for (size_t i = 0; i < s->n; i++) {
 			if (s->h == NULL || s->h[i] == NULL)
 				point(j, s->t[i], s->v[i]);
 		}
-		json_array_end(j);
+		jsonw_array_end(j);
 	}
 	if (hists > 0) {
-		json_key(j, "histograms");
-		json_array(j);
+		jsonw_key(j, "histograms");
+		jsonw_array(j);
 		for (size_t i = 0; i < s->n; i++) {
 			if (s->h[i] != NULL)
 				histogram(j, s->t[i], s->h[i]);
 		}
-		json_array_end(j);
+		jsonw_array_end(j);
 	}
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
 /* Scalars never use an exponent. */
-static void scalar(struct json *j, int64_t t_ms, double v)
+static void scalar(struct jsonw *j, int64_t t_ms, double v)
 {
 	struct buf text;
 
@@ -186,28 +186,28 @@ static void scalar(struct json *j, int64_t t_ms, double v)
 	else
 		f64_print(&text, v);
 	buf_ch(&text, '"');
-	json_array(j);
-	json_f64(j, (double)t_ms / 1000);
-	json_raw(j, buf_view(&text));
-	json_array_end(j);
+	jsonw_array(j);
+	jsonw_f64(j, (double)t_ms / 1000);
+	jsonw_raw(j, buf_view(&text));
+	jsonw_array_end(j);
 	buf_fini(&text);
 }
 
-static void result_of(struct json *j, const struct pq_result *res, int64_t t_ms, size_t limit)
+static void result_of(struct jsonw *j, const struct pq_result *res, int64_t t_ms, size_t limit)
 {
 	size_t n = limit > 0 && limit < res->n ? limit : res->n;
 
 	switch (res->type) {
 	case PQ_SCALAR: scalar(j, t_ms, res->scalar); return;
 	case PQ_STRING:
-		json_array(j);
-		json_f64(j, (double)t_ms / 1000);
-		json_str(j, res->string);
-		json_array_end(j);
+		jsonw_array(j);
+		jsonw_f64(j, (double)t_ms / 1000);
+		jsonw_str(j, res->string);
+		jsonw_array_end(j);
 		return;
 	case PQ_VECTOR:
 	case PQ_MATRIX:
-		json_array(j);
+		jsonw_array(j);
 		for (size_t i = 0; i < n; i++) {
 			if (res->series[i].n == 0)
 				continue;
@@ -216,19 +216,19 @@ static void result_of(struct json *j, const struct pq_result *res, int64_t t_ms,
 			else
 				matrix_item(j, &res->series[i]);
 		}
-		json_array_end(j);
+		jsonw_array_end(j);
 		return;
 	}
 }
 
-void api_result(struct json *j, const struct pq_result *res, int64_t t_ms, size_t limit)
+void api_result(struct jsonw *j, const struct pq_result *res, int64_t t_ms, size_t limit)
 {
 	static const char *const names[] = {[PQ_SCALAR] = "scalar",
 		[PQ_VECTOR] = "vector",
 		[PQ_MATRIX] = "matrix",
 		[PQ_STRING] = "string"};
 
-	json_kv_c(j, "resultType", names[res->type]);
-	json_key(j, "result");
+	jsonw_kv_c(j, "resultType", names[res->type]);
+	jsonw_key(j, "result");
 	result_of(j, res, t_ms, limit);
 }

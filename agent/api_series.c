@@ -53,13 +53,13 @@ static struct list merge(struct arena *a, struct list x, struct list y)
 static void answer_strings(struct http_req *r, const struct str *v, size_t n, size_t limit)
 {
 	struct api_notes notes = {.truncated = limit > 0 && n > limit};
-	struct json j;
+	struct jsonw j;
 
 	api_begin(r, &j);
-	json_array(&j);
+	jsonw_array(&j);
 	for (size_t i = 0; i < n && (limit == 0 || i < limit); i++)
-		json_str(&j, v[i]);
-	json_array_end(&j);
+		jsonw_str(&j, v[i]);
+	jsonw_array_end(&j);
 	api_end(r, &j, &notes);
 }
 
@@ -261,11 +261,11 @@ static int all_series(
 static void answer_series(struct http_req *r, const struct found *f, size_t limit)
 {
 	struct api_notes notes = {.truncated = false};
-	struct json j;
+	struct jsonw j;
 	size_t written = 0;
 
 	api_begin(r, &j);
-	json_array(&j);
+	jsonw_array(&j);
 	for (size_t i = 0; i < f->n; i++) {
 		if (i > 0 && labels_eq(f->v[i - 1], f->v[i]))
 			continue;
@@ -273,10 +273,10 @@ static void answer_series(struct http_req *r, const struct found *f, size_t limi
 			notes.truncated = true;
 			break;
 		}
-		json_labels(&j, f->v[i]);
+		jsonw_labels(&j, f->v[i]);
 		written++;
 	}
-	json_array_end(&j);
+	jsonw_array_end(&j);
 	api_end(r, &j, &notes);
 }
 
@@ -319,32 +319,32 @@ static void answer_metadata(
 	struct http_req *r, struct store_metadata *v, size_t n, const size_t limits[2])
 {
 	size_t metrics = 0;
-	struct json j;
+	struct jsonw j;
 
 	if (n > 1)
 		qsort(v, n, sizeof *v, by_metric);
 	api_begin(r, &j);
-	json_object(&j);
+	jsonw_object(&j);
 	for (size_t i = 0; i < n;) {
 		size_t same = 0;
 
 		if (limits[0] > 0 && metrics++ == limits[0])
 			break;
-		json_key_str(&j, v[i].metric);
-		json_array(&j);
+		jsonw_key_str(&j, v[i].metric);
+		jsonw_array(&j);
 		for (; i + same < n && str_eq(v[i + same].metric, v[i].metric); same++) {
 			if (limits[1] > 0 && same >= limits[1])
 				continue;
-			json_object(&j);
-			json_kv_str(&j, "type", v[i + same].type);
-			json_kv_str(&j, "help", v[i + same].help);
-			json_kv_str(&j, "unit", v[i + same].unit);
-			json_object_end(&j);
+			jsonw_object(&j);
+			jsonw_kv_str(&j, "type", v[i + same].type);
+			jsonw_kv_str(&j, "help", v[i + same].help);
+			jsonw_kv_str(&j, "unit", v[i + same].unit);
+			jsonw_object_end(&j);
 		}
-		json_array_end(&j);
+		jsonw_array_end(&j);
 		i += same;
 	}
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
 }
 

@@ -14,32 +14,32 @@
 
 void api_status_config(struct http_req *r, void *arg)
 {
-	struct json j;
+	struct jsonw j;
 
 	api_begin(r, &j);
-	json_object(&j);
-	json_kv_str(&j, "yaml", app_config_yaml(arg, http_req_arena(r)));
-	json_object_end(&j);
+	jsonw_object(&j);
+	jsonw_kv_str(&j, "yaml", app_config_yaml(arg, http_req_arena(r)));
+	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
 }
 
-static void kv_dur(struct json *j, const char *key, int64_t ms)
+static void kv_dur(struct jsonw *j, const char *key, int64_t ms)
 {
 	struct buf b;
 
 	buf_init(&b, 64);
 	dur_print(&b, ms);
-	json_kv_str(j, key, buf_view(&b));
+	jsonw_kv_str(j, key, buf_view(&b));
 	buf_fini(&b);
 }
 
-static void kv_u64(struct json *j, const char *key, uint64_t v)
+static void kv_u64(struct jsonw *j, const char *key, uint64_t v)
 {
 	struct buf b;
 
 	buf_init(&b, 64);
 	buf_u64(&b, v);
-	json_kv_str(j, key, buf_view(&b));
+	jsonw_kv_str(j, key, buf_view(&b));
 	buf_fini(&b);
 }
 
@@ -48,25 +48,25 @@ void api_status_flags(struct http_req *r, void *arg)
 {
 	struct app *app = arg;
 	const struct config *c = app_config_get(app);
-	struct json j;
+	struct jsonw j;
 
 	api_begin(r, &j);
-	json_object(&j);
-	json_kv_str(&j, "config.file", c->path);
-	json_kv_str(&j, "storage.tsdb.path", str_c(c->storage.dir));
+	jsonw_object(&j);
+	jsonw_kv_str(&j, "config.file", c->path);
+	jsonw_kv_str(&j, "storage.tsdb.path", str_c(c->storage.dir));
 	kv_dur(&j, "storage.tsdb.retention.time", c->storage.retention_ms);
 	kv_u64(&j, "storage.tsdb.retention.size", c->storage.retention_size);
-	json_kv_c(&j, "web.enable-lifecycle", "true");
-	json_kv_c(&j, "web.enable-admin-api", "false");
-	json_kv_c(&j, "web.enable-remote-write-receiver",
+	jsonw_kv_c(&j, "web.enable-lifecycle", "true");
+	jsonw_kv_c(&j, "web.enable-admin-api", "false");
+	jsonw_kv_c(&j, "web.enable-remote-write-receiver",
 		c->remote_write_receiver ? "true" : "false");
-	json_kv_str(&j, "web.external-url", c->external_url);
-	json_kv_str(&j, "web.listen-address", c->n_web_listen > 0 ? c->web_listen[0] : STR(""));
+	jsonw_kv_str(&j, "web.external-url", c->external_url);
+	jsonw_kv_str(&j, "web.listen-address", c->n_web_listen > 0 ? c->web_listen[0] : STR(""));
 	kv_dur(&j, "query.timeout", c->query_timeout_ms);
 	kv_dur(&j, "query.lookback-delta", c->query_lookback_ms);
 	kv_u64(&j, "query.max-samples", c->query_max_samples);
 	kv_u64(&j, "query.max-concurrency", c->query_max_concurrency);
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	app_config_put(app, c);
 	api_end(r, &j, NULL);
 }
@@ -74,25 +74,25 @@ void api_status_flags(struct http_req *r, void *arg)
 void api_status_buildinfo(struct http_req *r, void *arg)
 {
 	struct arena *a = http_req_arena(r);
-	struct json j;
+	struct jsonw j;
 
 	(void)arg;
 	api_begin(r, &j);
-	json_object(&j);
-	json_kv_c(&j, "version", SPEAKS_LIKE);
-	json_kv_str(&j, "revision", arena_printf(a, "belfry %s %s", run_version, run_revision));
-	json_kv_c(&j, "branch", "");
-	json_kv_c(&j, "buildUser", "");
-	json_kv_c(&j, "buildDate", "");
-	json_kv_c(&j, "goVersion", "");
-	json_object_end(&j);
+	jsonw_object(&j);
+	jsonw_kv_c(&j, "version", SPEAKS_LIKE);
+	jsonw_kv_str(&j, "revision", arena_printf(a, "belfry %s %s", run_version, run_revision));
+	jsonw_kv_c(&j, "branch", "");
+	jsonw_kv_c(&j, "buildUser", "");
+	jsonw_kv_c(&j, "buildDate", "");
+	jsonw_kv_c(&j, "goVersion", "");
+	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
 }
 
-static void kv_time(struct json *j, const char *key, int64_t ms)
+static void kv_time(struct jsonw *j, const char *key, int64_t ms)
 {
-	json_key(j, key);
-	json_rfc3339(j, ms);
+	jsonw_key(j, key);
+	jsonw_rfc3339(j, ms);
 }
 
 void api_status_runtimeinfo(struct http_req *r, void *arg)
@@ -102,7 +102,7 @@ void api_status_runtimeinfo(struct http_req *r, void *arg)
 	char cwd[4096] = "", host[256] = "";
 	int64_t when_ms;
 	struct str said;
-	struct json j;
+	struct jsonw j;
 	bool ok;
 
 	if (getcwd(cwd, sizeof cwd) == NULL)
@@ -110,54 +110,54 @@ void api_status_runtimeinfo(struct http_req *r, void *arg)
 	(void)gethostname(host, sizeof host - 1);
 	said = app_reload_status(app, http_req_arena(r), &ok, &when_ms);
 	api_begin(r, &j);
-	json_object(&j);
+	jsonw_object(&j);
 	kv_time(&j, "startTime", app->start_wall_ms);
-	json_kv_c(&j, "CWD", cwd);
-	json_kv_c(&j, "hostname", host);
+	jsonw_kv_c(&j, "CWD", cwd);
+	jsonw_kv_c(&j, "hostname", host);
 	kv_time(&j, "serverTime", clock_wall_ms());
-	json_kv_bool(&j, "reloadConfigSuccess", ok);
+	jsonw_kv_bool(&j, "reloadConfigSuccess", ok);
 	if (!ok)
-		json_kv_str(&j, "reloadConfigError", said); /* ours: the page shows it */
+		jsonw_kv_str(&j, "reloadConfigError", said); /* ours: the page shows it */
 	kv_time(&j, "lastConfigTime", when_ms);
-	json_kv_i64(&j, "corruptionCount", 0);
-	json_kv_i64(&j, "goroutineCount", 0);
-	json_kv_i64(&j, "GOMAXPROCS", MAX_OF(sysconf(_SC_NPROCESSORS_ONLN), 1));
-	json_kv_i64(&j, "GOMEMLIMIT", INT64_MAX);
-	json_kv_c(&j, "GOGC", "");
-	json_kv_c(&j, "GODEBUG", "");
+	jsonw_kv_i64(&j, "corruptionCount", 0);
+	jsonw_kv_i64(&j, "goroutineCount", 0);
+	jsonw_kv_i64(&j, "GOMAXPROCS", MAX_OF(sysconf(_SC_NPROCESSORS_ONLN), 1));
+	jsonw_kv_i64(&j, "GOMEMLIMIT", INT64_MAX);
+	jsonw_kv_c(&j, "GOGC", "");
+	jsonw_kv_c(&j, "GODEBUG", "");
 	c = app_config_get(app);
 	kv_dur(&j, "storageRetention", c->storage.retention_ms);
 	app_config_put(app, c);
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
 }
 
-static void top(struct json *j, const char *key, const struct store_top *v, size_t n)
+static void top(struct jsonw *j, const char *key, const struct store_top *v, size_t n)
 {
-	json_key(j, key);
-	json_array(j);
+	jsonw_key(j, key);
+	jsonw_array(j);
 	for (size_t i = 0; i < n; i++) {
-		json_object(j);
-		json_kv_str(j, "name", v[i].name);
-		json_kv_i64(j, "value", (int64_t)v[i].count);
-		json_object_end(j);
+		jsonw_object(j);
+		jsonw_kv_str(j, "name", v[i].name);
+		jsonw_kv_i64(j, "value", (int64_t)v[i].count);
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
-static void head_stats(struct json *j, struct store *store)
+static void head_stats(struct jsonw *j, struct store *store)
 {
 	struct store_stats st;
 
 	store_stats(store, &st);
-	json_key(j, "headStats");
-	json_object(j);
-	json_kv_i64(j, "numSeries", (int64_t)st.series);
-	json_kv_i64(j, "numLabelPairs", (int64_t)st.label_pairs);
-	json_kv_i64(j, "chunkCount", (int64_t)st.head_chunks);
-	json_kv_i64(j, "minTime", st.mint <= st.maxt ? st.mint : 0);
-	json_kv_i64(j, "maxTime", st.mint <= st.maxt ? st.maxt : 0);
-	json_object_end(j);
+	jsonw_key(j, "headStats");
+	jsonw_object(j);
+	jsonw_kv_i64(j, "numSeries", (int64_t)st.series);
+	jsonw_kv_i64(j, "numLabelPairs", (int64_t)st.label_pairs);
+	jsonw_kv_i64(j, "chunkCount", (int64_t)st.head_chunks);
+	jsonw_kv_i64(j, "minTime", st.mint <= st.maxt ? st.mint : 0);
+	jsonw_kv_i64(j, "maxTime", st.mint <= st.maxt ? st.maxt : 0);
+	jsonw_object_end(j);
 }
 
 void api_status_tsdb(struct http_req *r, void *arg)
@@ -171,7 +171,7 @@ void api_status_tsdb(struct http_req *r, void *arg)
 	struct app *app = arg;
 	struct arena *a = http_req_arena(r);
 	struct err e = {0};
-	struct json j;
+	struct jsonw j;
 	size_t limit;
 
 	if (!api_limit(r, "limit", &limit))
@@ -182,7 +182,7 @@ void api_status_tsdb(struct http_req *r, void *arg)
 		return;
 	}
 	api_begin(r, &j);
-	json_object(&j);
+	jsonw_object(&j);
 	head_stats(&j, app->store);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		struct store_top *v;
@@ -196,18 +196,18 @@ void api_status_tsdb(struct http_req *r, void *arg)
 		top(&j, lists[i].key, v, n);
 	}
 	top(&j, "memoryInBytesByLabelName", NULL, 0);
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
 }
 
 /* The journal is replayed before the server listens. */
 void api_status_walreplay(struct http_req *r, void *arg)
 {
-	struct json j;
+	struct jsonw j;
 
 	(void)arg;
 	api_begin(r, &j);
-	json_raw(&j, STR("{\"min\":0,\"max\":0,\"current\":0}"));
+	jsonw_raw(&j, STR("{\"min\":0,\"max\":0,\"current\":0}"));
 	api_end(r, &j, NULL);
 }
 
@@ -215,24 +215,24 @@ void api_features(struct http_req *r, void *arg)
 {
 	struct app *app = arg;
 	const struct config *c = app_config_get(app);
-	struct json j;
+	struct jsonw j;
 
 	api_begin(r, &j);
-	json_object(&j);
-	json_key(&j, "api");
-	json_raw(
+	jsonw_object(&j);
+	jsonw_key(&j, "api");
+	jsonw_raw(
 		&j, STR("{\"admin\":false,\"exclude_alerts\":true,\"label_values_match\":true,"
 			"\"lifecycle\":true,\"query_stats\":true,\"remote_write_receiver\":true}"));
-	json_key(&j, "promql");
-	json_object(&j);
-	json_kv_bool(&j, "at_modifier", true);
-	json_kv_bool(&j, "delayed_name_removal", true);
-	json_kv_bool(&j, "experimental_functions", c->query_experimental);
-	json_kv_bool(&j, "native_histograms", true);
-	json_kv_bool(&j, "subqueries", true);
-	json_kv_bool(&j, "utf8_names", true);
-	json_object_end(&j);
-	json_object_end(&j);
+	jsonw_key(&j, "promql");
+	jsonw_object(&j);
+	jsonw_kv_bool(&j, "at_modifier", true);
+	jsonw_kv_bool(&j, "delayed_name_removal", true);
+	jsonw_kv_bool(&j, "experimental_functions", c->query_experimental);
+	jsonw_kv_bool(&j, "native_histograms", true);
+	jsonw_kv_bool(&j, "subqueries", true);
+	jsonw_kv_bool(&j, "utf8_names", true);
+	jsonw_object_end(&j);
+	jsonw_object_end(&j);
 	app_config_put(app, c);
 	api_end(r, &j, NULL);
 }

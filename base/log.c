@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/dur.h"
-#include "base/json.h"
+#include "base/jsonw.h"
 
 #define LOG_BURST    10u /* lines a second and call site */
 #define LOG_LINE_MAX 4096u
@@ -111,18 +111,18 @@ void log_write(
 	flatten(text);
 	buf_init(&line, (size_t)4 * LOG_LINE_MAX);
 	if (format == LOG_JSON) {
-		struct json j;
+		struct jsonw j;
 
-		json_init(&j, &line);
-		json_object(&j);
-		json_key(&j, "ts");
-		json_rfc3339(&j, clock_wall_ms());
-		json_kv_c(&j, "level", level_names[level]);
-		json_kv_c(&j, "component", component);
-		json_kv_c(&j, "msg", text);
+		jsonw_init(&j, &line);
+		jsonw_object(&j);
+		jsonw_key(&j, "ts");
+		jsonw_rfc3339(&j, clock_wall_ms());
+		jsonw_kv_c(&j, "level", level_names[level]);
+		jsonw_kv_c(&j, "component", component);
+		jsonw_kv_c(&j, "msg", text);
 		if (missed > 0)
-			json_kv_i64(&j, "suppressed", missed);
-		json_object_end(&j);
+			jsonw_kv_i64(&j, "suppressed", missed);
+		jsonw_object_end(&j);
 	} else {
 		buf_c(&line, "ts=");
 		time_print_ms(&line, clock_wall_ms());

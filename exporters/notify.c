@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -212,33 +212,33 @@ void notify_free(struct notify *n)
 
 /* --- status --- */
 
-static int write_rows(struct json *j, sqlite3 *db, const char *sql, struct err *e)
+static int write_rows(struct jsonw *j, sqlite3 *db, const char *sql, struct err *e)
 {
 	sqlite3_stmt *st;
 	int rc;
 
 	if (db_prepare(db, &st, sql, e) != 0)
 		return -1;
-	json_array(j);
+	jsonw_array(j);
 	while ((rc = db_step_row(st, "read messages", e)) > 0) {
 		int kind = sqlite3_column_int(st, 3);
 
-		json_object(j);
-		json_key(j, "time");
-		json_rfc3339(j, sqlite3_column_int64(st, 0));
-		json_kv_str(j, "id", db_column_str(st, 1));
-		json_kv_str(j, "receiver", db_column_str(st, 2));
-		json_kv_c(j, "integration",
+		jsonw_object(j);
+		jsonw_key(j, "time");
+		jsonw_rfc3339(j, sqlite3_column_int64(st, 0));
+		jsonw_kv_str(j, "id", db_column_str(st, 1));
+		jsonw_kv_str(j, "receiver", db_column_str(st, 2));
+		jsonw_kv_c(j, "integration",
 			row_kind_name(kind == 0   ? ROW_SLACK
 				      : kind == 1 ? ROW_EMAIL
 						  : ROW_WEBHOOK));
-		json_kv_str(j, "title", db_column_str(st, 4));
-		json_kv_str(j, "state", db_column_str(st, 5));
-		json_kv_i64(j, "attempts", sqlite3_column_int64(st, 6));
-		json_kv_str(j, "error", db_column_str(st, 7));
-		json_object_end(j);
+		jsonw_kv_str(j, "title", db_column_str(st, 4));
+		jsonw_kv_str(j, "state", db_column_str(st, 5));
+		jsonw_kv_i64(j, "attempts", sqlite3_column_int64(st, 6));
+		jsonw_kv_str(j, "error", db_column_str(st, 7));
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
+	jsonw_array_end(j);
 	(void)sqlite3_finalize(st);
 	return rc < 0 ? -1 : 0;
 }
@@ -247,8 +247,8 @@ static int write_rows(struct json *j, sqlite3 *db, const char *sql, struct err *
 struct status_job {
 	struct state_job job;
 	struct notify *n;
-	struct json *j;
-	struct json
+	struct jsonw *j;
+	struct jsonw
 		saved; /* where this job's part begins: a repeated transaction starts there again */
 	size_t start;
 };
@@ -256,63 +256,63 @@ struct status_job {
 static int run_status(struct state_job *job, sqlite3 *db, struct err *e)
 {
 	struct status_job *sj = job->arg;
-	struct json *j = sj->j;
+	struct jsonw *j = sj->j;
 
 	(void)db;
 	(void)e;
 	*j = sj->saved;
 	j->b->n = sj->start;
-	json_key(j, "receivers");
-	json_array(j);
+	jsonw_key(j, "receivers");
+	jsonw_array(j);
 	for (const struct dest *d = sj->n->dests; d != NULL; d = d->next) {
-		json_object(j);
-		json_kv_str(j, "name", d->receiver);
-		json_kv_c(j, "integration", row_kind_name(d->kind));
-		json_kv_i64(j, "index", (int64_t)d->index);
-		json_key(j, "lastSuccess");
+		jsonw_object(j);
+		jsonw_kv_str(j, "name", d->receiver);
+		jsonw_kv_c(j, "integration", row_kind_name(d->kind));
+		jsonw_kv_i64(j, "index", (int64_t)d->index);
+		jsonw_key(j, "lastSuccess");
 		if (d->last_success_ms > 0)
-			json_rfc3339(j, d->last_success_ms);
+			jsonw_rfc3339(j, d->last_success_ms);
 		else
-			json_null(j);
-		json_kv_i64(j, "queued", d->waiting);
-		json_kv_i64(j, "inFlight", d->in_flight);
-		json_kv_i64(j, "failed", (int64_t)d->failed);
-		json_kv_c(j, "lastError", d->last_error);
-		json_object_end(j);
+			jsonw_null(j);
+		jsonw_kv_i64(j, "queued", d->waiting);
+		jsonw_kv_i64(j, "inFlight", d->in_flight);
+		jsonw_kv_i64(j, "failed", (int64_t)d->failed);
+		jsonw_kv_c(j, "lastError", d->last_error);
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
+	jsonw_array_end(j);
 	return 0;
 }
 
 int notify_status_json(struct notify *n, struct buf *out, struct err *e)
 {
-	struct json j;
+	struct jsonw j;
 	struct status_job sj = {.n = n, .j = &j};
 	sqlite3 *db;
 	int rc;
 
 	sj.job.run = run_status;
 	sj.job.arg = &sj;
-	json_init(&j, out);
-	json_object(&j);
+	jsonw_init(&j, out);
+	jsonw_object(&j);
 	sj.saved = j;
 	sj.start = out->n;
 	if (state_call(n->state, &sj.job, e) != 0 || state_reader(n->state, &db, e) != 0)
 		return -1;
-	json_key(&j, "outbox");
+	jsonw_key(&j, "outbox");
 	rc = write_rows(&j, db,
 		"SELECT created_ms,message_id,receiver,kind,title,"
 		"CASE WHEN parked THEN 'failed' ELSE 'waiting' END,attempts,error "
 		"FROM outbox ORDER BY id DESC LIMIT 100",
 		e);
 	if (rc == 0) {
-		json_key(&j, "history");
+		jsonw_key(&j, "history");
 		rc = write_rows(&j, db,
 			"SELECT at_ms,message_id,receiver,kind,title,outcome,attempts,error "
 			"FROM notify_history ORDER BY id DESC LIMIT 100",
 			e);
 	}
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	db_close(db);
 	return rc;
 }

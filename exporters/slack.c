@@ -8,7 +8,7 @@
  * line show entities literally, there < and > are replaced by look-alikes. Limits (A3): a section
  * 3,000 characters, the whole of the blocks far below the undocumented 13,200, 50 blocks.
  */
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "exporters/message.h"
@@ -109,33 +109,33 @@ static void fallback(const struct message *m, struct buf *b, struct buf *tmp)
 	add_buf(b, tmp, PLAIN, VALUE_MAX);
 }
 
-static void section(struct json *j, struct buf *text)
+static void section(struct jsonw *j, struct buf *text)
 {
 	struct str s = clip(buf_view(text), SECTION_MAX);
 
-	json_object(j);
-	json_kv_c(j, "type", "section");
-	json_key(j, "text");
-	json_object(j);
-	json_kv_c(j, "type", "mrkdwn");
-	json_kv_str(j, "text", s);
-	json_object_end(j);
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_c(j, "type", "section");
+	jsonw_key(j, "text");
+	jsonw_object(j);
+	jsonw_kv_c(j, "type", "mrkdwn");
+	jsonw_kv_str(j, "text", s);
+	jsonw_object_end(j);
+	jsonw_object_end(j);
 	buf_reset(text);
 }
 
-static void context(struct json *j, struct buf *text)
+static void context(struct jsonw *j, struct buf *text)
 {
-	json_object(j);
-	json_kv_c(j, "type", "context");
-	json_key(j, "elements");
-	json_array(j);
-	json_object(j);
-	json_kv_c(j, "type", "mrkdwn");
-	json_kv_str(j, "text", clip(buf_view(text), SECTION_MAX));
-	json_object_end(j);
-	json_array_end(j);
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_c(j, "type", "context");
+	jsonw_key(j, "elements");
+	jsonw_array(j);
+	jsonw_object(j);
+	jsonw_kv_c(j, "type", "mrkdwn");
+	jsonw_kv_str(j, "text", clip(buf_view(text), SECTION_MAX));
+	jsonw_object_end(j);
+	jsonw_array_end(j);
+	jsonw_object_end(j);
 	buf_reset(text);
 }
 
@@ -160,7 +160,7 @@ static void alert_lines(
 	}
 }
 
-static void description(const struct message *m, struct json *j, struct buf *b)
+static void description(const struct message *m, struct jsonw *j, struct buf *b)
 {
 	struct str d = labels_get(m->alerts[0].annotations, STR("description"));
 
@@ -170,22 +170,22 @@ static void description(const struct message *m, struct json *j, struct buf *b)
 	section(j, b);
 }
 
-static void button(struct json *j, const char *text, struct str url)
+static void button(struct jsonw *j, const char *text, struct str url)
 {
 	if (url.n == 0 || url.n > URL_MAX)
 		return;
-	json_object(j);
-	json_kv_c(j, "type", "button");
-	json_key(j, "text");
-	json_object(j);
-	json_kv_c(j, "type", "plain_text");
-	json_kv_c(j, "text", text);
-	json_object_end(j);
-	json_kv_str(j, "url", url);
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_c(j, "type", "button");
+	jsonw_key(j, "text");
+	jsonw_object(j);
+	jsonw_kv_c(j, "type", "plain_text");
+	jsonw_kv_c(j, "text", text);
+	jsonw_object_end(j);
+	jsonw_kv_str(j, "url", url);
+	jsonw_object_end(j);
 }
 
-static void actions(const struct message *m, struct json *j, struct buf *tmp)
+static void actions(const struct message *m, struct jsonw *j, struct buf *tmp)
 {
 	struct str runbook = message_link(m, &m->alerts[0], "runbook_url");
 	struct str dashboard = message_link(m, &m->alerts[0], "dashboard_url");
@@ -193,20 +193,20 @@ static void actions(const struct message *m, struct json *j, struct buf *tmp)
 	message_graph_url(m, &m->alerts[0], tmp);
 	if (runbook.n == 0 && dashboard.n == 0 && tmp->n == 0)
 		return;
-	json_object(j);
-	json_kv_c(j, "type", "actions");
-	json_key(j, "elements");
-	json_array(j);
+	jsonw_object(j);
+	jsonw_kv_c(j, "type", "actions");
+	jsonw_key(j, "elements");
+	jsonw_array(j);
 	button(j, "Runbook", runbook);
 	button(j, "Graph", buf_view(tmp));
 	button(j, "Dashboard", dashboard);
-	json_array_end(j);
-	json_object_end(j);
+	jsonw_array_end(j);
+	jsonw_object_end(j);
 	buf_reset(tmp);
 }
 
 /* Labels that all alerts share, then rule and reason. */
-static void footer(const struct message *m, struct json *j, struct buf *b, struct buf *tmp)
+static void footer(const struct message *m, struct jsonw *j, struct buf *b, struct buf *tmp)
 {
 	for (size_t i = 0; i < m->common_labels.n && b->n < 1500; i++) {
 		const struct label *l = &m->common_labels.v[i];
@@ -228,7 +228,7 @@ static void footer(const struct message *m, struct json *j, struct buf *b, struc
 	context(j, b);
 }
 
-static void blocks(const struct message *m, struct json *j)
+static void blocks(const struct message *m, struct jsonw *j)
 {
 	size_t shown = 0, start = j->b->n;
 	struct buf b, tmp;
@@ -260,34 +260,34 @@ static void blocks(const struct message *m, struct json *j)
 void slack_render(const struct message *m, const struct slack_config *c, struct buf *out)
 {
 	struct buf text, tmp;
-	struct json j;
+	struct jsonw j;
 
 	buf_init(&text, (size_t)64 << 10);
 	buf_init(&tmp, (size_t)64 << 10);
 	fallback(m, &text, &tmp);
-	json_init(&j, out);
-	json_object(&j);
-	json_kv_str(&j, "text", clip(buf_view(&text), FALLBACK_MAX));
+	jsonw_init(&j, out);
+	jsonw_object(&j);
+	jsonw_kv_str(&j, "text", clip(buf_view(&text), FALLBACK_MAX));
 	if (c->channel.n > 0)
-		json_kv_str(&j, "channel", c->channel);
+		jsonw_kv_str(&j, "channel", c->channel);
 	if (c->username.n > 0)
-		json_kv_str(&j, "username", c->username);
+		jsonw_kv_str(&j, "username", c->username);
 	if (c->icon_emoji.n > 0)
-		json_kv_str(&j, "icon_emoji", c->icon_emoji);
+		jsonw_kv_str(&j, "icon_emoji", c->icon_emoji);
 	if (c->icon_url.n > 0)
-		json_kv_str(&j, "icon_url", c->icon_url);
-	json_key(&j, "attachments");
-	json_array(&j);
-	json_object(&j);
-	json_kv_c(&j, "color", colour(m));
-	json_kv_str(&j, "fallback", clip(buf_view(&text), FALLBACK_MAX));
-	json_key(&j, "blocks");
-	json_array(&j);
+		jsonw_kv_str(&j, "icon_url", c->icon_url);
+	jsonw_key(&j, "attachments");
+	jsonw_array(&j);
+	jsonw_object(&j);
+	jsonw_kv_c(&j, "color", colour(m));
+	jsonw_kv_str(&j, "fallback", clip(buf_view(&text), FALLBACK_MAX));
+	jsonw_key(&j, "blocks");
+	jsonw_array(&j);
 	blocks(m, &j);
-	json_array_end(&j);
-	json_object_end(&j);
-	json_array_end(&j);
-	json_object_end(&j);
+	jsonw_array_end(&j);
+	jsonw_object_end(&j);
+	jsonw_array_end(&j);
+	jsonw_object_end(&j);
 	buf_fini(&tmp);
 	buf_fini(&text);
 }
@@ -296,7 +296,7 @@ void slack_degrade(struct str body, struct buf *out)
 {
 	static const struct str key = {"{\"text\":", 8};
 	size_t end = key.n + 1;
-	struct json j;
+	struct jsonw j;
 
 	/* our own rendering always starts with the text: cut it out as the JSON string it is */
 	if (!str_starts(body, key) || body.n < end)
@@ -305,9 +305,9 @@ void slack_degrade(struct str body, struct buf *out)
 		end += body.p[end] == '\\' ? 2 : 1;
 	if (end >= body.n)
 		return;
-	json_init(&j, out);
-	json_object(&j);
-	json_key(&j, "text");
-	json_raw(&j, str_sub(body, key.n, end + 1));
-	json_object_end(&j);
+	jsonw_init(&j, out);
+	jsonw_object(&j);
+	jsonw_key(&j, "text");
+	jsonw_raw(&j, str_sub(body, key.n, end + 1));
+	jsonw_object_end(&j);
 }

@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rules_json - /api/v1/rules and /api/v1/alerts in Prometheus's shape (reference api.md 1.3). */
 #include "base/f64.h"
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "base/num.h"
 #include "rules/rules_internal.h"
 
-static void alert_value(struct json *j, double v)
+static void alert_value(struct jsonw *j, double v)
 {
 	struct buf b;
 
 	buf_init(&b, 64);
 	f64_print_exp(&b, v);
-	json_str(j, buf_view(&b));
+	jsonw_str(j, buf_view(&b));
 	buf_fini(&b);
 }
 
-static void write_alert(struct json *j, const struct alert *al)
+static void write_alert(struct jsonw *j, const struct alert *al)
 {
-	json_object(j);
-	json_key(j, "labels");
-	json_labels(j, al->labels);
-	json_key(j, "annotations");
-	json_labels(j, al->annotations);
-	json_kv_c(j, "state", al->state == ALERT_FIRING ? "firing" : "pending");
-	json_key(j, "activeAt");
-	json_rfc3339(j, al->active_at_ms);
+	jsonw_object(j);
+	jsonw_key(j, "labels");
+	jsonw_labels(j, al->labels);
+	jsonw_key(j, "annotations");
+	jsonw_labels(j, al->annotations);
+	jsonw_kv_c(j, "state", al->state == ALERT_FIRING ? "firing" : "pending");
+	jsonw_key(j, "activeAt");
+	jsonw_rfc3339(j, al->active_at_ms);
 	if (al->keep_since_ms != 0) {
-		json_key(j, "keepFiringSince");
-		json_rfc3339(j, al->keep_since_ms);
+		jsonw_key(j, "keepFiringSince");
+		jsonw_rfc3339(j, al->keep_since_ms);
 	}
-	json_key(j, "value");
+	jsonw_key(j, "value");
 	alert_value(j, al->value);
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-static void write_alerts(struct json *j, const struct rule *r)
+static void write_alerts(struct jsonw *j, const struct rule *r)
 {
 	struct alert *al;
 	size_t pos = 0;
@@ -45,60 +45,60 @@ static void write_alerts(struct json *j, const struct rule *r)
 	}
 }
 
-static void write_texts(struct json *j, const struct rule_text *v, size_t n)
+static void write_texts(struct jsonw *j, const struct rule_text *v, size_t n)
 {
-	json_object(j);
+	jsonw_object(j);
 	for (size_t i = 0; i < n; i++) {
-		json_key_str(j, v[i].name);
-		json_str(j, v[i].text);
+		jsonw_key_str(j, v[i].name);
+		jsonw_str(j, v[i].text);
 	}
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-static void write_times(struct json *j, const struct rule *r)
+static void write_times(struct jsonw *j, const struct rule *r)
 {
-	json_kv_c(j, "health", !r->evaluated ? "unknown" : r->failed ? "err" : "ok");
+	jsonw_kv_c(j, "health", !r->evaluated ? "unknown" : r->failed ? "err" : "ok");
 	if (r->failed)
-		json_kv_c(j, "lastError", r->error);
-	json_kv_f64(j, "evaluationTime", r->eval_seconds);
-	json_key(j, "lastEvaluation");
+		jsonw_kv_c(j, "lastError", r->error);
+	jsonw_kv_f64(j, "evaluationTime", r->eval_seconds);
+	jsonw_key(j, "lastEvaluation");
 	if (r->evaluated)
-		json_rfc3339(j, r->last_eval_ms);
+		jsonw_rfc3339(j, r->last_eval_ms);
 	else
-		json_c(j, "0001-01-01T00:00:00Z");
+		jsonw_c(j, "0001-01-01T00:00:00Z");
 }
 
-static void write_rule(struct json *j, const struct rule *r, bool exclude_alerts)
+static void write_rule(struct jsonw *j, const struct rule *r, bool exclude_alerts)
 {
 	const struct rule_def *d = r->def;
 
-	json_object(j);
+	jsonw_object(j);
 	if (d->is_alert) {
-		json_kv_c(j, "state",
+		jsonw_kv_c(j, "state",
 			r->n_firing > 0    ? "firing"
 			: r->n_pending > 0 ? "pending"
 			: r->evaluated     ? "inactive"
 					   : "unknown");
-		json_kv_f64(j, "duration", (double)d->for_ms / 1000);
-		json_kv_f64(j, "keepFiringFor", (double)d->keep_firing_for_ms / 1000);
-		json_key(j, "annotations");
+		jsonw_kv_f64(j, "duration", (double)d->for_ms / 1000);
+		jsonw_kv_f64(j, "keepFiringFor", (double)d->keep_firing_for_ms / 1000);
+		jsonw_key(j, "annotations");
 		write_texts(j, d->annotations, d->n_annotations);
-		json_key(j, "alerts");
+		jsonw_key(j, "alerts");
 		if (exclude_alerts) {
-			json_null(j);
+			jsonw_null(j);
 		} else {
-			json_array(j);
+			jsonw_array(j);
 			write_alerts(j, r);
-			json_array_end(j);
+			jsonw_array_end(j);
 		}
 	}
-	json_kv_str(j, "name", d->name);
-	json_kv_str(j, "query", d->query);
-	json_key(j, "labels");
+	jsonw_kv_str(j, "name", d->name);
+	jsonw_kv_str(j, "query", d->query);
+	jsonw_key(j, "labels");
 	write_texts(j, d->labels, d->n_labels);
 	write_times(j, r);
-	json_kv_c(j, "type", d->is_alert ? "alerting" : "recording");
-	json_object_end(j);
+	jsonw_kv_c(j, "type", d->is_alert ? "alerting" : "recording");
+	jsonw_object_end(j);
 }
 
 static bool in(struct str s, const struct str *v, size_t n)
@@ -117,7 +117,7 @@ static bool wanted(const struct rules_filter *f, const struct rule_def *d)
 	return in(d->name, f->rule_names, f->n_rule_names);
 }
 
-static void write_group(struct json *j, const struct rule_group *g, const struct rules_filter *f)
+static void write_group(struct jsonw *j, const struct rule_group *g, const struct rules_filter *f)
 {
 	bool any = g->def->n == 0 && f->n_rule_names == 0 && f->type.n == 0;
 
@@ -125,35 +125,35 @@ static void write_group(struct json *j, const struct rule_group *g, const struct
 		any = any || wanted(f, g->rules[i].def);
 	if (!any)
 		return;
-	json_object(j);
-	json_kv_str(j, "name", g->def->name);
-	json_kv_str(j, "file", g->def->file);
-	json_key(j, "rules");
-	json_array(j);
+	jsonw_object(j);
+	jsonw_kv_str(j, "name", g->def->name);
+	jsonw_kv_str(j, "file", g->def->file);
+	jsonw_key(j, "rules");
+	jsonw_array(j);
 	for (size_t i = 0; i < g->def->n; i++) {
 		if (wanted(f, g->rules[i].def))
 			write_rule(j, &g->rules[i], f->exclude_alerts);
 	}
-	json_array_end(j);
-	json_kv_f64(j, "interval", (double)g->interval_ms / 1000);
-	json_kv_i64(j, "limit", (int64_t)g->def->limit);
-	json_kv_f64(j, "evaluationTime", g->eval_seconds);
-	json_key(j, "lastEvaluation");
+	jsonw_array_end(j);
+	jsonw_kv_f64(j, "interval", (double)g->interval_ms / 1000);
+	jsonw_kv_i64(j, "limit", (int64_t)g->def->limit);
+	jsonw_kv_f64(j, "evaluationTime", g->eval_seconds);
+	jsonw_key(j, "lastEvaluation");
 	if (g->last_eval_ms != 0)
-		json_rfc3339(j, g->last_eval_ms);
+		jsonw_rfc3339(j, g->last_eval_ms);
 	else
-		json_c(j, "0001-01-01T00:00:00Z");
-	json_object_end(j);
+		jsonw_c(j, "0001-01-01T00:00:00Z");
+	jsonw_object_end(j);
 }
 
 void rules_json(struct rules *r, const struct rules_filter *f, struct buf *out)
 {
-	struct json j;
+	struct jsonw j;
 
-	json_init(&j, out);
-	json_object(&j);
-	json_key(&j, "groups");
-	json_array(&j);
+	jsonw_init(&j, out);
+	jsonw_object(&j);
+	jsonw_key(&j, "groups");
+	jsonw_array(&j);
 	(void)pthread_mutex_lock(&r->lock);
 	for (size_t i = 0; i < r->n_groups; i++) {
 		const struct rule_group *g = r->groups[i];
@@ -163,26 +163,26 @@ void rules_json(struct rules *r, const struct rules_filter *f, struct buf *out)
 			write_group(&j, g, f);
 	}
 	(void)pthread_mutex_unlock(&r->lock);
-	json_array_end(&j);
-	json_object_end(&j);
+	jsonw_array_end(&j);
+	jsonw_object_end(&j);
 }
 
 void rules_alerts_json(struct rules *r, struct buf *out)
 {
-	struct json j;
+	struct jsonw j;
 
-	json_init(&j, out);
-	json_object(&j);
-	json_key(&j, "alerts");
-	json_array(&j);
+	jsonw_init(&j, out);
+	jsonw_object(&j);
+	jsonw_key(&j, "alerts");
+	jsonw_array(&j);
 	(void)pthread_mutex_lock(&r->lock);
 	for (size_t i = 0; i < r->n_groups; i++) {
 		for (size_t k = 0; k < r->groups[i]->def->n; k++)
 			write_alerts(&j, &r->groups[i]->rules[k]);
 	}
 	(void)pthread_mutex_unlock(&r->lock);
-	json_array_end(&j);
-	json_object_end(&j);
+	jsonw_array_end(&j);
+	jsonw_object_end(&j);
 }
 
 static void copy_alert(struct arena *a, const struct alert *al, struct rules_alert *to)

@@ -14,7 +14,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/dur.h"
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "base/limits.h"
 
 #define GZIP_LEVEL   4      /* a third of level 6's time, within 10 % of its size on JSON */
@@ -79,15 +79,15 @@ static int error_status(const char *type)
 
 static void error_body(struct http_req *r, const char *type, struct str text)
 {
-	struct json j;
+	struct jsonw j;
 
 	buf_reset(&r->out);
-	json_init(&j, &r->out);
-	json_object(&j);
-	json_kv_c(&j, "status", "error");
-	json_kv_c(&j, "errorType", type);
-	json_kv_str(&j, "error", text);
-	json_object_end(&j);
+	jsonw_init(&j, &r->out);
+	jsonw_object(&j);
+	jsonw_kv_c(&j, "status", "error");
+	jsonw_kv_c(&j, "errorType", type);
+	jsonw_kv_str(&j, "error", text);
+	jsonw_object_end(&j);
 	http_resp_status(r, error_status(type));
 	http_resp_header(r, "Content-Type", STR("application/json"));
 }

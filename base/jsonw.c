@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json - streaming writer; a bit per depth remembers whether a comma is due. See json.h. */
-#include "base/json.h"
+/* jsonw - streaming writer; a bit per depth remembers whether a comma is due. See json.h. */
+#include "base/jsonw.h"
 
 #include "base/assert.h"
 #include "base/dur.h"
@@ -9,13 +9,13 @@
 
 #define DEPTH_MAX 32u
 
-void json_init(struct json *j, struct buf *b)
+void jsonw_init(struct jsonw *j, struct buf *b)
 {
-	*j = (struct json){.b = b};
+	*j = (struct jsonw){.b = b};
 }
 
 /* Before a value or a key: a comma unless it is the first, or follows its key. */
-static void sep(struct json *j)
+static void sep(struct jsonw *j)
 {
 	uint32_t bit;
 
@@ -31,7 +31,7 @@ static void sep(struct json *j)
 	j->comma |= bit;
 }
 
-static void open(struct json *j, char c)
+static void open(struct jsonw *j, char c)
 {
 	sep(j);
 	buf_ch(j->b, c);
@@ -40,7 +40,7 @@ static void open(struct json *j, char c)
 	j->depth++;
 }
 
-static void shut(struct json *j, char c)
+static void shut(struct jsonw *j, char c)
 {
 	ASSERT(j->depth > 0);
 	ASSERT(!j->after_key);
@@ -48,22 +48,22 @@ static void shut(struct json *j, char c)
 	buf_ch(j->b, c);
 }
 
-void json_object(struct json *j)
+void jsonw_object(struct jsonw *j)
 {
 	open(j, '{');
 }
 
-void json_object_end(struct json *j)
+void jsonw_object_end(struct jsonw *j)
 {
 	shut(j, '}');
 }
 
-void json_array(struct json *j)
+void jsonw_array(struct jsonw *j)
 {
 	open(j, '[');
 }
 
-void json_array_end(struct json *j)
+void jsonw_array_end(struct jsonw *j)
 {
 	shut(j, ']');
 }
@@ -89,7 +89,7 @@ static void escape_byte(struct buf *b, unsigned char c)
 	}
 }
 
-void json_escape(struct buf *b, struct str s)
+void jsonw_escape(struct buf *b, struct str s)
 {
 	size_t i = 0, from = 0;
 
@@ -116,14 +116,14 @@ void json_escape(struct buf *b, struct str s)
 	buf_add(b, s.p + from, i - from);
 }
 
-static void quoted(struct json *j, struct str s)
+static void quoted(struct jsonw *j, struct str s)
 {
 	buf_ch(j->b, '"');
-	json_escape(j->b, s);
+	jsonw_escape(j->b, s);
 	buf_ch(j->b, '"');
 }
 
-void json_key_str(struct json *j, struct str key)
+void jsonw_key_str(struct jsonw *j, struct str key)
 {
 	ASSERT(!j->after_key);
 	sep(j);
@@ -132,35 +132,35 @@ void json_key_str(struct json *j, struct str key)
 	j->after_key = true;
 }
 
-void json_key(struct json *j, const char *key)
+void jsonw_key(struct jsonw *j, const char *key)
 {
-	json_key_str(j, str_c(key));
+	jsonw_key_str(j, str_c(key));
 }
 
-void json_str(struct json *j, struct str s)
+void jsonw_str(struct jsonw *j, struct str s)
 {
 	sep(j);
 	quoted(j, s);
 }
 
-void json_c(struct json *j, const char *s)
+void jsonw_c(struct jsonw *j, const char *s)
 {
-	json_str(j, str_c(s));
+	jsonw_str(j, str_c(s));
 }
 
-void json_bool(struct json *j, bool v)
+void jsonw_bool(struct jsonw *j, bool v)
 {
 	sep(j);
 	buf_c(j->b, v ? "true" : "false");
 }
 
-void json_i64(struct json *j, int64_t v)
+void jsonw_i64(struct jsonw *j, int64_t v)
 {
 	sep(j);
 	buf_i64(j->b, v);
 }
 
-void json_f64(struct json *j, double v)
+void jsonw_f64(struct jsonw *j, double v)
 {
 	sep(j);
 	if (isfinite(v))
@@ -169,7 +169,7 @@ void json_f64(struct json *j, double v)
 		buf_c(j->b, "null");
 }
 
-void json_f64_str(struct json *j, double v)
+void jsonw_f64_str(struct jsonw *j, double v)
 {
 	sep(j);
 	buf_ch(j->b, '"');
@@ -177,35 +177,35 @@ void json_f64_str(struct json *j, double v)
 	buf_ch(j->b, '"');
 }
 
-void json_null(struct json *j)
+void jsonw_null(struct jsonw *j)
 {
 	sep(j);
 	buf_c(j->b, "null");
 }
 
-void json_raw(struct json *j, struct str text)
+void jsonw_raw(struct jsonw *j, struct str text)
 {
 	sep(j);
 	buf_str(j->b, text);
 }
 
-void json_labels(struct json *j, struct labels ls)
+void jsonw_labels(struct jsonw *j, struct labels ls)
 {
-	json_object(j);
+	jsonw_object(j);
 	for (size_t i = 0; i < ls.n; i++) {
-		json_key_str(j, ls.v[i].name);
-		json_str(j, ls.v[i].value);
+		jsonw_key_str(j, ls.v[i].name);
+		jsonw_str(j, ls.v[i].value);
 	}
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-void json_time(struct json *j, int64_t ms)
+void jsonw_time(struct jsonw *j, int64_t ms)
 {
 	sep(j);
 	f64_print_time(j->b, ms);
 }
 
-void json_rfc3339(struct json *j, int64_t ms)
+void jsonw_rfc3339(struct jsonw *j, int64_t ms)
 {
 	sep(j);
 	buf_ch(j->b, '"');
@@ -213,32 +213,32 @@ void json_rfc3339(struct json *j, int64_t ms)
 	buf_ch(j->b, '"');
 }
 
-void json_kv_str(struct json *j, const char *key, struct str s)
+void jsonw_kv_str(struct jsonw *j, const char *key, struct str s)
 {
-	json_key(j, key);
-	json_str(j, s);
+	jsonw_key(j, key);
+	jsonw_str(j, s);
 }
 
-void json_kv_c(struct json *j, const char *key, const char *s)
+void jsonw_kv_c(struct jsonw *j, const char *key, const char *s)
 {
-	json_key(j, key);
-	json_c(j, s);
+	jsonw_key(j, key);
+	jsonw_c(j, s);
 }
 
-void json_kv_i64(struct json *j, const char *key, int64_t v)
+void jsonw_kv_i64(struct jsonw *j, const char *key, int64_t v)
 {
-	json_key(j, key);
-	json_i64(j, v);
+	jsonw_key(j, key);
+	jsonw_i64(j, v);
 }
 
-void json_kv_f64(struct json *j, const char *key, double v)
+void jsonw_kv_f64(struct jsonw *j, const char *key, double v)
 {
-	json_key(j, key);
-	json_f64(j, v);
+	jsonw_key(j, key);
+	jsonw_f64(j, v);
 }
 
-void json_kv_bool(struct json *j, const char *key, bool v)
+void jsonw_kv_bool(struct jsonw *j, const char *key, bool v)
 {
-	json_key(j, key);
-	json_bool(j, v);
+	jsonw_key(j, key);
+	jsonw_bool(j, v);
 }
