@@ -107,18 +107,26 @@ static struct labels alert_labels(struct expander *x, struct labels sample)
 	return labels_builder_done(&b);
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+/* Unlike labels, annotations with an empty text stay, as upstream's. */
 static struct labels alert_annotations(struct expander *x)
 {
-	struct labels_builder b;
+	struct label *v = ARENA_ARRAY(x->a, x->def->n_annotations, struct label);
+	size_t n = 0;
 
-	labels_builder_init(&b, x->a, (struct labels){NULL, 0});
-	for (size_t i = 0; i < x->def->n_annotations; i++) {
-		if (!str_starts(x->def->annotations[i].name,
-			    STR("belfry_"))) /* ours: never sent to receivers */
-			labels_builder_set(&b, x->def->annotations[i].name,
-				expand(x, &x->def->annotations[i]));
+	for (size_t i = 0; v != NULL && i < x->def->n_annotations; i++) {
+		const struct rule_text *t = &x->def->annotations[i];
+
+		if (!str_starts(t->name, STR("belfry_"))) /* ours: never sent to receivers */
+			v[n++] = (struct label){t->name, expand(x, t)};
 	}
-	return labels_builder_done(&b);
+	if (n > 0)
+		qsort(v, n, sizeof *v, by_name);
+	return (struct labels){v, n};
 }
 
 /* --- one evaluation --- */

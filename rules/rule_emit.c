@@ -38,14 +38,14 @@ static struct emitted *find(const struct rule *r, struct labels ls, uint64_t has
 	return NULL;
 }
 
-static void name_series(const struct emitter *em, struct labels ls, uint64_t hash)
+static void name_series(const struct emitter *em, struct batch *b, struct labels ls, uint64_t hash)
 {
 	uint32_t id = store_find_series(em->env->store, ls, hash);
 
 	if (id != 0)
-		batch_series_id(em->batch, id);
+		batch_series_id(b, id);
 	else
-		batch_series_labels(em->batch, ls, hash);
+		batch_series_labels(b, ls, hash);
 }
 
 void emit(struct emitter *em, struct labels ls, double v, const struct hist *h)
@@ -61,7 +61,7 @@ void emit(struct emitter *em, struct labels ls, double v, const struct hist *h)
 		map_add(&em->rule->emitted, hash, x);
 	}
 	x->turn = em->rule->turn;
-	name_series(em, ls, hash);
+	name_series(em, em->batch, ls, hash);
 	if (h != NULL)
 		batch_hist(em->batch, em->t_ms, h, 0);
 	else
@@ -75,24 +75,31 @@ static void drop(struct rule *r, struct emitted *x)
 	free(x);
 }
 
-static void mark_stale(struct emitter *em)
+/* Marks for what was not written again; NULL when there is none. A batch of its own: that another
+ * rule writes the same series now is no mistake, its sample stays then. */
+static struct batch *stale_marks(struct emitter *em)
 {
 	struct rule *r = em->rule;
 	struct emitted **gone = ARENA_ARRAY(em->a, r->emitted.n, struct emitted *);
 	struct emitted *x;
+	struct batch *b;
 	size_t pos = 0, n = 0;
 
 	if (gone == NULL)
-		return; /* next evaluation marks them */
+		return NULL; /* next evaluation marks them */
 	while ((x = map_each(&r->emitted, &pos)) != NULL) {
 		if (x->turn != r->turn)
 			gone[n++] = x;
 	}
+	if (n == 0)
+		return NULL;
+	b = batch_new(em->env->wait_all ? BATCH_IMPORT : BATCH_RULES);
 	for (size_t i = 0; i < n; i++) {
-		name_series(em, gone[i]->labels, gone[i]->hash);
-		batch_float(em->batch, em->t_ms, stale_nan(), 0);
+		name_series(em, b, gone[i]->labels, gone[i]->hash);
+		batch_float(b, em->t_ms, stale_nan(), 0);
 		drop(r, gone[i]);
 	}
+	return b;
 }
 
 static void on_done(struct batch *b, void *arg)
@@ -113,30 +120,51 @@ static void on_done(struct batch *b, void *arg)
 	batch_free(b);
 }
 
-int emit_end(struct emitter *em, bool wait, struct err *e)
+static void on_marked(struct batch *b, void *arg)
 {
-	mark_stale(em);
-	if (batch_failed(em->batch)) {
-		batch_free(em->batch);
-		return err_set(e, ERR_LIMIT, 0, "too many samples in one result");
-	}
-	if (batch_rows(em->batch) == 0) {
-		batch_free(em->batch);
-		return 0;
-	}
-	if (wait || em->env->wait_all) {
-		int rc = store_submit_wait(em->env->store, em->batch, e);
+	(void)arg;
+	if (batch_result(b)->fail != ERR_NONE)
+		METRIC_DROP("rule", "store_refused", batch_rows(b));
+	batch_free(b);
+}
 
-		if (rc == 0)
-			on_done(em->batch, NULL);
-		else
-			batch_free(em->batch);
+/* Give a batch to the store; it is gone afterwards. */
+static int submit(struct emitter *em, struct batch *b, void (*done)(struct batch *b, void *arg),
+	bool wait, struct err *e)
+{
+	int rc;
+
+	if (batch_failed(b) || batch_rows(b) == 0) {
+		rc = batch_failed(b) ? err_set(e, ERR_LIMIT, 0, "too many samples in one result")
+				     : 0;
+		batch_free(b);
 		return rc;
 	}
-	if (store_submit(em->env->store, em->batch, on_done, NULL, e) == 0)
+	if (wait || em->env->wait_all) {
+		rc = store_submit_wait(em->env->store, b, e);
+		if (rc == 0 && done == on_done && batch_result(b)->first != REFUSED_NONE)
+			rc = err_set(e, ERR_INPUT, 0, "%s", batch_result(b)->first_msg);
+		done(b, NULL);
+		return rc;
+	}
+	if (store_submit(em->env->store, b, done, NULL, e) == 0)
 		return 0;
-	batch_free(em->batch);
+	batch_free(b);
 	return -1;
+}
+
+int emit_end(struct emitter *em, bool wait, struct err *e)
+{
+	struct batch *marks = stale_marks(em);
+	int rc = submit(em, em->batch, on_done, wait, e);
+	struct err why;
+
+	em->batch = NULL;
+	if (marks != NULL && submit(em, marks, on_marked, wait, &why) != 0 && rc == 0) {
+		*e = why;
+		rc = -1;
+	}
+	return rc;
 }
 
 void emit_forget(struct rule *r)

@@ -242,7 +242,7 @@ static int eval_all(struct run *r, int64_t last_ms, struct err *e)
 				check_alerts(r, &r->t->alerts[i]);
 		}
 	}
-	return feed(r, r->t->start_ms + last_ms, e);
+	return 0; /* as upstream, expressions see samples up to the last evaluation only */
 }
 
 static void check_query(struct run *r, const struct rule_test_query *c)

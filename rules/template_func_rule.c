@@ -167,7 +167,7 @@ static int f_humanize_percentage(
 
 /* --- times --- */
 
-/* Seconds as ns, rounded to whole ms first where a float cannot hold ns: as Prometheus does. */
+/* Seconds as ns. */
 static int to_ns(struct tmpl_exec *x, const struct tv *arg, int64_t *ns)
 {
 	double v, t;
@@ -181,6 +181,15 @@ static int to_ns(struct tmpl_exec *x, const struct tv *arg, int64_t *ns)
 	return 0;
 }
 
+/* Times are whole milliseconds, cut towards 1970, as upstream's are. */
+static int to_time(struct tmpl_exec *x, const struct tv *arg, int64_t *ns)
+{
+	if (to_ns(x, arg, ns) != 0)
+		return -1;
+	*ns -= *ns % 1000000;
+	return 0;
+}
+
 static int f_humanize_timestamp(
 	struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)
 {
@@ -191,7 +200,7 @@ static int f_humanize_timestamp(
 	(void)n;
 	if (tmpl_arg_number(x, &args[0], &v) != 0)
 		return -1;
-	if (isfinite(v) && to_ns(x, &args[0], &ns) != 0)
+	if (isfinite(v) && to_time(x, &args[0], &ns) != 0)
 		return -1;
 	buf_init(&b, 128);
 	if (isfinite(v))
@@ -205,7 +214,7 @@ static int f_to_time(struct tmpl_exec *x, const struct tv *args, size_t n, struc
 {
 	(void)n;
 	*out = tv_time(0);
-	return to_ns(x, &args[0], &out->u.i);
+	return to_time(x, &args[0], &out->u.i);
 }
 
 static int f_to_duration(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)

@@ -190,7 +190,8 @@ static const char *ask(const char *expr, double minute)
 START_TEST(an_alert_waits_fires_and_resolves)
 {
 	begin(DOWN "    labels: {severity: page}\n"
-		   "    annotations: {summary: '{{ $labels.job }} {{ $value }}', belfry_x: y}\n");
+		   "    annotations: {summary: '{{ $labels.job }} {{ $value }}', belfry_x: y, z: "
+		   "''}\n");
 	feed("up{job=\"a\"}", 0, "1 0x4 1 1 1");
 	eval(0);
 	ck_assert_ptr_null(batch);
@@ -200,7 +201,7 @@ START_TEST(an_alert_waits_fires_and_resolves)
 	ck_assert(str_eq(labels_get(event()->labels, STR("alertname")), STR("Down")));
 	ck_assert(str_eq(labels_get(event()->labels, STR("severity")), STR("page")));
 	ck_assert_uint_eq(event()->labels.n, 3);
-	ck_assert_uint_eq(event()->annotations.n, 1); /* ours are not sent */
+	ck_assert_uint_eq(event()->annotations.n, 2); /* ours are not sent, empty ones are */
 	ck_assert(str_eq(event()->annotations.v[0].value, STR("a 0")));
 	transition(2, ALERT_PENDING, ALERT_PENDING);
 	transition(3, ALERT_PENDING, ALERT_FIRING);
@@ -426,6 +427,30 @@ START_TEST(a_series_that_is_not_recorded_again_ends_at_once)
 }
 END_TEST
 
+START_TEST(a_series_may_go_to_a_rule_before)
+{
+	begin("  rules:\n  - {record: a, expr: x > 5}\n  - {record: a, expr: x <= 5}\n");
+	feed("x", 0, "1 9");
+	eval(0);
+	ck_assert_str_eq(ask("a", 0), "1");
+	eval(1); /* the second rule's mark does not end what the first one wrote */
+	ck_assert_msg(!g->rules[1].failed, "%s", g->rules[1].error);
+	ck_assert_str_eq(ask("a", 1), "9");
+}
+END_TEST
+
+START_TEST(two_rules_that_write_the_same_series_are_told)
+{
+	begin("  rules:\n  - {record: a, expr: x}\n  - {record: a, expr: x + 1}\n");
+	feed("x", 0, "1");
+	eval(0);
+	ck_assert(!g->rules[0].failed);
+	ck_assert(g->rules[1].failed);
+	ck_assert_ptr_nonnull(strstr(g->rules[1].error, "another value stands at this time"));
+	ck_assert_str_eq(ask("a", 0), "1");
+}
+END_TEST
+
 START_TEST(a_failed_recording_writes_nothing_and_ends_nothing)
 {
 	begin("  rules:\n  - {record: a, expr: x}\n");
@@ -612,6 +637,8 @@ int main(void)
 	tcase_add_test(tc, alerts_are_series_while_they_last);
 	tcase_add_test(tc, a_rule_sees_what_rules_before_it_wrote_at_the_same_slot);
 	tcase_add_test(tc, a_series_that_is_not_recorded_again_ends_at_once);
+	tcase_add_test(tc, a_series_may_go_to_a_rule_before);
+	tcase_add_test(tc, two_rules_that_write_the_same_series_are_told);
 	tcase_add_test(tc, a_failed_recording_writes_nothing_and_ends_nothing);
 	tcase_add_test(tc, recorded_series_must_differ_and_keep_the_limit);
 	tcase_add_test(tc, a_query_offset_moves_what_is_read_and_written);
