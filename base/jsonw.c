@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* jsonw - streaming writer; a bit per depth remembers whether a comma is due. See json.h. */
+/* jsonw - streaming writer; a bit per depth remembers whether a comma is due. See jsonw.h. */
 #include "base/jsonw.h"
 
 #include "base/assert.h"
