@@ -222,14 +222,35 @@ static enum verdict judge_http(const struct row *r, const struct send_request *r
 	return VERDICT_FINAL;
 }
 
+/* SMTP classes (RFC 5321 4.2.1): 2 taken, 4 later, 5 never; no answer at all: later. */
+static enum verdict judge_smtp(const struct send_request *req)
+{
+	if (!req->transport_ok)
+		return VERDICT_RETRY;
+	if (req->status >= 200 && req->status < 300)
+		return VERDICT_OK;
+	return req->status >= 500 ? VERDICT_FINAL : VERDICT_RETRY;
+}
+
 static enum verdict judge(const struct row *r, const struct send_request *req)
 {
-	if (req->kind == SEND_SMTP) {
-		if (req->transport_ok)
-			return VERDICT_OK;
-		return req->status >= 500 && req->status < 600 ? VERDICT_FINAL : VERDICT_RETRY;
-	}
+	if (req->kind == SEND_SMTP)
+		return judge_smtp(req);
 	return req->transport_ok ? judge_http(r, req) : VERDICT_RETRY;
+}
+
+/* A mail that was taken for some of its recipients: delivered, but not silently. */
+static void note_partial(struct dest *d, const struct row *r, const struct send_request *req)
+{
+	char q[LOG_Q_MAX];
+
+	if (req->kind != SEND_SMTP || req->error[0] == '\0')
+		return;
+	(void)snprintf(d->last_error, sizeof d->last_error, "%s", req->error);
+	METRIC_DROP("notify", "recipient_refused", 1);
+	log_error("notify",
+		"msg=\"some recipients were refused\" receiver=" STR_FMT " id=" STR_FMT " error=%s",
+		STR_ARG(r->receiver), STR_ARG(r->message_id), log_q(q, str_c(req->error)));
 }
 
 static void set_error(struct row *r, struct dest *d, const struct send_request *req)
@@ -337,9 +358,10 @@ static void on_result(struct state_job *job)
 
 		if (v != VERDICT_OK)
 			set_error(r, d, res->req);
-		if (v == VERDICT_OK)
+		if (v == VERDICT_OK) {
 			accepted(d, r);
-		else if (v == VERDICT_RETRY)
+			note_partial(d, r, res->req);
+		} else if (v == VERDICT_RETRY)
 			again(d, r, res->req);
 		else if (v == VERDICT_DEGRADE)
 			r->degraded = true;

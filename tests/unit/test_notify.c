@@ -57,7 +57,7 @@ static bool answer(void *ctx, struct send_request *req)
 	in->kind[i] = req->kind;
 	in->status[i] = status;
 	(void)snprintf(in->id[i], sizeof in->id[0], "%s", header(req, "X-Belfry-Id"));
-	req->status = req->kind == SEND_SMTP ? 250 : status;
+	req->status = req->kind == SEND_SMTP && status == 200 ? 250 : status;
 	req->transport_ok = true;
 	req->reply = strdup("ok");
 	req->reply_len = 2;
@@ -334,6 +334,31 @@ START_TEST(a_payload_that_slack_refuses_is_sent_as_plain_text)
 }
 END_TEST
 
+START_TEST(mail_is_repeated_after_4xx_and_parked_after_5xx)
+{
+	struct rig r;
+	struct buf b;
+	struct err e;
+
+	inbox.script[0] = 451;
+	inbox.script[1] = 550;
+	start(&r);
+	say(&r, "B", "page", ALERT_INACTIVE, ALERT_FIRING);
+	await(2);
+	say(&r, "C", "page", ALERT_INACTIVE, ALERT_FIRING);
+	await(3);
+	buf_init(&b, 1 << 20);
+	ck_assert_int_eq(notify_status_json(r.notify, &b, &e), 0);
+	ck_assert_msg(strstr(b.p, "answered 550") != NULL, "%s", b.p);
+	buf_fini(&b);
+	stop(&r);
+	ck_assert_uint_eq(inbox.n, 3);
+	ck_assert_str_eq(
+		strstr(inbox.body[0], "Message-ID:"), strstr(inbox.body[1], "Message-ID:"));
+	ck_assert_ptr_nonnull(strstr(inbox.body[2], "Subject: =?UTF-8?Q?=5Bbelfry=5D_C_"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("notify");
@@ -348,6 +373,7 @@ int main(void)
 	tcase_add_test(t, a_restart_repeats_nothing_and_forgets_nothing);
 	tcase_add_test(t, a_server_error_is_repeated_with_the_same_id);
 	tcase_add_test(t, a_refusal_for_good_is_parked_and_others_go_on);
+	tcase_add_test(t, mail_is_repeated_after_4xx_and_parked_after_5xx);
 	tcase_add_test(t, a_payload_that_slack_refuses_is_sent_as_plain_text);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
