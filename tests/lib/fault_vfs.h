@@ -4,8 +4,8 @@
  *
  * Install once, before the first connection. Counting is global and safe in threads.
  */
-#ifndef BELFRY_TESTS_FAULT_VFS_H
-#define BELFRY_TESTS_FAULT_VFS_H
+#ifndef BELFRY_TESTS_LIB_FAULT_VFS_H
+#define BELFRY_TESTS_LIB_FAULT_VFS_H
 
 #include <stdbool.h>
 

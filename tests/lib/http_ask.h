@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http_ask - a blocking TCP client that says raw bytes and hears all of the answer. */
-#ifndef BELFRY_TESTS_HTTP_ASK_H
-#define BELFRY_TESTS_HTTP_ASK_H
+#ifndef BELFRY_TESTS_LIB_HTTP_ASK_H
+#define BELFRY_TESTS_LIB_HTTP_ASK_H
 
 #include <stddef.h>
 

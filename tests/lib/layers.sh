@@ -100,7 +100,7 @@ mapfile -t product < <(printf '%s\n' "${sources[@]}" | grep -v '^tests/')
 if [ "${#sources[@]}" -gt 0 ]; then
 	includes
 	calls 'strcpy|strcat|strncpy|strncat|sprintf|vsprintf|strtok|gets|atoi|atol|atof|alloca'
-	calls 'gmtime|localtime|ctime|asctime|system|popen|fork|vfork|execve?|execvp?|execl[pe]?|signal'
+	calls 'gmtime|localtime|ctime|asctime|system|popen|fork|vfork|execve?|execvp?|execl[pe]?'
 	calls 'strerror|s?rand|s?random|[dels]rand48|getpw(nam|uid)|getgr(nam|gid)|gethostbyname|inet_ntoa|ttyname'
 	calls 'setlocale|setenv|unsetenv|putenv|clearenv|tmpnam|tempnam|mktemp'
 	shape

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rw_body - writes remote write bodies for tests and benchmarks, field by field. */
-#ifndef BELFRY_TESTS_RW_BODY_H
-#define BELFRY_TESTS_RW_BODY_H
+#ifndef BELFRY_TESTS_LIB_RW_BODY_H
+#define BELFRY_TESTS_LIB_RW_BODY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * rw_oracle - a remote write body as canonical text, once by belfry's wire walk and once by
  * protobuf-c: what both write must be equal. For the differential test and the fuzz target.
  */
-#ifndef BELFRY_TESTS_RW_ORACLE_H
-#define BELFRY_TESTS_RW_ORACLE_H
+#ifndef BELFRY_TESTS_LIB_RW_ORACLE_H
+#define BELFRY_TESTS_LIB_RW_ORACLE_H
 
 #include <stdbool.h>
 
