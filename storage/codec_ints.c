@@ -97,7 +97,7 @@ static void pack(struct buf *b, const int64_t *d, size_t n, const struct plan *p
 		low |= x << shift;
 		memcpy(out + at, &low, sizeof low);
 		if (shift + p->width > 64)
-			out[at + 8] = (uint8_t)(x >> (64 - shift));
+			out[at + 8] = (uint8_t)(x >> 1 >> (63 - shift));
 	}
 	buf_add(b, out, bytes);
 }

@@ -270,7 +270,8 @@ bool index_fit(struct index *x)
 }
 
 /* All memory was got: nothing fails from here on but the postings' growth. */
-static bool link_series(struct index *x, uint32_t id, uint32_t *pairs, uint32_t n, uint64_t hash)
+static bool link_series(
+	struct index *x, uint32_t id, const uint32_t *pairs, uint32_t n, uint64_t hash)
 {
 	struct series *s = series_at(x, id);
 	uint32_t i;

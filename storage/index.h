@@ -26,7 +26,7 @@ struct head_series; /* storage/head.h */
 
 struct series {
 	uint64_t hash;          /* labels_hash */
-	uint32_t *pairs;        /* pair numbers in label order; NULL: no such series */
+	const uint32_t *pairs;  /* pair numbers in label order; NULL: no such series */
 	struct head_series *hd; /* NULL: no open chunk, nothing in memory */
 	int64_t mint, maxt;     /* times of its samples in all, a little wide; mint > maxt: none */
 	uint16_t n_pairs;

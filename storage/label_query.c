@@ -93,6 +93,7 @@ static void collect(struct store *st, const struct id_list *ids, uint32_t name, 
 	}
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the public functions' arguments */
 static int by_matchers(struct store *st, uint32_t name, const struct matcher *m, size_t n,
 	int64_t mint, int64_t maxt, struct str **out, size_t *n_out, struct err *e)
 {
@@ -125,12 +126,13 @@ static int copy_out(struct str *v, size_t n, size_t limit, struct arena *a, stru
 	*out = ARENA_ARRAY(a, n, struct str);
 	if (*out == NULL)
 		return err_set(e, ERR_LIMIT, 0, "too many labels for the memory of a query");
-	if (n > 0)
+	if (n > 0 && v != NULL)
 		memcpy(*out, v, n * sizeof **out);
 	*n_out = n;
 	return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the contract has these arguments */
 int store_label_names(struct store *st, const struct matcher *m, size_t n, int64_t mint,
 	int64_t maxt, size_t limit, struct arena *a, struct str **out, size_t *n_out, struct err *e)
 {
@@ -188,6 +190,7 @@ static int all_values(struct store *st, struct str name, int64_t mint, int64_t m
 	return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the contract has these arguments */
 int store_label_values(struct store *st, struct str name, const struct matcher *m, size_t n,
 	int64_t mint, int64_t maxt, size_t limit, struct arena *a, struct str **out, size_t *n_out,
 	struct err *e)
