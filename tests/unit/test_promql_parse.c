@@ -286,7 +286,8 @@ START_TEST(a_comparison_with_a_constant_has_a_threshold)
 		double v;
 	} cases[] = {{"a > 5", ">", 5}, {"(a <= (-5m))", "<=", -300}, {"5 > a", "<", 5},
 		{"rate(a[1m]) == 0", "==", 0}, {"a > bool 5", NULL, 0}, {"a > b", NULL, 0},
-		{"a > 1 + 1", NULL, 0}, {"a > 1 and b", NULL, 0}, {"1 > bool 0", NULL, 0}};
+		{"a > 1 + 1", NULL, 0}, {"a > 1 and b", ">", 1}, {"(a > 2 unless b) and c", ">", 2},
+		{"a > 1 or b", NULL, 0}, {"1 > bool 0", NULL, 0}};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct pq_expr *side = NULL;
