@@ -335,10 +335,10 @@ int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rul
 	struct arena *a, int64_t t_ms, const struct pq_result *res, struct err *e)
 {
 	struct expander x = {.def = r->def, .env = env, .a = a, .interval_ms = g->interval_ms};
-	struct candidate *v;
+	struct candidate *v = NULL;
 	struct emitter em;
 	struct alert *al;
-	size_t n, pos = 0;
+	size_t n = 0, pos = 0;
 
 	x.data = (struct template_rule_data){.external_labels = env->external_labels,
 		.external_url = env->external_url,
@@ -347,6 +347,7 @@ int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rul
 		.query_ctx = &x};
 	if (find_candidates(r, g, &x, res, &v, &n, e) != 0)
 		return -1;
+	ASSERT(v != NULL);
 	(void)pthread_mutex_lock(env->lock);
 	while ((al = map_each(&r->alerts, &pos)) != NULL)
 		al->seen = false;

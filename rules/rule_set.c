@@ -235,12 +235,12 @@ static void names(const struct loader *l, const struct yaml_node *map, struct ru
 		diag_error(l->d, map->pos, "a rule needs \"record\" or \"alert\"");
 	r->is_alert = alert_name.n > 0;
 	r->name = arena_str(l->a, r->is_alert ? alert_name : record_name);
-	if (!r->is_alert && r->name.n > 0 &&
+	if (record != NULL && !r->is_alert && r->name.n > 0 &&
 		(str_find(r->name, '{') < r->name.n || str_find(r->name, '}') < r->name.n))
 		diag_error(l->d, record->pos,
 			"\"" STR_FMT "\" is no metric name: labels belong under \"labels\"",
 			STR_ARG(r->name));
-	else if (!r->is_alert && r->name.n > 0 && !name_ok(r->name))
+	else if (record != NULL && !r->is_alert && r->name.n > 0 && !name_ok(r->name))
 		diag_error(
 			l->d, record->pos, "invalid metric name \"" STR_FMT "\"", STR_ARG(r->name));
 	if (r->is_alert && (r->name.n > LIMIT_LABEL_VALUE || !str_is_utf8(r->name)))
@@ -307,7 +307,7 @@ static struct rule_group_def *add_group(struct loader *l)
 
 		if (v == NULL)
 			return NULL;
-		if (rs->n > 0)
+		if (l->groups != NULL)
 			memcpy(v, l->groups, rs->n * sizeof *v);
 		l->groups = v;
 		l->cap = cap;

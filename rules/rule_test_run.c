@@ -67,7 +67,7 @@ static void close_store(struct run *r)
 		(void)nftw(r->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static void feed_series(struct run *r, struct batch *b, size_t i, int64_t until_ms)
+static int feed_series(struct run *r, struct batch *b, size_t i, int64_t until_ms, struct err *e)
 {
 	const struct rule_test_series *s = &r->t->series[i];
 	bool named = false;
@@ -84,11 +84,14 @@ static void feed_series(struct run *r, struct batch *b, size_t i, int64_t until_
 		if (!named)
 			batch_series_labels(b, s->labels, labels_hash(s->labels));
 		named = true;
+		if (v->h != NULL && hist_check(v->h, e) != 0)
+			return err_wrap(e, "histogram %zu of an input series", r->fed[i] + 1);
 		if (v->h != NULL)
 			batch_hist(b, at, v->h, 0);
 		else
 			batch_float(b, at, v->v, 0);
 	}
+	return 0;
 }
 
 /* Store the input up to a time. */
@@ -97,11 +100,11 @@ static int feed(struct run *r, int64_t until_ms, struct err *e)
 	struct batch *b = batch_new(BATCH_IMPORT);
 	int rc = 0;
 
-	for (size_t i = 0; i < r->t->n_series; i++)
-		feed_series(r, b, i, until_ms);
-	if (batch_failed(b))
+	for (size_t i = 0; rc == 0 && i < r->t->n_series; i++)
+		rc = feed_series(r, b, i, until_ms, e);
+	if (rc == 0 && batch_failed(b))
 		rc = err_set(e, ERR_LIMIT, 0, "too many samples");
-	else if (batch_rows(b) > 0)
+	else if (rc == 0 && batch_rows(b) > 0)
 		rc = store_submit_wait(r->store, b, e);
 	if (rc == 0 && batch_rows(b) > 0 && batch_result(b)->first != REFUSED_NONE)
 		rc = err_set(e, ERR_INPUT, 0, "%s", batch_result(b)->first_msg);

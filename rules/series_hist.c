@@ -149,11 +149,34 @@ static bool side(struct parser *p, enum key buckets, enum key offset, struct his
 	return true;
 }
 
+static const double *magnitudes(struct parser *p, struct list l)
+{
+	double *v = ARENA_ARRAY(p->a, l.n, double);
+
+	for (uint32_t i = 0; v != NULL && i < l.n; i++)
+		v[i] = fabs(l.v[i]);
+	return v;
+}
+
+/* Sound in shape; counts may be negative: what a test expects of a difference may be. */
+static bool shape_ok(struct parser *p, const struct hist *h)
+{
+	struct hist m = *h;
+	struct err why;
+
+	m.count = fabs(h->count);
+	m.zero_count = fabs(h->zero_count);
+	m.pos.counts = magnitudes(p, p->list[KEY_BUCKETS]);
+	m.neg.counts = magnitudes(p, p->list[KEY_N_BUCKETS]);
+	if (m.pos.counts == NULL || m.neg.counts == NULL)
+		return fail(p, "out of memory");
+	return hist_check(&m, &why) == 0 || fail(p, why.msg);
+}
+
 const struct hist *series_hist_parse(struct arena *a, struct str s, size_t *pos, struct err *e)
 {
 	struct parser p = {.a = a, .s = s, .pos = *pos, .e = e};
 	struct hist *h = ARENA_NEW(a, struct hist);
-	struct err why;
 
 	if (h == NULL) {
 		(void)fail(&p, "out of memory");
@@ -181,12 +204,8 @@ const struct hist *series_hist_parse(struct arena *a, struct str s, size_t *pos,
 		.custom = p.list[KEY_CUSTOM].v,
 		.n_custom = p.list[KEY_CUSTOM].n};
 	if (!side(&p, KEY_BUCKETS, KEY_OFFSET, &h->pos) ||
-		!side(&p, KEY_N_BUCKETS, KEY_N_OFFSET, &h->neg))
+		!side(&p, KEY_N_BUCKETS, KEY_N_OFFSET, &h->neg) || !shape_ok(&p, h))
 		return NULL;
-	if (hist_check(h, &why) != 0) {
-		(void)fail(&p, why.msg);
-		return NULL;
-	}
 	p.pos += 2;
 	*pos = p.pos;
 	return h;

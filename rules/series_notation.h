@@ -20,7 +20,7 @@
 struct series_value {
 	bool missing;         /* `_` */
 	double v;             /* stale_nan() for `stale` */
-	const struct hist *h; /* NULL: a float */
+	const struct hist *h; /* NULL: a float. Counts may be negative: hist_check before storing */
 };
 
 /* e->off is the place of a mistake. */
@@ -30,10 +30,10 @@ int series_values_parse(struct arena *a, struct str text, struct series_value **
 int series_labels_parse(
 	struct arena *a, struct str text, struct labels *out, struct err *e) MUST_CHECK;
 
-/* series_hist.c: `{{schema:1 sum:2 count:3 buckets:[1 2]}}` at text[*pos]; moves *pos behind it. */
+/* series_hist.c: `{{schema:1 sum:2 count:3 buckets:[1 2]}}` at s[*pos]; moves *pos behind it. */
 const struct hist *series_hist_parse(
-	struct arena *a, struct str text, size_t *pos, struct err *e) MUST_CHECK;
-/* A number at text[*pos], with or without a sign: "-1.5e3", "Inf", "NaN". */
-bool series_number(struct str text, size_t *pos, double *out);
+	struct arena *a, struct str s, size_t *pos, struct err *e) MUST_CHECK;
+/* A number at s[*pos], with or without a sign: "-1.5e3", "Inf", "NaN". */
+bool series_number(struct str s, size_t *pos, double *out);
 
 #endif

@@ -16,7 +16,7 @@ enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE, FLOW_FAIL };
 static enum flow run_list(struct tmpl_exec *x, const struct tmpl_node *n);
 static int eval_pipe(struct tmpl_exec *x, const struct tmpl_pipe *p, struct tv *out);
 
-int tmpl_fail(struct tmpl_exec *x, const char *fmt, ...)
+void tmpl_set_error(struct tmpl_exec *x, const char *fmt, ...)
 {
 	char msg[ERR_MSG_MAX];
 	const struct tmpl_operand *at = x->at;
@@ -26,13 +26,15 @@ int tmpl_fail(struct tmpl_exec *x, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(msg, sizeof msg, fmt, ap);
 	va_end(ap);
-	if (at == NULL)
-		return err_set(x->e, ERR_INPUT, 0, "%s", msg);
+	if (at == NULL) {
+		(void)err_set(x->e, ERR_INPUT, 0, "%s", msg);
+		return;
+	}
 	for (size_t i = 0; i < at->off && i < x->t->text.n; i++) {
 		line += x->t->text.p[i] == '\n';
 		col = x->t->text.p[i] == '\n' ? 1 : col + 1;
 	}
-	return err_set_at(x->e, ERR_INPUT, at->off, "%u:%u: at <%.*s>: %s", line, col,
+	(void)err_set_at(x->e, ERR_INPUT, at->off, "%u:%u: at <%.*s>: %s", line, col,
 		(int)MIN_OF(at->len, (size_t)60), x->t->text.p + at->off, msg);
 }
 

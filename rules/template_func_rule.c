@@ -194,7 +194,7 @@ static int f_humanize_timestamp(
 	struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)
 {
 	struct buf b;
-	int64_t ns;
+	int64_t ns = 0;
 	double v;
 
 	(void)n;

@@ -466,15 +466,15 @@ static bool text(struct lexer *l)
 	return end == start || add(l, TMPL_TEXT, start, end - start) != NULL;
 }
 
-const struct tmpl_token *tmpl_lex(struct arena *a, struct str s, struct err *e)
+const struct tmpl_token *tmpl_lex(struct arena *a, struct str whole, struct err *e)
 {
-	struct lexer l = {.a = a, .e = e, .s = s};
+	struct lexer l = {.a = a, .e = e, .s = whole};
 
-	while (l.pos < s.n) {
+	while (l.pos < whole.n) {
 		if (!text(&l))
 			return NULL;
-		if (l.pos < s.n && !action(&l))
+		if (l.pos < whole.n && !action(&l))
 			return NULL;
 	}
-	return add(&l, TMPL_EOF, s.n, 0) != NULL ? l.v : NULL;
+	return add(&l, TMPL_EOF, whole.n, 0) != NULL ? l.v : NULL;
 }

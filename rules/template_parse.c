@@ -13,6 +13,8 @@
 const struct str tmpl_prelude[TMPL_PRELUDE] = {
 	{"$labels", 7}, {"$externalLabels", 15}, {"$externalURL", 12}, {"$value", 6}};
 
+/* Recursive, bounded by p->depth: NOLINTBEGIN(misc-no-recursion) */
+
 enum ender { END_EOF, END_END, END_ELSE };
 
 static bool parse_list(struct tmpl_parser *p, struct tmpl_node **out, enum ender *end);
@@ -219,7 +221,7 @@ static bool parse_block(struct tmpl_parser *p, struct tmpl_node **out)
 
 static bool parse_definition(struct tmpl_parser *p, size_t off)
 {
-	struct str name;
+	struct str name = STR_NULL;
 
 	p->t++;
 	if (p->depth > 0)
@@ -302,6 +304,8 @@ static bool parse_list(struct tmpl_parser *p, struct tmpl_node **out, enum ender
 	*out = first;
 	return true;
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 struct template *template_parse(struct arena *a, struct str text, struct err *e)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* template_pipe - parses pipelines: declarations, commands, operands with their field chains. */
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "rules/template_private.h"
@@ -42,7 +43,7 @@ static bool declare(struct tmpl_parser *p, const struct tmpl_token *t, unsigned 
 	return true;
 }
 
-/* --- operands --- */
+/* --- operands; brackets recurse, bounded by p->depth: NOLINTBEGIN(misc-no-recursion) --- */
 
 static bool parse_word(struct tmpl_parser *p, const struct tmpl_token *t, struct tmpl_operand *o)
 {
@@ -230,7 +231,7 @@ const struct tmpl_pipe *tmpl_parse_pipe(
 	struct tmpl_parser *p, enum tmpl_tok end, const char *context)
 {
 	struct tmpl_pipe *pipe = ARENA_NEW(p->a, struct tmpl_pipe);
-	struct tmpl_command v[MAX_CMDS], *copy;
+	struct tmpl_command v[MAX_CMDS] = {{NULL, 0}}, *copy;
 	struct str names[2];
 	unsigned declared = 0, base;
 
@@ -254,6 +255,7 @@ const struct tmpl_pipe *tmpl_parse_pipe(
 		}
 		if (!parse_command(p, end, &v[pipe->n]))
 			return NULL;
+		ASSERT(v[pipe->n].n > 0);
 		if (pipe->n > 0 && (v[pipe->n].args[0].kind == TMPL_O_VALUE ||
 					   v[pipe->n].args[0].kind == TMPL_O_NIL)) {
 			(void)tmpl_fail_parse(p, v[pipe->n].args[0].off,
@@ -280,3 +282,5 @@ const struct tmpl_pipe *tmpl_parse_pipe(
 	pipe->commands = copy;
 	return pipe;
 }
+
+/* NOLINTEND(misc-no-recursion) */

@@ -38,7 +38,7 @@ struct tmpl_token {
 };
 
 /* All tokens, ended by TMPL_EOF; NULL with *e. */
-const struct tmpl_token *tmpl_lex(struct arena *a, struct str text, struct err *e);
+const struct tmpl_token *tmpl_lex(struct arena *a, struct str whole, struct err *e);
 
 /* --- tree (template_parse.c, template_pipe.c) --- */
 
@@ -167,8 +167,10 @@ int tmpl_run(const struct template *t, const struct tmpl_env *env, struct tv dat
 	struct arena *scratch, struct buf *out, struct err *e) MUST_CHECK;
 /* Run a named template into x->out. */
 int tmpl_call(struct tmpl_exec *x, struct str name, struct tv data) MUST_CHECK;
-/* Sets *x->e unless it is set; -1. */
-int tmpl_fail(struct tmpl_exec *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Sets *x->e with the place of x->at; the value is -1, which the analyzer sees here. */
+#define tmpl_fail(x, ...) (tmpl_set_error((x), __VA_ARGS__), -1)
+void tmpl_set_error(struct tmpl_exec *x, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* --- functions --- */
 

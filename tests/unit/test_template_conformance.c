@@ -49,7 +49,8 @@ static const struct hist *hist_of(struct arena *a, const json_t *h)
 	return out;
 }
 
-/* A case's input: Go values as JSON; {"Value": ...} is a sample. */
+/* A case's input: Go values as JSON; {"Value": ...} is a sample.
+ * NOLINTNEXTLINE(misc-no-recursion): as deep as the case */
 static struct tv value_of(struct arena *a, const json_t *j)
 {
 	struct tv *v;
