@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/num.h"
 
 #define BLOCK 128u
@@ -93,6 +94,7 @@ static void pack(struct buf *b, const int64_t *d, size_t n, const struct plan *p
 		size_t bit = i * p->width, at = bit / 8;
 		unsigned shift = bit % 8;
 
+		ASSERT(shift < 8);
 		memcpy(&low, out + at, sizeof low);
 		low |= x << shift;
 		memcpy(out + at, &low, sizeof low);
