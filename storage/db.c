@@ -142,6 +142,8 @@ static int configure(sqlite3 *db, unsigned flags, struct err *e)
 		return db_err(e, db, "configure");
 	(void)sqlite3_extended_result_codes(db, 1);
 	(void)sqlite3_busy_timeout(db, 2000);
+	if ((flags & DB_SMALL_CACHE) && db_exec(db, "PRAGMA cache_size=-512", e) != 0)
+		return -1;
 	if (flags & DB_READONLY)
 		return 0;
 	if ((flags & DB_BIG_PAGES) && db_exec(db, "PRAGMA page_size=16384", e) != 0)

@@ -20,12 +20,13 @@
 #define DB_APPLICATION_ID 0x424c4659 /* 'BLFY' */
 
 enum db_flags {
-	DB_CREATE = 1u,    /* make the file when it is missing */
-	DB_READONLY = 2u,  /* the file must be there; nothing is written */
-	DB_FULL_SYNC = 4u, /* synchronous=FULL: a commit survives power loss; else NORMAL */
-	DB_BIG_PAGES = 8u, /* a new file gets 16 KiB pages: large blobs */
-	DB_ROLLBACK = 16u, /* no WAL: a file that is written once, then renamed into place */
-	DB_NO_SYNC = 32u,  /* synchronous=OFF: only with DB_ROLLBACK, the caller syncs itself */
+	DB_CREATE = 1u,       /* make the file when it is missing */
+	DB_READONLY = 2u,     /* the file must be there; nothing is written */
+	DB_FULL_SYNC = 4u,    /* synchronous=FULL: a commit survives power loss; else NORMAL */
+	DB_BIG_PAGES = 8u,    /* a new file gets 16 KiB pages: large blobs */
+	DB_ROLLBACK = 16u,    /* no WAL: a file that is written once, then renamed into place */
+	DB_NO_SYNC = 32u,     /* synchronous=OFF: only with DB_ROLLBACK, the caller syncs itself */
+	DB_SMALL_CACHE = 64u, /* half a megabyte of pages: many connections, little to revisit */
 };
 
 /* flags: enum db_flags. NULL in *out on failure. */

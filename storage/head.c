@@ -147,10 +147,19 @@ static void open_at(struct head *h, struct head_series *hd, int64_t t)
 	part_bounds(t, h->now, &hd->level, &hd->part_start, &hd->part_end);
 }
 
+/* Series that begin together would fill and close their strips together for ever: first strips
+ * close at different sizes. */
+static bool is_first_full(const struct head_series *hd)
+{
+	return hd->disk_maxt == INT64_MIN && hd->closed == NULL &&
+	       hd->open.bytes.len >= STRIP_BYTES / 4 * (1 + hd->id % 4) &&
+	       hd->open.bytes.len < STRIP_BYTES;
+}
+
 void head_append(struct head *h, struct head_series *hd, int64_t t, double v,
 	const struct hist *hist, int64_t start)
 {
-	if (hd->open.n > 0 && t >= hd->part_end)
+	if (hd->open.n > 0 && (t >= hd->part_end || is_first_full(hd)))
 		head_close_open(h, hd);
 	if (hd->open.n == 0)
 		open_at(h, hd, t);

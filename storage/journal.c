@@ -76,7 +76,7 @@ void journal_discard(struct journal *j)
 
 static int open_segment(struct journal *j, unsigned flags, struct err *e)
 {
-	if (db_open(&j->db, j->path, flags | j->db_flags, e) != 0)
+	if (db_open(&j->db, j->path, flags | DB_SMALL_CACHE | j->db_flags, e) != 0)
 		return -1;
 	/* A segment is unlinked whole: its WAL need never be moved. */
 	(void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

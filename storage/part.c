@@ -105,7 +105,7 @@ void parts_remove(struct parts *ps, struct part *p)
 		ps->n--;
 		return;
 	}
-	ASSERT(!"the partition is in the list");
+	ASSERT(false); /* it was in the list */
 }
 
 struct part *parts_find(const struct parts *ps, uint8_t level, int64_t start)
@@ -265,7 +265,7 @@ struct part *part_create(struct parts *ps, uint8_t level, int64_t start, struct 
 	struct part *p = part_new(ps, level, start, 0);
 	sqlite3 *db;
 
-	if (db_open(&db, p->path, DB_CREATE | DB_BIG_PAGES | ps->db_flags, e) != 0)
+	if (db_open(&db, p->path, DB_CREATE | DB_BIG_PAGES | DB_SMALL_CACHE | ps->db_flags, e) != 0)
 		goto free_part;
 	if (part_make_schema(db, e) != 0)
 		goto close_db;
@@ -360,7 +360,7 @@ static int need_writer(struct part *p, struct err *e)
 		"INSERT INTO pack (grp, gen, mint, maxt, data) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 	p->used = ++p->owner->clock;
-	if (p->db == NULL && db_open(&p->db, p->path, p->owner->db_flags, e) != 0)
+	if (p->db == NULL && db_open(&p->db, p->path, p->owner->db_flags | DB_SMALL_CACHE, e) != 0)
 		return -1;
 	if (p->insert == NULL && db_prepare(p->db, &p->insert, sql, e) != 0)
 		return -1;
@@ -496,7 +496,7 @@ static struct part_reader *open_reader(struct part *p, struct err *e)
 
 	ASSERT(r != NULL);
 	r->part = p;
-	if (db_open(&r->db, p->path, DB_READONLY, e) != 0)
+	if (db_open(&r->db, p->path, DB_READONLY | DB_SMALL_CACHE, e) != 0)
 		goto free_reader;
 	if (db_prepare(r->db, &r->find, sql, e) != 0)
 		goto close_db;

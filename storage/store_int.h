@@ -33,7 +33,7 @@
 #define STORE_IN_ORDER_MS    3600000 /* a series that lags may go on within this, window or not */
 #define STORE_SEGMENT_BYTES  (UINT64_C(64) << 20) /* frames of a segment before a checkpoint */
 #define STORE_SEGMENT_FRAMES 1000000u
-#define STORE_CLOSED_BYTES   ((size_t)8 << 20)  /* closed strips before they are written */
+#define STORE_CLOSED_BYTES   ((size_t)4 << 20)  /* closed strips before they are written */
 #define STORE_META_BYTES     ((size_t)64 << 20) /* metadata of all metrics */
 #define STORE_VOLATILE_BYTES                                                                       \
 	((size_t)512 << 20)                  /* rows that live in memory while the disk is full */

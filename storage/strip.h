@@ -25,7 +25,7 @@
 #include "storage/cells.h"
 #include "storage/cols.h"
 
-#define STRIP_BYTES      384u  /* a float strip is full at this size */
+#define STRIP_BYTES      240u  /* a float strip is full at this size: four cells */
 #define STRIP_HIST_BYTES 3072u /* with histograms, whose columns want company */
 #define STRIP_ROWS       2048u
 

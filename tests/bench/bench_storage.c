@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
-#include "storage/store.h"
+#include "storage/store_int.h"
 
 static char dir[256];
 static struct err e;
@@ -247,6 +247,10 @@ int main(int argc, char **argv)
 	say("resident_per_series", (rss() - before) / n, "B");
 	store_stats(st, &s);
 	say("accounted_per_series", (double)s.head_bytes / n, "B");
+	say("index_per_series", (double)index_memory(&st->index) / n, "B");
+	say("head_per_series", (double)(st->head.n * sizeof(struct head_series)) / n, "B");
+	say("open_strips_per_series", (double)cells_memory(&st->head.cells) / n, "B");
+	say("closed_strips_per_series", (double)st->head.closed_bytes / n, "B");
 	read_all("head");
 	w = wall();
 	store_close(st);
