@@ -180,6 +180,7 @@ static int find_candidates(struct rule *r, const struct rule_group *g, struct ex
 		c->value = scalar ? res->scalar : point_value(s);
 		x->data.labels = s->labels;
 		x->data.value = c->value;
+		x->data.hist = !scalar && s->h != NULL ? s->h[0] : NULL;
 		c->labels = alert_labels(x, s->labels);
 		c->fingerprint = labels_fingerprint(c->labels);
 		c->annotations = alert_annotations(x);
@@ -235,6 +236,7 @@ static void see(struct rule *r, const struct candidate *c, int64_t t_ms)
 		al->active_at_ms = t_ms;
 		al->fired_at_ms = al->resolved_at_ms = 0;
 		al->worst = NAN;
+		al->save = true; /* also when its end was never told: then from == to */
 	}
 	al->seen = true;
 	al->value = c->value;
@@ -309,25 +311,37 @@ static void look_behind(
 	}
 }
 
+struct labels alert_series(const struct alert *al, struct arena *a)
+{
+	struct labels_builder b;
+
+	labels_builder_init(&b, a, al->labels);
+	labels_builder_set(&b, LABEL_NAME, STR("ALERTS"));
+	labels_builder_set(
+		&b, STR("alertstate"), al->state == ALERT_FIRING ? STR("firing") : STR("pending"));
+	return labels_builder_done(&b);
+}
+
+struct labels alert_since_series(const struct alert *al, struct arena *a)
+{
+	struct labels_builder b;
+
+	labels_builder_init(&b, a, al->labels);
+	labels_builder_set(&b, LABEL_NAME, STR("ALERTS_FOR_STATE"));
+	return labels_builder_done(&b);
+}
+
 static void emit_alerts(struct emitter *em, struct rule *r)
 {
 	struct alert *al;
 	size_t pos = 0;
 
 	while ((al = map_each(&r->alerts, &pos)) != NULL) {
-		struct labels_builder b;
-
 		if (al->state == ALERT_INACTIVE)
 			continue;
-		labels_builder_init(&b, em->a, al->labels);
-		labels_builder_set(&b, LABEL_NAME, STR("ALERTS"));
-		labels_builder_set(&b, STR("alertstate"),
-			al->state == ALERT_FIRING ? STR("firing") : STR("pending"));
-		emit(em, labels_builder_done(&b), 1, NULL);
-		labels_builder_init(&b, em->a, al->labels);
-		labels_builder_set(&b, LABEL_NAME, STR("ALERTS_FOR_STATE"));
-		emit(em, labels_builder_done(&b), (double)i64_floor_div(al->active_at_ms, 1000),
-			NULL);
+		emit(em, alert_series(al, em->a), 1, NULL);
+		emit(em, alert_since_series(al, em->a),
+			(double)i64_floor_div(al->active_at_ms, 1000), NULL);
 	}
 }
 
@@ -339,10 +353,11 @@ int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rul
 	struct emitter em;
 	struct alert *al;
 	size_t n = 0, pos = 0;
+	int64_t slot_ms = t_ms + rule_group_delay(g, env); /* states live at slots */
 
 	x.data = (struct template_rule_data){.external_labels = env->external_labels,
 		.external_url = env->external_url,
-		.now_ms = t_ms,
+		.now_ms = slot_ms,
 		.query = query_for_template,
 		.query_ctx = &x};
 	if (find_candidates(r, g, &x, res, &v, &n, e) != 0)
@@ -352,10 +367,10 @@ int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rul
 	while ((al = map_each(&r->alerts, &pos)) != NULL)
 		al->seen = false;
 	for (size_t i = 0; i < n; i++)
-		see(r, &v[i], t_ms);
+		see(r, &v[i], slot_ms);
 	r->n_pending = r->n_firing = 0;
 	for (pos = 0; (al = map_each(&r->alerts, &pos)) != NULL;) {
-		advance(r->def, al, t_ms);
+		advance(r->def, al, slot_ms);
 		r->n_pending += al->state == ALERT_PENDING;
 		r->n_firing += al->state == ALERT_FIRING;
 	}

@@ -48,19 +48,30 @@ static void name_series(const struct emitter *em, struct batch *b, struct labels
 		batch_series_labels(b, ls, hash);
 }
 
+static struct emitted *remember(struct rule *r, struct labels ls, uint64_t hash)
+{
+	struct emitted *x = find(r, ls, hash);
+
+	if (x != NULL)
+		return x;
+	x = calloc(1, sizeof *x);
+	ASSERT(x != NULL);
+	x->labels = labels_clone(ls);
+	x->hash = hash;
+	map_add(&r->emitted, hash, x);
+	return x;
+}
+
+void emit_remember(struct rule *r, struct labels ls)
+{
+	(void)remember(r, ls, labels_hash(ls));
+}
+
 void emit(struct emitter *em, struct labels ls, double v, const struct hist *h)
 {
 	uint64_t hash = labels_hash(ls);
-	struct emitted *x = find(em->rule, ls, hash);
 
-	if (x == NULL) {
-		x = calloc(1, sizeof *x);
-		ASSERT(x != NULL);
-		x->labels = labels_clone(ls);
-		x->hash = hash;
-		map_add(&em->rule->emitted, hash, x);
-	}
-	x->turn = em->rule->turn;
+	remember(em->rule, ls, hash)->turn = em->rule->turn;
 	name_series(em, em->batch, ls, hash);
 	if (h != NULL)
 		batch_hist(em->batch, em->t_ms, h, 0);

@@ -87,12 +87,13 @@ void rule_group_adopt(struct rule_group *g, struct rule_group *old)
 			struct rule *to = &g->rules[i], *from = &old->rules[j];
 			const struct rule_def *def = to->def;
 
-			if (!str_eq(def->key, from->def->key) || to->turn != 0)
+			if (!str_eq(def->key, from->def->key) || from->given_away ||
+				to->turn != 0 || to->alerts.n > 0)
 				continue;
 			*to = *from;
 			to->def = def;
-			*from = (struct rule){
-				.def = from->def}; /* emptied: nothing of it is shared */
+			/* emptied: nothing of it is shared */
+			*from = (struct rule){.def = from->def, .given_away = true};
 			map_init(&from->alerts);
 			map_init(&from->emitted);
 			break;
@@ -106,6 +107,7 @@ void rule_group_adopt(struct rule_group *g, struct rule_group *old)
 
 bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event *ev)
 {
+	struct arena scratch;
 	struct alert *al;
 
 	if (!r->def->is_alert || !str_eq(r->def->key, rule_key))
@@ -126,12 +128,21 @@ bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event 
 		.worst = ev->worst,
 	};
 	map_add(&r->alerts, al->fingerprint, al);
+	arena_init(&scratch, (size_t)1 << 20);
+	emit_remember(r, alert_series(al, &scratch));
+	emit_remember(r, alert_since_series(al, &scratch));
+	arena_fini(&scratch);
 	r->n_pending += al->state == ALERT_PENDING;
 	r->n_firing += al->state == ALERT_FIRING;
 	return true;
 }
 
 /* --- evaluation --- */
+
+int64_t rule_group_delay(const struct rule_group *g, const struct rule_env *env)
+{
+	return g->def->query_offset_ms >= 0 ? g->def->query_offset_ms : env->query_offset_ms;
+}
 
 static struct labels recorded_labels(const struct rule *r, struct labels sample, struct arena *a)
 {
@@ -256,9 +267,7 @@ static void note(struct rule *r, const struct rule_group *g, const struct rule_e
 static void eval_rule(struct rule_group *g, size_t i, const struct rule_env *env, int64_t slot_ms)
 {
 	struct rule *r = &g->rules[i];
-	int64_t offset =
-		g->def->query_offset_ms >= 0 ? g->def->query_offset_ms : env->query_offset_ms;
-	int64_t t_ms = slot_ms - offset, start = clock_real_ns();
+	int64_t t_ms = slot_ms - rule_group_delay(g, env), start = clock_real_ns();
 	struct pq_result res;
 	struct arena a;
 	struct err e;

@@ -51,6 +51,7 @@ struct rule {
 	int64_t last_eval_ms;
 	double eval_seconds;
 	bool evaluated, failed;
+	bool given_away; /* its state went to another rule: nothing to end */
 	char error[240];
 	size_t n_pending, n_firing;
 };
@@ -93,6 +94,8 @@ void emit(struct emitter *em, struct labels ls, double v, const struct hist *h);
 /* Staleness marks for series of the previous evaluation that were not emitted now; then submit. */
 int emit_end(struct emitter *em, bool wait, struct err *e) MUST_CHECK;
 void emit_forget(struct rule *r);
+/* As if this series had been written before: what a former process wrote of a restored alert. */
+void emit_remember(struct rule *r, struct labels ls);
 
 /* rule_alert.c: one alerting rule at one time. */
 int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rule_env *env,
@@ -100,6 +103,11 @@ int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rul
 void alert_rule_events(struct rule *r, const struct rule_group *g, struct alert_batch *b);
 void alert_rule_told(struct rule *r);
 void alert_free(struct alert *al);
+/* The series of an alert, in `a`: ALERTS and ALERTS_FOR_STATE. */
+struct labels alert_series(const struct alert *al, struct arena *a);
+struct labels alert_since_series(const struct alert *al, struct arena *a);
+/* How far behind its slot a group's rules read and write. */
+int64_t rule_group_delay(const struct rule_group *g, const struct rule_env *env);
 /* Evaluate an expression at one time with the env's limits. */
 int rule_query(const struct rule_env *env, struct arena *a, const struct pq_expr *x, int64_t t_ms,
 	int64_t interval_ms, struct pq_result *out, struct err *e) MUST_CHECK;

@@ -491,9 +491,13 @@ END_TEST
 
 START_TEST(a_query_offset_moves_what_is_read_and_written)
 {
-	begin("  query_offset: 1m\n  rules:\n  - {record: a, expr: x}\n");
+	begin("  query_offset: 1m\n  rules:\n  - {record: a, expr: x}\n"
+	      "  - {alert: A, expr: a > 1, annotations: {n: '{{ now }}'}}\n");
 	feed("x", 0, "1 2 3");
 	eval(2);
+	ck_assert_int_eq(event()->active_at_ms, 2 * MIN); /* of the slot */
+	ck_assert(str_eq(labels_get(event()->annotations, STR("n")), STR("120")));
+	ck_assert_str_eq(ask("timestamp(ALERTS)", 2), "60");
 	ck_assert_str_eq(ask("a", 1), "2");
 	ck_assert_str_eq(ask("timestamp(a)", 2), "60");
 }
@@ -502,13 +506,15 @@ END_TEST
 START_TEST(native_histograms_are_recorded_as_such)
 {
 	begin("  rules:\n  - {record: a, expr: sum(h)}\n  - {record: b, expr: histogram_count(a)}\n"
-	      "  - {alert: A, expr: a}\n");
+	      "  - {alert: A, expr: a, annotations: {v: '{{ $value }}'}}\n");
 	feed("h{i=\"1\"}", 0, "{{count:3 sum:4 buckets:[1 2]}}");
 	feed("h{i=\"2\"}", 0, "{{count:2 sum:4 buckets:[1 1]}}");
 	eval(0);
 	ck_assert_str_eq(ask("b", 0), "5");
 	ck_assert_int_eq(event()->to, ALERT_FIRING);
 	ck_assert(event()->value == 5);
+	ck_assert(str_eq(labels_get(event()->annotations, STR("v")),
+		STR("{count:5, sum:8, (0.5,1]:2, (1,2]:3}")));
 }
 END_TEST
 
@@ -568,6 +574,26 @@ START_TEST(a_restart_goes_on_where_the_stored_state_ends)
 }
 END_TEST
 
+START_TEST(after_a_restart_what_was_written_of_alerts_ends_too)
+{
+	struct err e;
+	size_t n = 0;
+
+	begin("  rules:\n  - {alert: Down, expr: up == 0}\n");
+	feed("up", 0, "0 1");
+	ck_assert_msg(state_open(&state, dir, &e) == 0, "%s", e.msg);
+	eval(0);
+	ck_assert_int_eq(alert_store_save(state_db(state), batch, &e), 0);
+	rule_group_free(g);
+	g = rule_group_new(&rs->groups[0], &env);
+	ck_assert_int_eq(alert_store_load(state_db(state), restore, &n, &e), 0);
+	ck_assert_uint_eq(n, 1);
+	transition(1, ALERT_FIRING, ALERT_INACTIVE);
+	ck_assert_str_eq(ask("ALERTS", 1), "");
+	ck_assert_str_eq(ask("ALERTS_FOR_STATE", 1), "");
+}
+END_TEST
+
 START_TEST(a_stored_alert_of_another_rule_is_not_taken)
 {
 	struct alert_event ev = {.to = ALERT_FIRING};
@@ -603,6 +629,48 @@ START_TEST(a_reload_keeps_alerts_of_rules_that_stay)
 	transition(1, ALERT_FIRING, ALERT_PENDING); /* `for` is longer now */
 	ck_assert_int_eq(event()->active_at_ms, 0);
 	transition(3, ALERT_PENDING, ALERT_FIRING);
+}
+END_TEST
+
+START_TEST(rules_that_stand_twice_keep_their_alerts_over_a_reload)
+{
+	static const char twice[] = "  rules:\n  - {alert: A, expr: up == 0}\n"
+				    "  - {alert: A, expr: up == 0}\n";
+	struct rule_group *old;
+	struct rule_set *next;
+
+	begin(twice);
+	feed("up", 0, "0 0 0");
+	eval(0);
+	ck_assert_uint_eq(batch->n, 2);
+	next = load(twice);
+	old = g;
+	g = rule_group_new(&next->groups[0], &env);
+	rule_group_adopt(g, old);
+	alert_batch_free(batch);
+	rule_group_end(old, &env, MIN, &batch);
+	ck_assert_ptr_null(batch);
+	rule_group_free(old);
+	rule_set_free(rs);
+	rs = next;
+	eval(1);
+	ck_assert_uint_eq(batch->n, 2);
+	ck_assert(!batch->changed);
+}
+END_TEST
+
+START_TEST(an_end_that_was_not_told_and_a_new_start_are_one_alert)
+{
+	begin("  rules:\n  - {alert: A, expr: up == 0}\n");
+	feed("up", 0, "0 1 0");
+	eval(0);
+	eval_untold(1);
+	ck_assert_int_eq(event()->to, ALERT_INACTIVE);
+	eval_untold(2);
+	ck_assert(event()->from == ALERT_FIRING && event()->to == ALERT_FIRING);
+	ck_assert(batch->changed && event()->save); /* it has a new start */
+	ck_assert_int_eq(event()->active_at_ms, 2 * MIN);
+	rule_group_told(g, &env);
 }
 END_TEST
 
@@ -650,8 +718,11 @@ int main(void)
 	tcase_add_test(tc, a_query_offset_moves_what_is_read_and_written);
 	tcase_add_test(tc, native_histograms_are_recorded_as_such);
 	tcase_add_test(tc, a_restart_goes_on_where_the_stored_state_ends);
+	tcase_add_test(tc, after_a_restart_what_was_written_of_alerts_ends_too);
 	tcase_add_test(tc, a_stored_alert_of_another_rule_is_not_taken);
 	tcase_add_test(tc, a_reload_keeps_alerts_of_rules_that_stay);
+	tcase_add_test(tc, rules_that_stand_twice_keep_their_alerts_over_a_reload);
+	tcase_add_test(tc, an_end_that_was_not_told_and_a_new_start_are_one_alert);
 	tcase_add_test(tc, a_group_that_ends_resolves_its_alerts_and_series);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
