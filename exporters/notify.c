@@ -167,8 +167,6 @@ static int run_reload(struct state_job *job, sqlite3 *db, struct err *e)
 
 	(void)db;
 	(void)e;
-	if (rj->n->cfg == rj->cfg)
-		return 0; /* the transaction is tried again */
 	use_config(rj->n, rj->cfg);
 	group_reroute(rj->n);
 	return 0;
@@ -181,7 +179,7 @@ void notify_reload(struct notify *n, const struct notify_config *cfg)
 
 	rj.job.run = run_reload;
 	rj.job.arg = &rj;
-	while (state_call(n->state, &rj.job, &e) != 0) {
+	while (state_ask(n->state, &rj.job, &e) != 0) {
 		log_warn("notify", "msg=\"reload waits for the state writer\" error=\"%s\"", e.msg);
 		(void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
 	}
@@ -248,9 +246,6 @@ struct status_job {
 	struct state_job job;
 	struct notify *n;
 	struct jsonw *j;
-	struct jsonw
-		saved; /* where this job's part begins: a repeated transaction starts there again */
-	size_t start;
 };
 
 static int run_status(struct state_job *job, sqlite3 *db, struct err *e)
@@ -260,8 +255,6 @@ static int run_status(struct state_job *job, sqlite3 *db, struct err *e)
 
 	(void)db;
 	(void)e;
-	*j = sj->saved;
-	j->b->n = sj->start;
 	jsonw_key(j, "receivers");
 	jsonw_array(j);
 	for (const struct dest *d = sj->n->dests; d != NULL; d = d->next) {
@@ -295,9 +288,7 @@ int notify_status_json(struct notify *n, struct buf *out, struct err *e)
 	sj.job.arg = &sj;
 	jsonw_init(&j, out);
 	jsonw_object(&j);
-	sj.saved = j;
-	sj.start = out->n;
-	if (state_call(n->state, &sj.job, e) != 0 || state_reader(n->state, &db, e) != 0)
+	if (state_ask(n->state, &sj.job, e) != 0 || state_reader(n->state, &db, e) != 0)
 		return -1;
 	jsonw_key(&j, "outbox");
 	rc = write_rows(&j, db,

@@ -38,11 +38,13 @@
 #define RESERVE_BYTES  (4l << 20)
 #define WAL_PASSIVE    (4l << 20) /* WAL bytes at which the writer checkpoints */
 #define RESERVE_TRY_MS 60000
+#define ASKS_MAX       64u /* waiting threads: the loop and the query workers */
 
 struct state {
 	char path[4096], reserve_path[4128], wal_path[4128];
 	sqlite3 *db;
-	struct queue *jobs;
+	struct queue *jobs, *asks;
+	struct state_job nudge; /* in jobs: only wakes the thread, for an ask */
 	struct state_module modules[MODULES_MAX];
 	unsigned n_modules;
 	bool ticked[MODULES_MAX]; /* in the transaction under way */
@@ -83,6 +85,7 @@ int state_open(struct state **out, const char *dir, struct err *e)
 	(void)snprintf(s->reserve_path, sizeof s->reserve_path, "%s.reserve", s->path);
 	(void)snprintf(s->wal_path, sizeof s->wal_path, "%s-wal", s->path);
 	s->jobs = queue_new(LIMIT_STATE_QUEUE, 0);
+	s->asks = queue_new(ASKS_MAX, 0);
 	s->commits =
 		metric_counter("belfry_state_commits_total", "Transactions of state.db.", NULL);
 	s->failures = metric_counter("belfry_state_commit_failures_total",
@@ -168,6 +171,17 @@ static int run_group(struct state *s, struct err *e)
 	return rc;
 }
 
+/* Memory only, between transactions: also while they fail. */
+static void serve_asks(struct state *s, int wait_ms)
+{
+	struct state_job *job = queue_pop(s->asks, wait_ms);
+
+	for (; job != NULL; job = queue_pop(s->asks, 0)) {
+		job->failed = job->run(job, NULL, &job->err) != 0;
+		job->done(job);
+	}
+}
+
 /* Until it stands on disk. Gives up only when the process is stopping: then nobody was told it was
  * kept. */
 static bool commit_group(struct state *s)
@@ -184,7 +198,7 @@ static bool commit_group(struct state *s)
 		atomic_store(&s->tick_ms, clock_real_ns() / 1000000);
 		if (queue_is_closed(s->jobs))
 			return false;
-		(void)usleep(RETRY_MS * 1000);
+		serve_asks(s, RETRY_MS);
 	}
 	SEAM_CRASH("state.committed");
 	s->last_commit_ns = clock_real_ns();
@@ -235,8 +249,9 @@ static void collect(struct state *s, int wait_ms)
 	while (job != NULL) {
 		int64_t left;
 
-		s->group[s->n_group++] = job;
-		if (s->n_group == GROUP_JOBS)
+		if (job != &s->nudge)
+			s->group[s->n_group++] = job;
+		if (s->n_group == GROUP_JOBS || (job == &s->nudge && s->n_group == 0))
 			break;
 		left = until - clock_real_ns();
 		job = queue_pop(s->jobs, left > 0 ? (int)(left / 1000000) : 0);
@@ -269,6 +284,20 @@ static void restore_reserve(struct state *s)
 		(void)make_reserve(s); /* no space yet: the next minute tries again */
 }
 
+/* The process ends and state.db cannot be written: whoever waits must not wait for ever. */
+static void fail_rest(struct state *s)
+{
+	struct state_job *job;
+
+	log_error("state", "msg=\"stopping without a last commit: state.db cannot be written\"");
+	while ((job = queue_pop(s->jobs, 0)) != NULL) {
+		if (job == &s->nudge)
+			continue;
+		s->group[s->n_group++] = job;
+		finish_group(s, false);
+	}
+}
+
 static void *writer(void *arg)
 {
 	struct state *s = arg;
@@ -276,13 +305,15 @@ static void *writer(void *arg)
 
 	role_enter(ROLE_STATE_WRITER);
 	for (;;) {
-		bool due = module_due(s, &wait), closed;
+		bool due = module_due(s, &wait), closed, kept = true;
 
+		serve_asks(s, 0);
 		atomic_store(&s->tick_ms, clock_real_ns() / 1000000);
 		collect(s, due ? 0 : clock_wait_ms(MAX_OF(wait, 1)));
 		closed = queue_is_closed(s->jobs);
 		if (s->n_group > 0 || module_due(s, &wait)) {
-			finish_group(s, commit_group(s));
+			kept = commit_group(s);
+			finish_group(s, kept);
 			checkpoint(s, false);
 		} else if (closed) {
 			break;
@@ -290,10 +321,15 @@ static void *writer(void *arg)
 			checkpoint(s, true);
 			restore_reserve(s);
 		}
+		if (!kept) {
+			fail_rest(s);
+			break;
+		}
 		/* what finished jobs left to write is written, too */
 		if (closed && queue_len(s->jobs) == 0 && !module_due(s, &wait))
 			break;
 	}
+	serve_asks(s, 0);
 	return NULL;
 }
 
@@ -315,6 +351,7 @@ void state_stop(struct state *s)
 {
 	if (!s->running)
 		return;
+	queue_close(s->asks);
 	queue_close(s->jobs);
 	(void)pthread_join(s->thread, NULL);
 	s->running = false;
@@ -327,6 +364,7 @@ void state_free(struct state *s)
 	ASSERT(!s->running);
 	db_close(s->db);
 	queue_free(s->jobs);
+	queue_free(s->asks);
 	free(s);
 }
 
@@ -356,15 +394,20 @@ static void wake(struct state_job *job)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
-int state_call(struct state *s, struct state_job *job, struct err *e)
+static int push_and_wait(struct state *s, struct queue *q, struct state_job *job, struct err *e)
 {
 	struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
 
 	ASSERT(role_get() != ROLE_STATE_WRITER);
 	job->done = wake;
 	job->next_waiter = &w;
-	if (!queue_push_wait(s->jobs, job, 1, 5000))
+	if (!queue_push_wait(q, job, 1, 5000))
 		return err_set(e, ERR_AGAIN, 0, "the state writer is busy");
+	if (q == s->asks) {
+		bool nudged = queue_push(s->jobs, &s->nudge, 1);
+
+		(void)nudged; /* a full queue keeps the writer awake anyhow */
+	}
 	(void)pthread_mutex_lock(&w.lock);
 	while (!w.done)
 		(void)pthread_cond_wait(&w.cond, &w.lock);
@@ -374,6 +417,16 @@ int state_call(struct state *s, struct state_job *job, struct err *e)
 		return -1;
 	}
 	return 0;
+}
+
+int state_call(struct state *s, struct state_job *job, struct err *e)
+{
+	return push_and_wait(s, s->jobs, job, e);
+}
+
+int state_ask(struct state *s, struct state_job *job, struct err *e)
+{
+	return push_and_wait(s, s->asks, job, e);
 }
 
 int state_reader(struct state *s, sqlite3 **out, struct err *e)

@@ -30,7 +30,7 @@ struct state_job {
 	void *arg;
 	bool failed;
 	struct err err;
-	void *next_waiter; /* state_call's own */
+	void *next_waiter; /* state_call's and state_ask's own */
 };
 
 /* Opens or creates dir/state.db, migrates it (storage/state_schema.c), and starts the thread only
@@ -49,7 +49,8 @@ struct state_module {
 };
 void state_add_module(struct state *s, const struct state_module *m);
 int state_start(struct state *s, struct err *e) MUST_CHECK;
-/* Finish all posted jobs, stop the thread. state_db() is usable again; then state_free. */
+/* Finish all posted jobs, stop the thread; when state.db cannot be written they end with failed
+ * set. state_db() is usable again; then state_free. */
 void state_stop(struct state *s);
 void state_free(struct state *s);
 
@@ -60,6 +61,11 @@ bool state_is_stopping(struct state *s);
 /* Post and wait for done (not from the state writer or loop thread); job on the caller's stack with
  * done == NULL. */
 int state_call(struct state *s, struct state_job *job, struct err *e) MUST_CHECK;
+/* Run job on the state writer between transactions, with db NULL, and wait for it: for memory that
+ * belongs to that thread. Unlike state_call it is served while state.db cannot be written, so a
+ * full disk blocks neither the loop nor the API. */
+int state_ask(struct state *s, struct state_job *job, struct err *e) MUST_CHECK;
+
 /* A read-only connection of the caller's own (API answers); sqlite3_close it. */
 int state_reader(struct state *s, sqlite3 **out, struct err *e) MUST_CHECK;
 int64_t state_tick_mono_ms(struct state *s); /* last turn, for /-/healthy */

@@ -137,6 +137,44 @@ START_TEST(a_failing_disk_is_tried_until_it_works)
 }
 END_TEST
 
+static int run_ask(struct state_job *job, sqlite3 *db, struct err *e)
+{
+	(void)e;
+	ck_assert_ptr_null(db);
+	*(int *)job->arg = 7;
+	return 0;
+}
+
+static void on_failed(struct state_job *job)
+{
+	struct put *p = job->arg;
+
+	ck_assert(job->failed);
+	p->key = "failed";
+}
+
+START_TEST(a_disk_that_never_works_blocks_neither_questions_nor_the_stop)
+{
+	struct put first = {.key = "a", .fail_times = 1000000}, second = {.key = "b"};
+	struct state_job ask = {.run = run_ask};
+	struct err e;
+	int got = 0;
+
+	begin();
+	first.job = (struct state_job){.run = run_put, .done = on_failed, .arg = &first};
+	second.job = (struct state_job){.run = run_put, .done = on_failed, .arg = &second};
+	ck_assert(state_post(state, &first.job));
+	ask.arg = &got;
+	ck_assert_int_eq(state_ask(state, &ask, &e), 0);
+	ck_assert_int_eq(got, 7);
+	ck_assert(state_post(state, &second.job));
+	state_stop(state);
+	ck_assert_str_eq(first.key, "failed");
+	ck_assert_str_eq(second.key, "failed");
+	ck_assert_int_eq(count("SELECT count(*) FROM rule_group"), 0);
+}
+END_TEST
+
 struct module {
 	_Atomic int64_t next;
 	int ticks, commits;
@@ -188,7 +226,7 @@ END_TEST
 START_TEST(jobs_posted_before_the_stop_are_finished)
 {
 	static struct put p[50];
-	static char keys[50][8];
+	static char keys[50][16];
 
 	for (int i = 0; i < 50; i++) {
 		(void)snprintf(keys[i], sizeof keys[i], "k%d", i);
@@ -225,6 +263,7 @@ int main(void)
 	tcase_add_test(t, what_was_called_is_there_after_reopening);
 	tcase_add_test(t, a_refused_job_undoes_its_own_changes_only);
 	tcase_add_test(t, a_failing_disk_is_tried_until_it_works);
+	tcase_add_test(t, a_disk_that_never_works_blocks_neither_questions_nor_the_stop);
 	tcase_add_test(t, a_module_ticks_when_due_and_hears_of_the_commit_once);
 	tcase_add_test(t, jobs_posted_before_the_stop_are_finished);
 	tcase_add_test(t, a_newer_file_is_refused_by_its_version);
