@@ -186,6 +186,7 @@ static void enqueue(struct notify *n, const struct message *m, const struct rece
 	row->kind = in->kind;
 	row->index = in->index;
 	row->firing = m->firing;
+	row->only_firing = m->firing && m->n_firing == m->n;
 	row->created_ms = m->now_ms;
 	row->expires_ms = i64_add_sat(
 		m->now_ms, n->cfg->expiry_ms > 0 ? n->cfg->expiry_ms : LIMIT_OUTBOX_EXPIRY_MS);
@@ -213,7 +214,7 @@ static void tell(struct notify *n, const struct group *g, size_t i, const struct
 	};
 	uint64_t thread = hash_fixed(g->key.p, g->key.n);
 
-	arena_init(&a, (size_t)64 << 20);
+	arena_init(&a, ((size_t)16 << 20) + g->members.n * 1024);
 	m.id = arena_printf(&a, "belfry-%s-%llu", n->instance, (unsigned long long)++n->seq);
 	n->seq_dirty = true;
 	m.thread = arena_printf(&a, "belfry-%s-%016llx-%lld-%zu", n->instance,
@@ -236,7 +237,8 @@ static int64_t next_repeat(const struct notify *n, const struct group *g)
 		return INT64_MAX;
 	for (size_t i = 0; i < g->n_sent; i++) {
 		if (g->sent[i].any)
-			next = MIN_OF(next, i64_add_sat(g->sent[i].at_ms, r->repeat_interval_ms));
+			next = MIN_OF(next,
+				i64_add_sat(MIN_OF(g->sent[i].at_ms, wall), r->repeat_interval_ms));
 	}
 	if (next == INT64_MAX)
 		return next;
@@ -266,8 +268,12 @@ static void flush(struct notify *n, struct group *g)
 	for (size_t i = 0; r != NULL && i < g->n_sent; i++) {
 		struct integration in = integration_at(r, i);
 		enum message_reason why;
-		enum decision d = decide(&g->sent[i], &now, &in,
-			n->routes.v[g->route].cfg->repeat_interval_ms, wall, &why);
+		enum decision d;
+
+		if (g->sent[i].at_ms > wall)
+			g->sent[i].at_ms = wall; /* the clock was set back */
+		d = decide(&g->sent[i], &now, &in, n->routes.v[g->route].cfg->repeat_interval_ms,
+			wall, &why);
 
 		if (d == DECIDE_TELL)
 			tell(n, g, i, &in, why, wall);

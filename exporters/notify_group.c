@@ -14,8 +14,6 @@
 #include "base/num.h"
 #include "exporters/notify_internal.h"
 
-#define ROUTES_MAX 64u /* nodes one alert may reach through `continue` */
-
 /* --- members --- */
 
 struct packer {
@@ -112,6 +110,27 @@ size_t receiver_integrations(const struct receiver_config *r)
 	return MIN_OF(n, (size_t)INTEGRATIONS_MAX);
 }
 
+static void free_sent(struct group *g)
+{
+	for (size_t i = 0; i < g->n_sent; i++) {
+		free(g->sent[i].firing);
+		free(g->sent[i].resolved);
+	}
+	free(g->sent);
+	free(g->receiver);
+}
+
+void group_told_by(struct group *g, const struct receiver_config *r)
+{
+	free_sent(g);
+	g->n_sent = receiver_integrations(r);
+	g->n_slack = r != NULL ? MIN_OF(r->n_slack, g->n_sent) : 0;
+	g->n_email = r != NULL ? MIN_OF(r->n_email, g->n_sent - g->n_slack) : 0;
+	g->receiver = str_dup_c(r != NULL ? r->name : STR(""));
+	g->sent = calloc(g->n_sent > 0 ? g->n_sent : 1, sizeof *g->sent);
+	ASSERT(g->sent != NULL && g->receiver != NULL);
+}
+
 struct group *group_new(struct notify *n, struct str key, struct labels labels, size_t route)
 {
 	struct group *g = calloc(1, sizeof *g);
@@ -127,9 +146,7 @@ struct group *group_new(struct notify *n, struct str key, struct labels labels, 
 	g->key = pack_str(&k, key);
 	g->hash = hash_str(key);
 	g->route = route;
-	g->n_sent = receiver_integrations(n->routes.v[route].receiver);
-	g->sent = calloc(g->n_sent > 0 ? g->n_sent : 1, sizeof *g->sent);
-	ASSERT(g->sent != NULL);
+	group_told_by(g, n->routes.v[route].receiver);
 	g->due_mono_ms = INT64_MAX;
 	map_init(&g->members);
 	map_add(&n->groups, g->hash, g);
@@ -147,11 +164,7 @@ void group_free(struct notify *n, struct group *g)
 	while ((m = map_each(&g->members, &pos)) != NULL)
 		member_free(m);
 	map_fini(&g->members);
-	for (size_t i = 0; i < g->n_sent; i++) {
-		free(g->sent[i].firing);
-		free(g->sent[i].resolved);
-	}
-	free(g->sent);
+	free_sent(g);
 	free(g->block);
 	free(g);
 }
@@ -165,8 +178,7 @@ void group_mark(struct notify *n, struct group *g)
 	n->dirty_groups = g;
 }
 
-static struct str group_key(
-	const struct notify *n, size_t route, struct labels labels, struct arena *a)
+struct str group_key_of(const struct notify *n, size_t route, struct labels labels, struct arena *a)
 {
 	struct buf b;
 	struct str s;
@@ -180,7 +192,7 @@ static struct str group_key(
 	return s;
 }
 
-static struct group *find_group(const struct notify *n, struct str key)
+struct group *group_find(const struct notify *n, struct str key)
 {
 	struct map_iter it;
 
@@ -192,7 +204,7 @@ static struct group *find_group(const struct notify *n, struct str key)
 	return NULL;
 }
 
-static struct member *find_member(const struct group *g, uint64_t fp, struct labels ls)
+struct member *group_member(const struct group *g, uint64_t fp, struct labels ls)
 {
 	struct map_iter it;
 
@@ -205,7 +217,7 @@ static struct member *find_member(const struct group *g, uint64_t fp, struct lab
 }
 
 /* Flush no later than this. */
-static void due_by(struct notify *n, struct group *g, int64_t mono_ms)
+void group_due_by(struct notify *n, struct group *g, int64_t mono_ms)
 {
 	if (mono_ms < g->due_mono_ms)
 		g->due_mono_ms = mono_ms;
@@ -222,22 +234,22 @@ static void schedule_change(struct notify *n, struct group *g, const struct memb
 	if (g->flushed_wall_ms == 0) {
 		bool old = i64_add_sat(m->al.starts_at_ms, r->group_wait_ms) < wall;
 
-		due_by(n, g, old ? mono : soonest);
+		group_due_by(n, g, old ? mono : soonest);
 		return;
 	}
 	if (g->n_firing == 0) {
-		due_by(n, g, mono);
+		group_due_by(n, g, mono);
 		return;
 	}
 	after = i64_add_sat(
 		mono, r->group_interval_ms -
 			      MIN_OF(MAX_OF(wall - g->flushed_wall_ms, 0), r->group_interval_ms));
-	due_by(n, g, MAX_OF(soonest, after));
+	group_due_by(n, g, MAX_OF(soonest, after));
 }
 
 static void fire(struct notify *n, struct group *g, const struct alert_event *ev)
 {
-	struct member *m = find_member(g, ev->fingerprint, ev->labels);
+	struct member *m = group_member(g, ev->fingerprint, ev->labels);
 	bool again = m != NULL && !m->al.firing;
 
 	if (m != NULL && !again) {
@@ -263,7 +275,7 @@ static void fire(struct notify *n, struct group *g, const struct alert_event *ev
 
 static void resolve(struct notify *n, struct group *g, const struct alert_event *ev)
 {
-	struct member *m = find_member(g, ev->fingerprint, ev->labels);
+	struct member *m = group_member(g, ev->fingerprint, ev->labels);
 
 	if (m == NULL || !m->al.firing)
 		return;
@@ -288,8 +300,8 @@ static void apply_event(struct notify *n, const struct alert_event *ev, struct a
 		struct arena_mark mark = arena_mark(scratch);
 		struct labels labels =
 			route_group_labels(n->routes.v[nodes[i]].cfg, ev->labels, scratch);
-		struct str key = group_key(n, nodes[i], labels, scratch);
-		struct group *g = find_group(n, key);
+		struct str key = group_key_of(n, nodes[i], labels, scratch);
+		struct group *g = group_find(n, key);
 
 		ASSERT(!scratch->failed);
 		if (g == NULL && firing)
@@ -320,98 +332,4 @@ void group_update_due(struct notify *n)
 	n->due_mono_ms = outbox_due(n);
 	while ((g = map_each(&n->groups, &pos)) != NULL)
 		n->due_mono_ms = MIN_OF(n->due_mono_ms, g->due_mono_ms);
-}
-
-/* --- reload --- */
-
-static bool reaches(const struct notify *n, const struct group *g, struct labels ls)
-{
-	size_t nodes[ROUTES_MAX], count = route_match(&n->routes, ls, nodes, ROUTES_MAX);
-
-	for (size_t i = 0; i < count; i++) {
-		if (nodes[i] == g->route)
-			return true;
-	}
-	return false;
-}
-
-static bool same_grouping(
-	const struct notify *n, const struct group *g, struct labels ls, struct arena *a)
-{
-	struct arena_mark mark = arena_mark(a);
-	struct labels labels = route_group_labels(n->routes.v[g->route].cfg, ls, a);
-	bool same = labels_eq(labels, g->labels);
-
-	arena_release(a, mark);
-	return same;
-}
-
-/* Members that now belong elsewhere leave without a word: the next evaluation brings them to their
- * new group. */
-static void drop_strangers(struct notify *n, struct group *g, struct arena *scratch)
-{
-	struct member *m;
-	size_t pos = 0;
-
-	while ((m = map_each(&g->members, &pos)) != NULL) {
-		if (m->gone ||
-			(reaches(n, g, m->al.labels) && same_grouping(n, g, m->al.labels, scratch)))
-			continue;
-		m->gone = true;
-		m->dirty = true;
-		g->n_firing -= m->al.firing;
-		m->al.firing = false;
-		group_mark(n, g);
-	}
-}
-
-static void resize_sent(struct group *g, size_t want)
-{
-	struct sent *v;
-
-	if (want == g->n_sent)
-		return;
-	v = calloc(want > 0 ? want : 1, sizeof *v);
-	ASSERT(v != NULL);
-	for (size_t i = 0; i < g->n_sent; i++) {
-		if (i < want) {
-			v[i] = g->sent[i];
-			continue;
-		}
-		free(g->sent[i].firing);
-		free(g->sent[i].resolved);
-	}
-	free(g->sent);
-	g->sent = v;
-	g->n_sent = want;
-}
-
-void group_reroute(struct notify *n)
-{
-	struct arena scratch;
-	struct group *g;
-	size_t pos = 0;
-
-	arena_init(&scratch, (size_t)16 << 20);
-	while ((g = map_each(&n->groups, &pos)) != NULL) {
-		size_t route;
-		struct buf b;
-
-		buf_init(&b, (size_t)1 << 20);
-		labels_print(&b, g->labels, false);
-		/* key = route key ':' labels */
-		route = route_find(&n->routes, str_sub(g->key, 0, g->key.n - b.n - 1));
-		buf_fini(&b);
-		if (route == n->routes.n) {
-			g->dead = true;
-			group_mark(n, g);
-			continue;
-		}
-		g->route = route;
-		resize_sent(g, receiver_integrations(n->routes.v[route].receiver));
-		drop_strangers(n, g, &scratch);
-		if (g->n_firing == 0)
-			due_by(n, g, clock_mono_ms());
-	}
-	arena_fini(&scratch);
 }

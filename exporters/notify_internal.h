@@ -9,6 +9,7 @@
  *
  *   notify.c          glue: jobs, module hooks, reload, status
  *   notify_group.c    events -> groups and members, timers
+ *   notify_reroute.c  a new configuration: groups and members find their new places
  *   notify_flush.c    a due group -> who must be told what -> outbox rows
  *   notify_store.c    dirty things -> rows; rows -> memory at start
  *   outbox.c          rows -> receivers: pace, retry, confirm
@@ -26,6 +27,7 @@
 #include "exporters/route.h"
 
 #define INTEGRATIONS_MAX 64u /* of one receiver */
+#define ROUTES_MAX       64u /* nodes one alert may reach through `continue` */
 
 /* One alert in one group. Its strings stand in one block behind the struct. */
 struct member {
@@ -54,9 +56,11 @@ struct group {
 	int64_t incident_ms;     /* wall: when this incident began */
 	int64_t flushed_wall_ms; /* 0: never */
 	int64_t due_mono_ms;     /* next flush; INT64_MAX: none */
-	struct sent *sent;       /* one per integration of the route's receiver */
+	struct sent *sent;       /* one per integration of that receiver */
 	size_t n_sent;
-	bool dirty, dead; /* dead: to be deleted from state.db and freed */
+	char *receiver;          /* whom `sent` speaks of; owned */
+	size_t n_slack, n_email; /* of n_sent: first Slack, then mail, then webhooks */
+	bool dirty, dead;        /* dead: to be deleted from state.db and freed */
 	struct group *next_dirty;
 };
 
@@ -68,7 +72,8 @@ struct row {
 	struct str message_id, title, receiver, group_key; /* in `block` */
 	void *block;
 	enum row_kind kind;
-	size_t index; /* which of the receiver's integrations of this kind */
+	size_t index;     /* which of the receiver's integrations of this kind */
+	bool only_firing; /* tells of no end; false when loaded: not known */
 	bool firing, in_flight, parked, degraded, is_new, dirty, finished;
 	char *payload; /* until the first write to state.db */
 	size_t payload_len;
@@ -119,14 +124,22 @@ struct notify {
 
 /* notify_group.c */
 void group_apply(struct notify *n, const struct alert_batch *b);
-void group_reroute(struct notify *n); /* after a reload */
 void group_mark(struct notify *n, struct group *g);
 void group_free(struct notify *n, struct group *g);
 struct group *group_new(struct notify *n, struct str key, struct labels labels, size_t route);
 struct member *member_new(const struct alert_event *ev);
 void member_free(struct member *m);
 void group_update_due(struct notify *n);
+void group_told_by(struct group *g, const struct receiver_config *r); /* sent becomes empty */
+struct group *group_find(const struct notify *n, struct str key);
+struct member *group_member(const struct group *g, uint64_t fp, struct labels ls);
+struct str group_key_of(
+	const struct notify *n, size_t route, struct labels labels, struct arena *a);
+void group_due_by(struct notify *n, struct group *g, int64_t mono_ms);
 size_t receiver_integrations(const struct receiver_config *r);
+
+/* notify_reroute.c: after a reload, and after loading what another configuration may have left. */
+void group_reroute(struct notify *n);
 
 /* notify_flush.c */
 void flush_due_groups(struct notify *n);

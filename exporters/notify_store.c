@@ -38,7 +38,7 @@ enum statement {
 };
 
 static const char *const sql[ST_COUNT] = {
-	[ST_GROUP_PUT] = "INSERT OR REPLACE INTO notify_group VALUES(?,?,?,?,?,?,?)",
+	[ST_GROUP_PUT] = "INSERT OR REPLACE INTO notify_group VALUES(?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_GROUP_DEL] = "DELETE FROM notify_group WHERE key=?",
 	[ST_MEMBERS_DEL] = "DELETE FROM notify_member WHERE group_key=?",
 	[ST_MEMBER_PUT] =
@@ -123,6 +123,10 @@ static int put_group(const struct notify *n, const struct group *g, struct err *
 	(void)sqlite3_bind_int64(st, 5, g->flushed_wall_ms);
 	(void)sqlite3_bind_int64(st, 6, to_wall(g->due_mono_ms));
 	db_bind_blob(st, 7, buf_view(&sent));
+	db_bind_text(st, 8, str_c(g->receiver));
+	(void)sqlite3_bind_int64(st, 9, (int64_t)g->n_slack);
+	(void)sqlite3_bind_int64(st, 10, (int64_t)g->n_email);
+	(void)sqlite3_bind_int64(st, 11, (int64_t)g->n_sent);
 	rc = db_step_done(st, "store a group", e);
 	buf_fini(&sent);
 	buf_fini(&labels);
@@ -260,7 +264,7 @@ static int write_row(const struct notify *n, sqlite3 *db, struct row *r, struct 
 	(void)sqlite3_bind_int64(st, 1, r->id);
 	if (db_step_done(st, "delete a message", e) != 0)
 		return -1;
-	return add_history(n, r, r->error[0] == '\0' ? "delivered" : "expired", e);
+	return add_history(n, r, r->error[0] == '\0' ? "delivered" : "replaced", e);
 }
 
 static int put_meta(const struct notify *n, const char *key, struct str value, struct err *e)
@@ -432,6 +436,21 @@ static void load_sent(struct group *g, struct str blob)
 	}
 }
 
+/* The receiver as it was then; rows of version 1 speak of the one of today. */
+static void load_told_by(struct group *g, sqlite3_stmt *st)
+{
+	struct str name = db_column_str(st, 7);
+	size_t slack = (size_t)sqlite3_column_int64(st, 8);
+	size_t email = (size_t)sqlite3_column_int64(st, 9);
+	size_t all = (size_t)sqlite3_column_int64(st, 10);
+	struct receiver_config then = {.name = name, .n_slack = slack, .n_email = email};
+
+	if (name.n == 0 || all > INTEGRATIONS_MAX || slack > all || email > all - slack)
+		return;
+	then.n_webhook = all - slack - email;
+	group_told_by(g, &then);
+}
+
 static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
 {
 	struct arena scratch;
@@ -439,7 +458,8 @@ static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
 	int rc;
 
 	if (db_prepare(db, &st,
-		    "SELECT key,route,labels,incident_ms,flushed_ms,due_ms,sent FROM notify_group",
+		    "SELECT key,route,labels,incident_ms,flushed_ms,due_ms,sent,receiver,n_slack,"
+		    "n_email,n_sent FROM notify_group",
 		    e) != 0)
 		return -1;
 	arena_init(&scratch, (size_t)64 << 20);
@@ -453,16 +473,13 @@ static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
 			rc = -1;
 			break;
 		}
-		/* its route is gone: kept dead, so that its rows are deleted at the first tick */
+		/* its route is gone: group_reroute finds its alerts another place */
 		g = group_new(n, db_column_str(st, 0), labels, route < n->routes.n ? route : 0);
 		g->incident_ms = sqlite3_column_int64(st, 3);
 		g->flushed_wall_ms = sqlite3_column_int64(st, 4);
 		g->due_mono_ms = to_mono(sqlite3_column_int64(st, 5));
+		load_told_by(g, st);
 		load_sent(g, db_column_str(st, 6));
-		if (route == n->routes.n) {
-			g->dead = true;
-			group_mark(n, g);
-		}
 	}
 	arena_fini(&scratch);
 	(void)sqlite3_finalize(st);
@@ -605,7 +622,10 @@ int notify_store_load(struct notify *n, struct err *e)
 		return -1;
 	if (load_meta(n, db, e) != 0)
 		return -1;
-	if (n->routes.n > 0 && (load_groups(n, db, e) != 0 || load_members(n, db, e) != 0))
-		return -1;
+	if (n->routes.n > 0) {
+		if (load_groups(n, db, e) != 0 || load_members(n, db, e) != 0)
+			return -1;
+		group_reroute(n);
+	}
 	return load_rows(n, db, e);
 }

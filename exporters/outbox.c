@@ -152,23 +152,28 @@ static void unlink_row(struct dest *d, struct row *r)
 	metric_set(d->queued, d->waiting);
 }
 
-/* A message of the same group and integration that still waits says less than the newer one of the
- * same state. */
-static void coalesce(struct notify *n, struct row *newer)
+/*
+ * A message that failed and waits says less than the newer one behind it. Only a message of nothing
+ * but firing alerts, with no other of its group in between, may go: what it told is told by the
+ * newer one, and the end of an alert is never swallowed.
+ */
+static void coalesce(struct notify *n, const struct row *newer)
 {
 	struct dest *d = outbox_dest(n, newer->receiver, newer->kind, newer->index);
+	struct row *last = NULL;
 
 	for (struct row *r = d->first; r != NULL; r = r->next) {
-		if (r->in_flight || r->parked || r->finished || r->is_new || r->attempts == 0 ||
-			r->firing != newer->firing || !str_eq(r->group_key, newer->group_key))
-			continue;
-		(void)snprintf(r->error, sizeof r->error, "replaced by a newer message");
-		r->finished = true;
-		unlink_row(d, r);
-		row_mark(n, r);
-		METRIC_DROP("notify", "replaced_by_newer", 1);
-		return;
+		if (str_eq(r->group_key, newer->group_key))
+			last = r;
 	}
+	if (last == NULL || last->in_flight || last->is_new || last->attempts == 0 ||
+		!last->only_firing || !newer->firing)
+		return;
+	(void)snprintf(last->error, sizeof last->error, "replaced by a newer message");
+	last->finished = true;
+	unlink_row(d, last);
+	row_mark(n, last);
+	METRIC_DROP("notify", "replaced_by_newer", 1);
 }
 
 struct row *outbox_add(struct notify *n, struct row *take)
@@ -282,6 +287,8 @@ static int64_t backoff_ms(unsigned failures)
 
 static void give_up(struct notify *n, struct dest *d, struct row *r, const char *why)
 {
+	char q[LOG_Q_MAX];
+
 	r->parked = true;
 	d->failed++;
 	metric_inc(d->failed_total);
@@ -289,9 +296,9 @@ static void give_up(struct notify *n, struct dest *d, struct row *r, const char 
 	n->n_rows--;
 	METRIC_DROP("notify", "refused", 1);
 	log_error("notify",
-		"msg=\"message given up: %s\" receiver=" STR_FMT " kind=%s id=" STR_FMT
-		" error=\"%s\"",
-		why, STR_ARG(r->receiver), kind_names[r->kind], STR_ARG(r->message_id), r->error);
+		"msg=\"message given up: %s\" receiver=" STR_FMT " kind=%s id=" STR_FMT " error=%s",
+		why, STR_ARG(r->receiver), kind_names[r->kind], STR_ARG(r->message_id),
+		log_q(q, str_c(r->error)));
 }
 
 static void accepted(struct dest *d, struct row *r)
@@ -311,6 +318,7 @@ static void accepted(struct dest *d, struct row *r)
 
 static void again(struct dest *d, struct row *r, const struct send_request *req)
 {
+	char q[LOG_Q_MAX];
 	int64_t wait;
 
 	d->failures++;
@@ -320,9 +328,9 @@ static void again(struct dest *d, struct row *r, const struct send_request *req)
 	metric_inc(d->retries_total);
 	log_warn("notify",
 		"msg=\"delivery failed, will be repeated\" receiver=" STR_FMT " kind=%s id=" STR_FMT
-		" attempt=%u in_ms=%lld error=\"%s\"",
+		" attempt=%u in_ms=%lld error=%s",
 		STR_ARG(r->receiver), kind_names[r->kind], STR_ARG(r->message_id), r->attempts,
-		(long long)wait, r->error);
+		(long long)wait, log_q(q, str_c(r->error)));
 }
 
 static struct row *row_by_id(const struct notify *n, int64_t id)

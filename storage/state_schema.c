@@ -43,5 +43,12 @@ static const char version_1[] =
 	"NULL,"
 	" outcome TEXT NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL);";
 
-const char *const state_migrations[] = {version_1};
+/* whom `sent` speaks of: a configuration may name others later; '' in rows of version 1 */
+static const char version_2[] =
+	"ALTER TABLE notify_group ADD COLUMN receiver TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE notify_group ADD COLUMN n_slack INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE notify_group ADD COLUMN n_email INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE notify_group ADD COLUMN n_sent INTEGER NOT NULL DEFAULT 0;";
+
+const char *const state_migrations[] = {version_1, version_2};
 const int state_version = (int)ARRAY_LEN(state_migrations);
