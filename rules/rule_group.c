@@ -105,6 +105,35 @@ void rule_group_adopt(struct rule_group *g, struct rule_group *old)
 	g->eval_seconds = old->eval_seconds;
 }
 
+static void shift_alert(struct alert *al, int64_t back_ms)
+{
+	al->active_at_ms = i64_sub_sat(al->active_at_ms, back_ms);
+	if (al->fired_at_ms != 0)
+		al->fired_at_ms = i64_sub_sat(al->fired_at_ms, back_ms);
+	if (al->keep_since_ms != 0)
+		al->keep_since_ms = i64_sub_sat(al->keep_since_ms, back_ms);
+	al->save = true;
+}
+
+void rule_group_shift(struct rule_group *g, int64_t back_ms)
+{
+	for (size_t i = 0; i < g->def->n; i++) {
+		struct alert *al;
+		size_t pos = 0;
+
+		while ((al = map_each(&g->rules[i].alerts, &pos)) != NULL)
+			shift_alert(al, back_ms);
+	}
+}
+
+/* Stored by a clock that went ahead of today's: as if it had begun to fire just now. */
+static int64_t ahead_of(const struct alert *al, int64_t now_ms)
+{
+	int64_t latest = MAX_OF(MAX_OF(al->active_at_ms, al->fired_at_ms), al->keep_since_ms);
+
+	return i64_sub_sat(latest, now_ms);
+}
+
 bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event *ev)
 {
 	struct arena scratch;
@@ -127,6 +156,8 @@ bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event 
 		.current = ev->current,
 		.worst = ev->worst,
 	};
+	if (ahead_of(al, clock_wall_ms()) > 0)
+		shift_alert(al, ahead_of(al, clock_wall_ms()));
 	map_add(&r->alerts, al->fingerprint, al);
 	arena_init(&scratch, (size_t)1 << 20);
 	emit_remember(r, alert_series(al, &scratch));

@@ -75,6 +75,8 @@ bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event 
  * is nothing to tell), to be given to a sink. Call rule_group_told when it was accepted. */
 void rule_group_eval(struct rule_group *g, const struct rule_env *env, int64_t slot_ms,
 	struct alert_batch **batch);
+/* The wall clock was set back by so much: times of alerts move along and are stored again. */
+void rule_group_shift(struct rule_group *g, int64_t back_ms);
 void rule_group_told(struct rule_group *g, const struct rule_env *env);
 /* The group goes away: events that resolve what fires, staleness marks for what it wrote. */
 void rule_group_end(struct rule_group *g, const struct rule_env *env, int64_t now_ms,

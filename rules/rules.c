@@ -21,7 +21,8 @@
 #include "base/role.h"
 #include "rules/rules_internal.h"
 
-#define IDLE_WAIT_MS 1000
+#define IDLE_WAIT_MS  1000
+#define CLOCK_STEP_MS 1000 /* less is slewing, not a step */
 
 /* --- heap of groups --- */
 
@@ -302,9 +303,6 @@ static void eval_first(struct rules *r)
 	(void)pthread_mutex_lock(&r->lock);
 	r->last_eval_ms = MAX_OF(r->last_eval_ms, slot);
 	g->next_slot_ms = slot + g->interval_ms;
-	/* the wall clock went back: do not wait a day for the next slot */
-	if (g->next_slot_ms - clock_wall_ms() > 2 * g->interval_ms)
-		g->next_slot_ms = slot_after(g, clock_wall_ms());
 	sift_down(r, 0);
 	(void)pthread_mutex_unlock(&r->lock);
 }
@@ -324,6 +322,26 @@ static void wait_locked(struct rules *r, int64_t ms)
 	(void)pthread_cond_timedwait(&r->wake, &r->lock, &ts);
 }
 
+/*
+ * The wall clock was set back: slots begin anew from now instead of waiting until the old time is
+ * reached again, and the alerts' times move along, so that what pended or fired for a minute still
+ * did.
+ */
+static void follow_clock_locked(struct rules *r, int64_t now)
+{
+	int64_t back = r->seen_wall_ms - now;
+
+	r->seen_wall_ms = now;
+	if (back < CLOCK_STEP_MS)
+		return;
+	log_warn("rule", "msg=\"the clock was set back\" ms=%lld", (long long)back);
+	for (size_t i = 0; i < r->n_groups; i++) {
+		r->groups[i]->next_slot_ms = slot_after(r->groups[i], now);
+		rule_group_shift(r->groups[i], back);
+	}
+	build_heap(r);
+}
+
 static void *run(void *arg)
 {
 	struct rules *r = arg;
@@ -336,6 +354,7 @@ static void *run(void *arg)
 
 		if (r->next_set != NULL)
 			take_reload(r);
+		follow_clock_locked(r, clock_wall_ms());
 		wait = r->n_groups > 0 ? r->heap[0]->next_slot_ms - clock_wall_ms() : IDLE_WAIT_MS;
 		if (wait > 0) {
 			wait_locked(r, wait);
