@@ -23,7 +23,7 @@ struct rules {
 	bool stopping;
 	atomic_bool cancel;
 	int64_t last_eval_ms;
-	int64_t seen_wall_ms; /* the rule thread's last look at the clock */
+	int64_t seen_wall_ms;         /* the rule thread's last look at the clock */
 	struct alert_batch **orphans; /* end of alerts whose rule is gone, to be told first */
 	size_t n_orphans;
 	pthread_t thread;

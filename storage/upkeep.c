@@ -14,7 +14,7 @@
 #define RETRY_MS        3000 /* a checkpoint that failed writes much each time */
 #define UPKEEP_EVERY_MS 1000
 #define FLUSH_SLICE     16384u /* strips written in one turn */
-#define QUIET_S         1800u /* a series without samples for this long leaves memory */
+#define QUIET_S         1800u  /* a series without samples for this long leaves memory */
 #define IDLE_MS         5000
 #define WAL_BYTES       (INT64_C(16) << 20)
 #define EVICT_SLICE     8192u /* heads looked at in one turn */
