@@ -252,6 +252,7 @@ static void advance(const struct rule_def *d, struct alert *al, int64_t t_ms)
 		if (al->keep_since_ms != 0)
 			al->save = true;
 		al->keep_since_ms = 0;
+		al->hold_until_ms = 0;
 		if (al->state == ALERT_PENDING && t_ms - al->active_at_ms >= d->for_ms) {
 			move(al, ALERT_FIRING);
 			al->fired_at_ms = t_ms;
@@ -260,6 +261,9 @@ static void advance(const struct rule_def *d, struct alert *al, int64_t t_ms)
 		}
 		return;
 	}
+	/* its samples are older than the outage: nobody knows yet, so nothing changes */
+	if (al->hold_until_ms > t_ms)
+		return;
 	if (al->state == ALERT_FIRING && d->keep_firing_for_ms > 0) {
 		if (al->keep_since_ms == 0) {
 			al->keep_since_ms = t_ms;

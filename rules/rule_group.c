@@ -134,7 +134,8 @@ static int64_t ahead_of(const struct alert *al, int64_t now_ms)
 	return i64_sub_sat(latest, now_ms);
 }
 
-bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event *ev)
+bool rule_restore(
+	struct rule *r, struct str rule_key, const struct alert_event *ev, int64_t hold_until_ms)
 {
 	struct arena scratch;
 	struct alert *al;
@@ -155,6 +156,7 @@ bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event 
 		.value = ev->value,
 		.current = ev->current,
 		.worst = ev->worst,
+		.hold_until_ms = hold_until_ms,
 	};
 	if (ahead_of(al, clock_wall_ms()) > 0)
 		shift_alert(al, ahead_of(al, clock_wall_ms()));

@@ -36,7 +36,9 @@ struct alert {
 	enum alert_state state, told; /* told: what the last accepted batch said */
 	int64_t active_at_ms, fired_at_ms, resolved_at_ms, keep_since_ms;
 	double value, current, worst;
-	bool seen; /* in this evaluation's result */
+	int64_t hold_until_ms; /* restored after an outage: not ended for want of data before this
+				*/
+	bool seen;             /* in this evaluation's result */
 	bool save;
 };
 
@@ -69,8 +71,10 @@ struct rule_group *rule_group_new(const struct rule_group_def *def, const struct
 void rule_group_free(struct rule_group *g);
 /* Take over what `old` knows of rules that are the same (by key); old keeps the rest. */
 void rule_group_adopt(struct rule_group *g, struct rule_group *old);
-/* A stored alert of this rule; false when the key is not the rule's. */
-bool rule_restore(struct rule *r, struct str rule_key, const struct alert_event *ev);
+/* A stored alert of this rule; false when the key is not the rule's. Until hold_until_ms (0: no
+ * such time) it does not end for want of data. */
+bool rule_restore(
+	struct rule *r, struct str rule_key, const struct alert_event *ev, int64_t hold_until_ms);
 /* Evaluate all rules at slot_ms; results go to the store; alert events to *batch (NULL when there
  * is nothing to tell), to be given to a sink. Call rule_group_told when it was accepted. */
 void rule_group_eval(struct rule_group *g, const struct rule_env *env, int64_t slot_ms,

@@ -21,8 +21,12 @@
 #include "base/role.h"
 #include "rules/rules_internal.h"
 
-#define IDLE_WAIT_MS  1000
-#define CLOCK_STEP_MS 1000 /* less is slewing, not a step */
+#define IDLE_WAIT_MS   1000
+#define OUTAGE_MS      60000 /* no sample for this long: alerts are held after the start */
+#define HOLD_INTERVALS 4     /* so many evaluations */
+#define HOLD_MIN_MS    30000
+#define HOLD_MAX_MS    300000
+#define CLOCK_STEP_MS  1000 /* less is slewing, not a step */
 
 /* --- heap of groups --- */
 
@@ -105,6 +109,7 @@ static void first_slots(struct rules *r)
 struct restorer {
 	struct rules *r;
 	size_t restored, orphans;
+	bool outage; /* what is stored is too old to judge by */
 };
 
 static void add_orphan(struct rules *r, struct alert_batch *b)
@@ -143,6 +148,41 @@ static void orphan(struct rules *r, struct str rule_key, const struct alert_even
 	add_orphan(r, b);
 }
 
+/* A group that was at work before goes on with the newest slot that is due: the one in progress at
+ * a crash is evaluated once more; equal samples are ignored. */
+static int resume_slots(struct rules *r, sqlite3 *db, struct err *e)
+{
+	for (size_t i = 0; i < r->n_groups; i++) {
+		struct rule_group *g = r->groups[i];
+		int64_t slot, newest = g->next_slot_ms - g->interval_ms;
+
+		if (alert_store_slot(db, g->def->key, &slot, e) != 0)
+			return -1;
+		if (slot > 0 && newest >= slot)
+			g->next_slot_ms = newest;
+	}
+	build_heap(r);
+	return 0;
+}
+
+/* After an outage sources need some intervals to be heard of again. */
+static int64_t hold_until(const struct restorer *x, const struct rule_group *g)
+{
+	int64_t grace = MIN_OF(MAX_OF(HOLD_INTERVALS * g->interval_ms, HOLD_MIN_MS), HOLD_MAX_MS);
+
+	return x->outage ? clock_wall_ms() + grace : 0;
+}
+
+static bool had_outage(struct store *s)
+{
+	struct store_stats st;
+
+	if (s == NULL)
+		return false;
+	store_stats(s, &st);
+	return st.mint > st.maxt || clock_wall_ms() - st.maxt > OUTAGE_MS;
+}
+
 static void on_stored(struct str rule_key, const struct alert_event *ev, void *arg)
 {
 	struct restorer *x = arg;
@@ -153,7 +193,7 @@ static void on_stored(struct str rule_key, const struct alert_event *ev, void *a
 		if (!str_starts(rule_key, g->def->key))
 			continue;
 		for (size_t k = 0; k < g->def->n; k++) {
-			if (rule_restore(&g->rules[k], rule_key, ev)) {
+			if (rule_restore(&g->rules[k], rule_key, ev, hold_until(x, g))) {
 				x->restored++;
 				return;
 			}
@@ -186,6 +226,9 @@ int rules_new(struct rules **out, const struct rules_opts *o, struct rule_set *t
 	first_slots(r);
 	build_heap(r);
 	*out = r;
+	if (resume_slots(r, db, e) != 0)
+		return -1;
+	x.outage = had_outage(o->store);
 	if (alert_store_load(db, on_stored, &x, e) != 0)
 		return -1;
 	if (x.restored + x.orphans > 0)

@@ -520,12 +520,14 @@ END_TEST
 
 /* --- restarts and reloads --- */
 
+static int64_t restore_hold_ms;
+
 static void restore(struct str rule_key, const struct alert_event *ev, void *arg)
 {
 	size_t *n = arg;
 
 	for (size_t i = 0; i < g->def->n; i++)
-		*n += rule_restore(&g->rules[i], rule_key, ev);
+		*n += rule_restore(&g->rules[i], rule_key, ev, restore_hold_ms);
 }
 
 START_TEST(a_restart_goes_on_where_the_stored_state_ends)
@@ -594,12 +596,34 @@ START_TEST(after_a_restart_what_was_written_of_alerts_ends_too)
 }
 END_TEST
 
+START_TEST(after_an_outage_an_alert_waits_for_fresh_samples_before_it_ends)
+{
+	struct err e;
+	size_t n = 0;
+
+	begin("  rules:\n  - {alert: Down, expr: up == 0}\n");
+	feed("up", 0, "0 _ _ _ _ _ _ _ _ _ _ _ 1");
+	ck_assert_msg(state_open(&state, dir, &e) == 0, "%s", e.msg);
+	eval(0);
+	ck_assert_int_eq(alert_store_save(state_db(state), batch, &e), 0);
+	rule_group_free(g);
+	g = rule_group_new(&rs->groups[0], &env);
+	restore_hold_ms = 14 * MIN;
+	ck_assert_int_eq(alert_store_load(state_db(state), restore, &n, &e), 0);
+	restore_hold_ms = 0;
+	ck_assert_uint_eq(n, 1);
+	transition(10, ALERT_FIRING, ALERT_FIRING); /* no sample within the lookback */
+	transition(12, ALERT_FIRING, ALERT_FIRING); /* up again, but others may still be silent */
+	transition(14, ALERT_FIRING, ALERT_INACTIVE);
+}
+END_TEST
+
 START_TEST(a_stored_alert_of_another_rule_is_not_taken)
 {
 	struct alert_event ev = {.to = ALERT_FIRING};
 
 	begin(DOWN);
-	ck_assert(!rule_restore(&g->rules[0], STR("other;rule;key"), &ev));
+	ck_assert(!rule_restore(&g->rules[0], STR("other;rule;key"), &ev, 0));
 	ck_assert_uint_eq(g->rules[0].alerts.n, 0);
 }
 END_TEST
@@ -719,6 +743,7 @@ int main(void)
 	tcase_add_test(tc, native_histograms_are_recorded_as_such);
 	tcase_add_test(tc, a_restart_goes_on_where_the_stored_state_ends);
 	tcase_add_test(tc, after_a_restart_what_was_written_of_alerts_ends_too);
+	tcase_add_test(tc, after_an_outage_an_alert_waits_for_fresh_samples_before_it_ends);
 	tcase_add_test(tc, a_stored_alert_of_another_rule_is_not_taken);
 	tcase_add_test(tc, a_reload_keeps_alerts_of_rules_that_stay);
 	tcase_add_test(tc, rules_that_stand_twice_keep_their_alerts_over_a_reload);
