@@ -59,7 +59,7 @@ static void text_alert(const struct message *m, const struct message_alert *al, 
 		buf_c(b, "\n  ");
 		message_own_labels(m, al, b);
 	}
-	if (description.n > 0 && labels_get(al->annotations, STR("summary")).n > 0) {
+	if (al->firing && description.n > 0 && labels_get(al->annotations, STR("summary")).n > 0) {
 		indented(b, str_sub(description, 0, 2000));
 	}
 	if (runbook.n > 0) {
@@ -130,7 +130,7 @@ static void html_alert(
 		html_piece(b, tmp);
 	}
 	buf_c(b, "</div>");
-	if (description.n > 0 && labels_get(al->annotations, STR("summary")).n > 0) {
+	if (al->firing && description.n > 0 && labels_get(al->annotations, STR("summary")).n > 0) {
 		buf_c(b, "<div style=\"margin-top:6px\">");
 		html_escape(b, str_sub(description, 0, 2000));
 		buf_c(b, "</div>");

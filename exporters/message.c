@@ -165,6 +165,8 @@ void message_summary(const struct message_alert *al, struct buf *out)
 		s = labels_get(al->annotations, STR("description"));
 	if (s.n == 0)
 		s = labels_get(al->annotations, STR("message"));
+	if (!al->firing)
+		buf_c(out, "was: "); /* its numbers are those of the last evaluation that fired */
 	if (s.n > 0)
 		buf_str(out, s);
 	else

@@ -164,7 +164,7 @@ static void description(const struct message *m, struct jsonw *j, struct buf *b)
 {
 	struct str d = labels_get(m->alerts[0].annotations, STR("description"));
 
-	if (d.n == 0 || labels_get(m->alerts[0].annotations, STR("summary")).n == 0)
+	if (!m->firing || d.n == 0 || labels_get(m->alerts[0].annotations, STR("summary")).n == 0)
 		return;
 	add_escaped(b, d, MRKDWN, 1500);
 	section(j, b);
