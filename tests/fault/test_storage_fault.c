@@ -125,8 +125,10 @@ static void check_acked(struct store *st, unsigned n, long at)
 				ck_abort_msg("fault %ld: batch %u series %u is missing", at, k, s);
 		}
 	}
+	store_rdlock(st); /* the writer may be tidying up */
 	index_check(&st->index);
 	head_check(&st->head);
+	store_unlock(st);
 }
 
 /* Write until all went through again; the clock moves so that the store tries anew. */
