@@ -163,8 +163,10 @@ static long long verify(struct store *st, long long acked)
 	store_sel_close(sel);
 	matcher_fini(&m);
 	arena_fini(&a);
+	store_rdlock(st); /* the writer may be tidying up */
 	index_check(&st->index);
 	head_check(&st->head);
+	store_unlock(st);
 	return last;
 }
 
