@@ -156,7 +156,7 @@ int checkpoint_write(struct store *st, struct err *e)
 	SEAM_CRASH("segment.unlinked");
 	st->journal = next;
 	st->journal_bad = false;
-	st->volatile_rows = false;
+	upkeep_gap_end(st);
 	for (uint32_t id = 1; id < st->index.next_id; id++) {
 		struct series *s = index_get(&st->index, id);
 

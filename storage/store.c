@@ -212,6 +212,7 @@ int store_open(struct store **out, const struct store_opts *o, struct err *e)
 		catalog_open(&st->catalog, st->dir, st->db_flags, e) != 0 ||
 		recover_run(st, e) != 0)
 		goto free_store;
+	upkeep_gap_report(st);
 	atomic_store(&st->tick_mono_ms, clock_mono_ms());
 	rc = pthread_create(&st->thread, NULL, writer_main, st);
 	if (rc != 0) {

@@ -126,6 +126,9 @@ void rewrite_stop(struct store *st);
 /* upkeep.c */
 void upkeep_disk(struct store *st);
 void upkeep_run(struct store *st);
+void upkeep_gap_begin(struct store *st);  /* from now on memory has rows that no journal has */
+void upkeep_gap_end(struct store *st);    /* all of them are on disk */
+void upkeep_gap_report(struct store *st); /* at start: what the last process took with it */
 /* Everything in memory to partitions, then a checkpoint. */
 int upkeep_flush_all(struct store *st, struct err *e) MUST_CHECK;
 

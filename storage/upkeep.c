@@ -3,6 +3,12 @@
  * upkeep - what the storage writer does between commits: closed strips and checkpoints when due,
  * free disk space, series that fell quiet, retention.
  */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -54,6 +60,55 @@ void upkeep_disk(struct store *st)
 	atomic_store(&st->disk_full, false);
 	log_info("storage", "msg=\"disk has space again\" free=%llu",
 		(unsigned long long)free_bytes);
+}
+
+/* --- rows that only memory has: a file says so, for the start after a crash --- */
+
+static void gap_path(const struct store *st, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s/volatile", st->dir);
+}
+
+void upkeep_gap_begin(struct store *st)
+{
+	char path[sizeof st->dir + 16];
+	int fd;
+
+	st->volatile_rows = true;
+	gap_path(st, path, sizeof path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		log_warn("storage", "msg=\"a gap would not be noticed\" path=%s", path);
+	fd_close(fd);
+}
+
+void upkeep_gap_end(struct store *st)
+{
+	char path[sizeof st->dir + 16];
+
+	if (!st->volatile_rows)
+		return;
+	st->volatile_rows = false;
+	gap_path(st, path, sizeof path);
+	(void)unlink(path);
+}
+
+void upkeep_gap_report(struct store *st)
+{
+	struct metric *gaps = metric_counter("belfry_storage_gaps_total",
+		"Starts that found samples of a full disk lost.", NULL);
+	char path[sizeof st->dir + 16];
+	struct stat sb;
+
+	gap_path(st, path, sizeof path);
+	if (stat(path, &sb) != 0)
+		return;
+	metric_inc(gaps);
+	log_error("storage",
+		"msg=\"samples since the disk was full are lost: they lived in memory only\" "
+		"since_unix=%lld",
+		(long long)sb.st_mtime);
+	(void)unlink(path);
 }
 
 int upkeep_flush_all(struct store *st, struct err *e)

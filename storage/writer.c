@@ -180,6 +180,17 @@ static inline void prefetch(const struct store *st, const struct batch *b, size_
 		chain_prefetch(&st->head.cells, &s->hd->open.bytes);
 }
 
+static void note_volatile(struct store *st)
+{
+	for (size_t i = 0; i < st->n_items; i++) {
+		if (st->items[i].journal)
+			continue;
+		if (!st->volatile_rows)
+			upkeep_gap_begin(st);
+		METRIC_DROP("storage", "journal_skipped", st->items[i].b->n);
+	}
+}
+
 static void publish(struct store *st)
 {
 	static struct metric *_Atomic samples;
@@ -188,14 +199,11 @@ static void publish(struct store *st)
 	if (samples == NULL)
 		samples = metric_counter("belfry_storage_samples_total",
 			"Samples written and published, from all ways in.", NULL);
+	note_volatile(st);
 	store_wrlock(st);
 	for (size_t i = 0; i < st->n_items; i++) {
 		const struct frame_item *x = &st->items[i];
 
-		if (!x->journal) {
-			st->volatile_rows = true;
-			METRIC_DROP("storage", "journal_skipped", x->b->n);
-		}
 		if (x->from == 0)
 			apply_facts(st, x->b);
 		for (size_t k = x->from; k < x->to; k++) {
