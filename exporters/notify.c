@@ -76,6 +76,11 @@ static void batch_free_job(struct state_job *job)
 	struct batch_job *bj = job->arg;
 
 	SEAM_CRASH("eval.committed");
+	if (job->failed) { /* refused for another reason than the disk: a damaged file */
+		METRIC_DROP("notify", "evaluation_not_stored", bj->batch->n);
+		log_error("notify", "msg=\"an evaluation's alerts were not stored\" error=\"%s\"",
+			job->err.msg);
+	}
 	alert_batch_free(bj->batch);
 	free(bj);
 }

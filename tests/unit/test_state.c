@@ -240,6 +240,34 @@ START_TEST(jobs_posted_before_the_stop_are_finished)
 }
 END_TEST
 
+/* tests/data/state-v1.db: written by the first version, with two alerts, a group and a message
+ * waiting. */
+START_TEST(a_file_of_version_1_is_brought_up_to_date_with_all_it_holds)
+{
+	char from[256], to[128], bytes[8192];
+	const char *data = getenv("BELFRY_TEST_DATA");
+	FILE *in, *out;
+	size_t n;
+
+	state_free(state);
+	(void)snprintf(from, sizeof from, "%s/state-v1.db", data != NULL ? data : "tests/data");
+	(void)snprintf(to, sizeof to, "%s/state.db", dir);
+	(void)unlink(to);
+	in = fopen(from, "rb");
+	out = fopen(to, "wb");
+	ck_assert_msg(in != NULL && out != NULL, "cannot copy %s", from);
+	while ((n = fread(bytes, 1, sizeof bytes, in)) > 0)
+		ck_assert_uint_eq(fwrite(bytes, 1, n, out), n);
+	ck_assert_int_eq(fclose(out), 0);
+	(void)fclose(in);
+	open_state();
+	ck_assert_int_eq(count("PRAGMA user_version"), 2);
+	ck_assert_int_eq(count("SELECT count(*) FROM alert"), 2);
+	ck_assert_int_eq(count("SELECT count(*) FROM notify_group WHERE receiver = ''"), 1);
+	ck_assert_int_eq(count("SELECT count(*) FROM outbox"), 1);
+}
+END_TEST
+
 START_TEST(a_newer_file_is_refused_by_its_version)
 {
 	struct err e;
@@ -266,6 +294,7 @@ int main(void)
 	tcase_add_test(t, a_disk_that_never_works_blocks_neither_questions_nor_the_stop);
 	tcase_add_test(t, a_module_ticks_when_due_and_hears_of_the_commit_once);
 	tcase_add_test(t, jobs_posted_before_the_stop_are_finished);
+	tcase_add_test(t, a_file_of_version_1_is_brought_up_to_date_with_all_it_holds);
 	tcase_add_test(t, a_newer_file_is_refused_by_its_version);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
