@@ -19,7 +19,6 @@ struct request {
 	struct rw_decoder *d;
 	struct symbol *symbols;
 	size_t n_symbols;
-	size_t name; /* index of "__name__", n_symbols when it is not there */
 };
 
 struct meta {
@@ -212,7 +211,7 @@ static void tell_metadata(const struct request *q, const struct series *s, struc
 		return;
 	e->meta = h;
 	for (size_t i = 0; i + 1 < s->n_refs; i += 2) {
-		if (s->refs[i] == q->name)
+		if (str_eq(q->symbols[s->refs[i]].text, LABEL_NAME)) /* may stand twice */
 			metric = q->symbols[s->refs[i + 1]].text;
 	}
 	if (metric.n > 0 && (s->meta.type != 0 || help.n > 0 || unit.n > 0))
@@ -323,11 +322,6 @@ static int gather_symbols(struct request *q, struct rd r, struct err *e)
 		if (q->d->cache != NULL)
 			s->key = rw_key_of(q->d->cache, s->text.p, s->text.n);
 		q->n_symbols++;
-	}
-	q->name = q->n_symbols;
-	for (size_t i = 0; i < q->n_symbols; i++) {
-		if (str_eq(q->symbols[i].text, LABEL_NAME))
-			q->name = i;
 	}
 	return 0;
 }

@@ -180,6 +180,26 @@ START_TEST(labels_behind_samples_and_unpacked_references_are_taken)
 }
 END_TEST
 
+START_TEST(metadata_finds_its_metric_though_a_symbol_stands_twice)
+{
+	struct buf b = fresh(), s = fresh(), m = fresh();
+
+	put_len(&b, 4, STR(""));
+	put_len(&b, 4, LABEL_NAME);
+	put_len(&b, 4, STR("up"));
+	put_len(&b, 4, LABEL_NAME);
+	put_int(&s, 1, 1);
+	put_int(&s, 1, 2);
+	put_sample(&s, 1, 5, 0);
+	put_int(&m, 1, 2);
+	put_int(&m, 3, 2);
+	put_msg(&s, 5, &m);
+	put_msg(&b, 5, &s);
+	ck_assert(rw_compare(2, buf_view(&b)));
+	buf_fini(&b);
+}
+END_TEST
+
 START_TEST(references_that_lead_nowhere_are_undecodable)
 {
 	struct buf b = fresh(), s = fresh(), rows = fresh(), meta = fresh();
@@ -286,6 +306,7 @@ int main(void)
 	tcase_add_test(t, what_is_sent_comes_out);
 	tcase_add_test(t, every_cut_and_every_flipped_byte_agrees_with_protobuf);
 	tcase_add_test(t, labels_behind_samples_and_unpacked_references_are_taken);
+	tcase_add_test(t, metadata_finds_its_metric_though_a_symbol_stands_twice);
 	tcase_add_test(t, references_that_lead_nowhere_are_undecodable);
 	tcase_add_test(t, the_cache_follows_series_that_move_and_change);
 	tcase_add_test(t, a_full_cache_starts_anew);
