@@ -50,5 +50,21 @@ static const char version_2[] =
 	"ALTER TABLE notify_group ADD COLUMN n_email INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE notify_group ADD COLUMN n_sent INTEGER NOT NULL DEFAULT 0;";
 
-const char *const state_migrations[] = {version_1, version_2};
+/* one block a part */
+static const char version_3[] =
+	/* dispatcher: silences, alerts from outside, mute marks */
+	""
+	/* delivery: what an integration keeps about a thread (Slack's ts), steps, acknowledgements */
+	"CREATE TABLE thread_data(thread TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, data TEXT NOT NULL)"
+	" WITHOUT ROWID;"
+	"ALTER TABLE outbox ADD COLUMN thread TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE outbox ADD COLUMN step INTEGER NOT NULL DEFAULT 0;"
+	/* history: transitions, suppressions, marks */
+	""
+	/* rules */
+	""
+	/* heartbeats */
+	"";
+
+const char *const state_migrations[] = {version_1, version_2, version_3};
 const int state_version = (int)ARRAY_LEN(state_migrations);
