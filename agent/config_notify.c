@@ -138,22 +138,29 @@ static void finish_receiver(struct loader *l, struct conf_receiver *s, struct re
 	struct email_config *email = ARENA_ARRAY(l->arena, s->n_email, struct email_config);
 	struct webhook_config *webhook = ARENA_ARRAY(l->arena, s->n_webhook, struct webhook_config);
 
-	if (slack == NULL || email == NULL || webhook == NULL)
+	struct integration *v =
+		ARENA_ARRAY(l->arena, s->n_slack + s->n_email + s->n_webhook, struct integration);
+	size_t n = 0;
+
+	if (slack == NULL || email == NULL || webhook == NULL || v == NULL)
 		return;
 	for (size_t i = 0; i < s->n_slack; i++) {
 		finish_slack(l, &s->slack[i]);
 		slack[i] = s->slack[i].pub;
+		v[n++] = (struct integration){INT_SLACK, i, slack[i].send_resolved, &slack[i]};
 	}
 	for (size_t i = 0; i < s->n_email; i++) {
 		finish_email(l, &s->email[i]);
 		email[i] = s->email[i].pub;
+		v[n++] = (struct integration){INT_EMAIL, i, email[i].send_resolved, &email[i]};
 	}
 	for (size_t i = 0; i < s->n_webhook; i++) {
 		finish_webhook(l, &s->webhook[i]);
 		webhook[i] = s->webhook[i].pub;
+		v[n++] =
+			(struct integration){INT_WEBHOOK, i, webhook[i].send_resolved, &webhook[i]};
 	}
-	*out = (struct receiver_config){
-		s->name, slack, s->n_slack, email, s->n_email, webhook, s->n_webhook};
+	*out = (struct receiver_config){s->name, v, n};
 }
 
 /* ---- matchers ---- */

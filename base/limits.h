@@ -81,6 +81,8 @@
 #define LIMIT_TEMPLATE_STEPS   100000u     /* nodes a template may execute */
 #define LIMIT_TEMPLATE_DEPTH   100u        /* nesting of template actions and calls */
 #define LIMIT_OUTBOX_ROWS      100000u     /* notifications not yet accepted */
+#define LIMIT_THREADS          100000u     /* incidents about which a receiver keeps something */
+#define LIMIT_THREAD_DATA      4096u       /* bytes of that */
 #define LIMIT_OUTBOX_EXPIRY_MS 86400000    /* a notification is given up, loudly, after this */
 #define LIMIT_MESSAGE_ALERTS   10u         /* alerts written out in one message, then "+K more" */
 #define LIMIT_REPLY_BYTES      (1u << 20)  /* what is kept of a receiver's answer */

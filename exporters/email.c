@@ -9,10 +9,13 @@
  * first line.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/dur.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "exporters/integration.h"
 #include "exporters/mail_text.h"
 #include "exporters/message.h"
 
@@ -269,3 +272,81 @@ int email_render(
 	buf_fini(&text);
 	return 0;
 }
+
+static int render(
+	const struct message *m, const struct integration *in, struct buf *payload, struct err *e)
+{
+	return email_render(m, in->conf, payload, e);
+}
+
+static char *dup_or_null(struct str s)
+{
+	char *c = s.n > 0 ? str_dup_c(s) : NULL;
+
+	ASSERT(s.n == 0 || c != NULL);
+	return c;
+}
+
+static void recipients(struct send_request *req, struct str to)
+{
+	struct str rest = to, one, rcpt;
+	size_t n = 1;
+
+	for (size_t i = 0; i < to.n; i++)
+		n += to.p[i] == ',';
+	req->rcpt = calloc(n, sizeof *req->rcpt);
+	ASSERT(req->rcpt != NULL);
+	while (str_split(&rest, ',', &one)) {
+		if (mail_address(one, &rcpt) && req->n_rcpt < n)
+			req->rcpt[req->n_rcpt++] = dup_or_null(rcpt);
+	}
+}
+
+static struct send_request *request(
+	const struct integration *in, const struct delivery *d, struct err *e)
+{
+	const struct email_config *c = in->conf;
+	struct send_request *req = send_request_new(SEND_SMTP);
+	struct str from;
+	struct buf url;
+
+	(void)e;
+	buf_init(&url, 2048);
+	buf_c(&url, str_ends(c->smarthost, STR(":465")) ? "smtps://" : "smtp://");
+	buf_str(&url, c->smarthost);
+	if (c->hello.n > 0) {
+		buf_ch(&url, '/');
+		buf_str(&url, c->hello);
+	}
+	req->url = dup_or_null(buf_view(&url));
+	buf_fini(&url);
+	if (!mail_address(c->from, &from))
+		from = c->from;
+	req->mail_from = dup_or_null(from);
+	recipients(req, c->to);
+	req->user = dup_or_null(c->auth_username);
+	req->password = dup_or_null(c->auth_password);
+	req->require_tls = c->require_tls;
+	req->insecure_skip_verify = c->insecure_skip_verify;
+	req->ca_file = dup_or_null(c->ca_file);
+	req->server_name = dup_or_null(c->server_name);
+	integration_body(req, d->payload);
+	return req;
+}
+
+/* SMTP classes (RFC 5321 4.2.1): 2 taken, 4 later, 5 never; no answer at all: later. */
+static enum verdict judge(const struct integration *in, const struct delivery *d,
+	const struct send_request *req, struct buf *data)
+{
+	(void)in;
+	(void)d;
+	(void)data;
+	if (!req->transport_ok)
+		return VERDICT_RETRY;
+	if (req->status >= 200 && req->status < 300)
+		return VERDICT_OK;
+	return req->status >= 500 ? VERDICT_FINAL : VERDICT_RETRY;
+}
+
+const struct integration_type integration_email = {
+	.name = "email", .parallel = 4, .render = render, .request = request, .judge = judge};

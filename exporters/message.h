@@ -49,6 +49,8 @@ struct message {
 	struct str id;       /* unique and stable: the outbox row's dedup key */
 	struct str thread;   /* the same for all messages of an incident */
 	bool first;          /* of the incident, for this integration */
+	/* links for people; empty when there is no external_url or the thing is not built */
+	struct str silence_url, ack_url, page_url;
 };
 
 /* Common labels and annotations, counts and order from m->alerts. Arrays in a. */
@@ -74,7 +76,7 @@ struct str message_link(
 /* external_url/graph?g0.expr=... ; nothing when there is no external URL. */
 void message_graph_url(const struct message *m, const struct message_alert *al, struct buf *out);
 
-/* Formats: the body that is stored in the outbox. */
+/* Formats: the body that is stored in the outbox (exporters/integration.h is the door). */
 void slack_render(const struct message *m, const struct slack_config *c, struct buf *out);
 /* The same content as plain text only, for a payload that Slack refused (HTTP 400). */
 void slack_degrade(struct str body, struct buf *out);

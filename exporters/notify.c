@@ -20,7 +20,8 @@
 
 static bool anything_dirty(const struct notify *n)
 {
-	return n->dirty_groups != NULL || n->dirty_rows != NULL || n->seq_dirty;
+	return n->dirty_groups != NULL || n->dirty_rows != NULL || n->dirty_threads != NULL ||
+	       n->seq_dirty;
 }
 
 static int64_t on_next(void *arg)
@@ -116,12 +117,8 @@ static void use_config(struct notify *n, const struct notify_config *cfg)
 		const struct receiver_config *r = &cfg->receivers[i];
 
 		/* known from the start, so that their metrics exist before the first message */
-		for (size_t k = 0; k < r->n_slack; k++)
-			(void)outbox_dest(n, r->name, ROW_SLACK, k);
-		for (size_t k = 0; k < r->n_email; k++)
-			(void)outbox_dest(n, r->name, ROW_EMAIL, k);
-		for (size_t k = 0; k < r->n_webhook; k++)
-			(void)outbox_dest(n, r->name, ROW_WEBHOOK, k);
+		for (size_t k = 0; k < r->n; k++)
+			(void)outbox_dest(n, r->name, r->v[k].kind, r->v[k].index);
 	}
 }
 
@@ -149,6 +146,7 @@ int notify_new(struct notify **out, struct state *state, const struct notify_con
 	arena_init(&n->route_arena, LIMIT_CONFIG_BYTES);
 	map_init(&n->groups);
 	map_init(&n->rows);
+	map_init(&n->threads);
 	use_config(n, cfg);
 	if (notify_store_load(n, e) != 0) {
 		notify_free(n);
@@ -231,10 +229,7 @@ static int write_rows(struct jsonw *j, sqlite3 *db, const char *sql, struct err 
 		jsonw_rfc3339(j, sqlite3_column_int64(st, 0));
 		jsonw_kv_str(j, "id", db_column_str(st, 1));
 		jsonw_kv_str(j, "receiver", db_column_str(st, 2));
-		jsonw_kv_c(j, "integration",
-			row_kind_name(kind == 0   ? ROW_SLACK
-				      : kind == 1 ? ROW_EMAIL
-						  : ROW_WEBHOOK));
+		jsonw_kv_c(j, "integration", integration_name((enum integration_kind)kind));
 		jsonw_kv_str(j, "title", db_column_str(st, 4));
 		jsonw_kv_str(j, "state", db_column_str(st, 5));
 		jsonw_kv_i64(j, "attempts", sqlite3_column_int64(st, 6));
@@ -265,7 +260,7 @@ static int run_status(struct state_job *job, sqlite3 *db, struct err *e)
 	for (const struct dest *d = sj->n->dests; d != NULL; d = d->next) {
 		jsonw_object(j);
 		jsonw_kv_str(j, "name", d->receiver);
-		jsonw_kv_c(j, "integration", row_kind_name(d->kind));
+		jsonw_kv_c(j, "integration", integration_name(d->kind));
 		jsonw_kv_i64(j, "index", (int64_t)d->index);
 		jsonw_key(j, "lastSuccess");
 		if (d->last_success_ms > 0)

@@ -41,14 +41,33 @@ struct webhook_config {
 	bool send_resolved;
 	int64_t timeout_ms;
 };
+/* Stored in state.db as numbers: never renumber. */
+enum integration_kind {
+	INT_SLACK = 0,
+	INT_EMAIL = 1,
+	INT_WEBHOOK = 2,
+	INT_PAGERDUTY = 3,
+	INT_OPSGENIE = 4,
+	INT_MSTEAMSV2 = 5,
+	INT_DISCORD = 6,
+	INT_TELEGRAM = 7,
+	INT_NTFY = 8,
+	INT_PUSHOVER = 9,
+	INT_MATTERMOST = 10,
+	INT_ROCKETCHAT = 11,
+	INTEGRATION_KINDS
+};
+/* One way to a receiver: exporters/integration.h says how each kind works. */
+struct integration {
+	enum integration_kind kind;
+	size_t index; /* among the receiver's of this kind, in the file's order */
+	bool send_resolved;
+	const void *conf; /* struct slack_config, email_config, ... */
+};
 struct receiver_config {
 	struct str name;
-	const struct slack_config *slack;
-	size_t n_slack;
-	const struct email_config *email;
-	size_t n_email;
-	const struct webhook_config *webhook;
-	size_t n_webhook;
+	const struct integration *v;
+	size_t n;
 };
 struct route_config {
 	struct str receiver;

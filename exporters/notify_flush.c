@@ -21,23 +21,6 @@
 
 #define MESSAGE_MAX ((size_t)4 << 20) /* one rendered message */
 
-struct integration {
-	enum row_kind kind;
-	size_t index; /* within its kind */
-	bool send_resolved;
-};
-
-static struct integration integration_at(const struct receiver_config *r, size_t i)
-{
-	if (i < r->n_slack)
-		return (struct integration){ROW_SLACK, i, r->slack[i].send_resolved};
-	i -= r->n_slack;
-	if (i < r->n_email)
-		return (struct integration){ROW_EMAIL, i, r->email[i].send_resolved};
-	i -= r->n_email;
-	return (struct integration){ROW_WEBHOOK, i, r->webhook[i].send_resolved};
-}
-
 static int by_number(const void *a, const void *b)
 {
 	uint64_t x, y;
@@ -151,14 +134,11 @@ static void collect_alerts(
 	message_finish(m, v, n, a);
 }
 
-static int render(const struct message *m, const struct receiver_config *r,
-	const struct integration *in, struct buf *out, struct err *e)
+static int render(
+	const struct message *m, const struct integration *in, struct buf *out, struct err *e)
 {
-	switch (in->kind) {
-	case ROW_SLACK: slack_render(m, &r->slack[in->index], out); break;
-	case ROW_WEBHOOK: webhook_render(m, &r->webhook[in->index], out); break;
-	case ROW_EMAIL: return email_render(m, &r->email[in->index], out, e);
-	}
+	if (integration_type(in->kind)->render(m, in, out, e) != 0)
+		return -1;
 	return out->failed ? err_set(e, ERR_LIMIT, 0, "message larger than %zu bytes", MESSAGE_MAX)
 			   : 0;
 }
@@ -172,7 +152,7 @@ static void enqueue(struct notify *n, const struct message *m, const struct rece
 
 	buf_init(&body, MESSAGE_MAX);
 	buf_init(&title, 4096);
-	if (render(m, r, in, &body, &e) != 0) {
+	if (render(m, in, &body, &e) != 0) {
 		log_error("notify",
 			"msg=\"message cannot be rendered\" receiver=" STR_FMT " error=\"%s\"",
 			STR_ARG(r->name), e.msg);
@@ -182,7 +162,7 @@ static void enqueue(struct notify *n, const struct message *m, const struct rece
 	}
 	buf_printf(&title, "%s ", m->firing ? "FIRING" : "RESOLVED");
 	message_subject(m, &title);
-	row = row_new(m->id.p, buf_view(&title), r->name, m->group_key);
+	row = row_new(m->id.p, buf_view(&title), r->name, m->group_key, m->thread);
 	row->kind = in->kind;
 	row->index = in->index;
 	row->firing = m->firing;
@@ -266,17 +246,16 @@ static void flush(struct notify *n, struct group *g)
 
 	take_snapshot(g, &now);
 	for (size_t i = 0; r != NULL && i < g->n_sent; i++) {
-		struct integration in = integration_at(r, i);
 		enum message_reason why;
 		enum decision d;
 
 		if (g->sent[i].at_ms > wall)
 			g->sent[i].at_ms = wall; /* the clock was set back */
-		d = decide(&g->sent[i], &now, &in, n->routes.v[g->route].cfg->repeat_interval_ms,
-			wall, &why);
+		d = decide(&g->sent[i], &now, &r->v[i],
+			n->routes.v[g->route].cfg->repeat_interval_ms, wall, &why);
 
 		if (d == DECIDE_TELL)
-			tell(n, g, i, &in, why, wall);
+			tell(n, g, i, &r->v[i], why, wall);
 		if (d != DECIDE_NOTHING)
 			remember(&g->sent[i], &now, wall);
 	}

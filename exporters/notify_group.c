@@ -105,7 +105,7 @@ static void take_values(struct member *m, const struct alert_event *ev)
 
 size_t receiver_integrations(const struct receiver_config *r)
 {
-	size_t n = r != NULL ? r->n_slack + r->n_email + r->n_webhook : 0;
+	size_t n = r != NULL ? r->n : 0;
 
 	return MIN_OF(n, (size_t)INTEGRATIONS_MAX);
 }
@@ -124,11 +124,13 @@ void group_told_by(struct group *g, const struct receiver_config *r)
 {
 	free_sent(g);
 	g->n_sent = receiver_integrations(r);
-	g->n_slack = r != NULL ? MIN_OF(r->n_slack, g->n_sent) : 0;
-	g->n_email = r != NULL ? MIN_OF(r->n_email, g->n_sent - g->n_slack) : 0;
 	g->receiver = str_dup_c(r != NULL ? r->name : STR(""));
 	g->sent = calloc(g->n_sent > 0 ? g->n_sent : 1, sizeof *g->sent);
 	ASSERT(g->sent != NULL && g->receiver != NULL);
+	for (size_t i = 0; i < g->n_sent; i++) {
+		g->sent[i].kind = r->v[i].kind;
+		g->sent[i].index = r->v[i].index;
+	}
 }
 
 struct group *group_new(struct notify *n, struct str key, struct labels labels, size_t route)

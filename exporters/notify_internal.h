@@ -22,6 +22,7 @@
 
 #include "base/map.h"
 #include "base/metrics.h"
+#include "exporters/integration.h"
 #include "exporters/message.h"
 #include "exporters/notify.h"
 #include "exporters/route.h"
@@ -39,6 +40,8 @@ struct member {
 
 /* What one integration was told last about a group. */
 struct sent {
+	enum integration_kind kind; /* which one, with index */
+	size_t index;
 	bool any;                    /* told something at all */
 	int64_t at_ms;               /* wall */
 	uint64_t *firing, *resolved; /* sorted fingerprints */
@@ -58,26 +61,23 @@ struct group {
 	int64_t due_mono_ms;     /* next flush; INT64_MAX: none */
 	struct sent *sent;       /* one per integration of that receiver */
 	size_t n_sent;
-	char *receiver;          /* whom `sent` speaks of; owned */
-	size_t n_slack, n_email; /* of n_sent: first Slack, then mail, then webhooks */
-	bool dirty, dead;        /* dead: to be deleted from state.db and freed */
+	char *receiver;   /* whom `sent` speaks of; owned */
+	bool dirty, dead; /* dead: to be deleted from state.db and freed */
 	struct group *next_dirty;
 };
 
-enum row_kind { ROW_SLACK, ROW_EMAIL, ROW_WEBHOOK };
-
 /* A message on its way. The payload stays in state.db until it is sent. */
 struct row {
-	int64_t id;                                        /* row id, 0 before it was written */
-	struct str message_id, title, receiver, group_key; /* in `block` */
+	int64_t id; /* row id, 0 before it was written */
+	struct str message_id, title, receiver, group_key, thread; /* in `block` */
 	void *block;
-	enum row_kind kind;
+	enum integration_kind kind;
 	size_t index;     /* which of the receiver's integrations of this kind */
 	bool only_firing; /* tells of no end; false when loaded: not known */
 	bool firing, in_flight, parked, degraded, is_new, dirty, finished;
 	char *payload; /* until the first write to state.db */
 	size_t payload_len;
-	unsigned attempts;
+	unsigned attempts, step;
 	int64_t created_ms, expires_ms; /* wall */
 	int64_t next_mono_ms;
 	char error[200];
@@ -88,9 +88,11 @@ struct row {
 /* A receiver's integration: the unit of pacing. */
 struct dest {
 	struct str receiver; /* owned */
-	enum row_kind kind;
+	enum integration_kind kind;
 	size_t index;
 	struct row *first, *last;
+	int64_t pace_ms;
+	unsigned parallel;
 	unsigned in_flight, waiting;
 	int64_t hold_mono_ms; /* nothing is sent before: pace, Retry-After, backoff */
 	unsigned failures;    /* in a row, for the backoff */
@@ -101,24 +103,35 @@ struct dest {
 	struct dest *next;
 };
 
+/* What an integration keeps about an incident's thread (Slack: the root message). */
+struct thread_data {
+	char *thread, *data; /* owned */
+	uint64_t hash;
+	int64_t at_ms; /* wall, last change */
+	bool dirty;
+	struct thread_data *next_dirty;
+};
+
 struct notify {
 	struct state *state;
 	struct sender sender;
 	const struct notify_config *cfg;
 	struct arena route_arena;
 	struct route_table routes;
-	struct map groups; /* by hash of the key */
-	struct map rows;   /* by id */
+	struct map groups;  /* by hash of the key */
+	struct map rows;    /* by id */
+	struct map threads; /* struct thread_data by hash of the thread */
 	struct dest *dests;
 	size_t n_rows;
 	struct group *dirty_groups;
 	struct row *dirty_rows;
+	struct thread_data *dirty_threads;
 	int64_t due_mono_ms; /* the earliest of all groups' and rows' times */
 	uint64_t seq;        /* makes message ids unique, stored in state.db */
 	bool seq_dirty;
 	char instance[17]; /* random, drawn once per state.db */
 	atomic_bool quiet;
-	sqlite3_stmt *st[16]; /* prepared statements, notify_store.c */
+	sqlite3_stmt *st[24]; /* prepared statements, notify_store.c */
 	struct metric *groups_gauge, *outbox_gauge, *expired_total, *invalid_total;
 };
 
@@ -154,17 +167,21 @@ int notify_store_payload(
 	struct notify *n, int64_t id, char **out, size_t *len, struct err *e) MUST_CHECK;
 void notify_store_close(struct notify *n);
 
+/* The text kept about a thread; empty when there is none. */
+struct str thread_get(const struct notify *n, struct str thread);
+void thread_put(struct notify *n, struct str thread, struct str data);
+
 /* outbox.c */
 struct row *outbox_add(struct notify *n, struct row *take);
-struct row *row_new(
-	const char *message_id, struct str title, struct str receiver, struct str group_key);
+struct row *row_new(const char *message_id, struct str title, struct str receiver,
+	struct str group_key, struct str thread);
 void row_free(struct row *r);
-struct dest *outbox_dest(struct notify *n, struct str receiver, enum row_kind kind, size_t index);
+struct dest *outbox_dest(
+	struct notify *n, struct str receiver, enum integration_kind kind, size_t index);
 void outbox_link(struct notify *n, struct row *r);
 void outbox_pump(struct notify *n);
 int64_t outbox_due(const struct notify *n);
 void outbox_free(struct notify *n);
 void row_mark(struct notify *n, struct row *r);
-const char *row_kind_name(enum row_kind k);
 
 #endif

@@ -16,26 +16,26 @@
 /* Where integration i of `to` stands in the sent log of `from`; from->n_sent: nowhere. */
 static size_t same_integration(const struct group *from, const struct group *to, size_t i)
 {
-	size_t n_web = from->n_sent - from->n_slack - from->n_email;
+	size_t k = 0;
 
 	if (strcmp(from->receiver, to->receiver) != 0)
 		return from->n_sent;
-	if (i < to->n_slack)
-		return i < from->n_slack ? i : from->n_sent;
-	i -= to->n_slack;
-	if (i < to->n_email)
-		return i < from->n_email ? from->n_slack + i : from->n_sent;
-	i -= to->n_email;
-	return i < n_web ? from->n_slack + from->n_email + i : from->n_sent;
+	while (k < from->n_sent && (from->sent[k].kind != to->sent[i].kind ||
+					   from->sent[k].index != to->sent[i].index))
+		k++;
+	return k;
 }
 
 /* --- a group that keeps its route --- */
 
 static bool same_shape(const struct group *g, const struct receiver_config *r)
 {
-	return r != NULL && str_eq(str_c(g->receiver), r->name) &&
-	       g->n_sent == receiver_integrations(r) && g->n_slack == r->n_slack &&
-	       g->n_email == r->n_email;
+	bool same = r != NULL && str_eq(str_c(g->receiver), r->name) &&
+		    g->n_sent == receiver_integrations(r);
+
+	for (size_t i = 0; same && i < g->n_sent; i++)
+		same = g->sent[i].kind == r->v[i].kind && g->sent[i].index == r->v[i].index;
+	return same;
 }
 
 /* The sent log for what the receiver is now; integrations that are new are told soon. */
@@ -55,7 +55,7 @@ static void fit_sent(struct notify *n, struct group *g)
 
 		if (k == old.n_sent)
 			continue;
-		g->sent[i] = old.sent[k];
+		g->sent[i] = old.sent[k]; /* kind and index are the same */
 		old.sent[k] = (struct sent){0};
 	}
 	for (size_t k = 0; k < old.n_sent; k++) {

@@ -34,11 +34,15 @@ enum statement {
 	ST_HISTORY_TRIM,
 	ST_META_PUT,
 	ST_PAYLOAD,
+	ST_THREAD_PUT,
 	ST_COUNT
 };
 
 static const char *const sql[ST_COUNT] = {
-	[ST_GROUP_PUT] = "INSERT OR REPLACE INTO notify_group VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+	[ST_GROUP_PUT] =
+		"INSERT OR REPLACE INTO "
+		"notify_group(key,route,labels,incident_ms,flushed_ms,due_ms,sent,receiver,told) "
+		"VALUES(?,?,?,?,?,?,?,?,?)",
 	[ST_GROUP_DEL] = "DELETE FROM notify_group WHERE key=?",
 	[ST_MEMBERS_DEL] = "DELETE FROM notify_member WHERE group_key=?",
 	[ST_MEMBER_PUT] =
@@ -47,10 +51,10 @@ static const char *const sql[ST_COUNT] = {
 		"DELETE FROM notify_member WHERE group_key=? AND fingerprint=? AND labels=?",
 	[ST_ROW_ADD] = "INSERT OR REPLACE INTO "
 		       "outbox(message_id,receiver,kind,idx,group_key,title,firing,payload,"
-		       "created_ms,expires_ms,next_ms,attempts,degraded,parked,error) "
-		       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	[ST_ROW_SET] =
-		"UPDATE outbox SET next_ms=?,attempts=?,degraded=?,parked=?,error=? WHERE id=?",
+		       "created_ms,expires_ms,next_ms,attempts,degraded,parked,error,thread,step) "
+		       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[ST_ROW_SET] = "UPDATE outbox SET next_ms=?,attempts=?,degraded=?,parked=?,error=?,step=? "
+		       "WHERE id=?",
 	[ST_ROW_DEL] = "DELETE FROM outbox WHERE id=?",
 	[ST_HISTORY] =
 		"INSERT INTO "
@@ -60,6 +64,7 @@ static const char *const sql[ST_COUNT] = {
 		"DELETE FROM notify_history WHERE id <= (SELECT max(id) FROM notify_history) - ?",
 	[ST_META_PUT] = "INSERT OR REPLACE INTO notify_meta VALUES(?,?)",
 	[ST_PAYLOAD] = "SELECT payload FROM outbox WHERE id=?",
+	[ST_THREAD_PUT] = "INSERT OR REPLACE INTO thread_data VALUES(?,?,?)",
 };
 
 static sqlite3_stmt *statement(const struct notify *n, enum statement which)
@@ -104,9 +109,10 @@ static void write_fps(struct buf *b, const uint64_t *v, size_t n)
 static int put_group(const struct notify *n, const struct group *g, struct err *e)
 {
 	sqlite3_stmt *st = statement(n, ST_GROUP_PUT);
-	struct buf labels, sent;
+	struct buf labels, sent, told;
 	int rc;
 
+	buf_init(&told, 4096);
 	buf_init(&labels, (size_t)1 << 20);
 	buf_init(&sent, (size_t)256 << 20);
 	labels_blob_write(&labels, g->labels);
@@ -124,10 +130,12 @@ static int put_group(const struct notify *n, const struct group *g, struct err *
 	(void)sqlite3_bind_int64(st, 6, to_wall(g->due_mono_ms));
 	db_bind_blob(st, 7, buf_view(&sent));
 	db_bind_text(st, 8, str_c(g->receiver));
-	(void)sqlite3_bind_int64(st, 9, (int64_t)g->n_slack);
-	(void)sqlite3_bind_int64(st, 10, (int64_t)g->n_email);
-	(void)sqlite3_bind_int64(st, 11, (int64_t)g->n_sent);
+	for (size_t i = 0; i < g->n_sent; i++)
+		buf_printf(&told, "%s%d/%zu", i > 0 ? " " : "", (int)g->sent[i].kind,
+			g->sent[i].index);
+	db_bind_text(st, 9, buf_view(&told));
 	rc = db_step_done(st, "store a group", e);
+	buf_fini(&told);
 	buf_fini(&sent);
 	buf_fini(&labels);
 	return rc;
@@ -211,6 +219,8 @@ static int add_row(const struct notify *n, sqlite3 *db, struct row *r, struct er
 	(void)sqlite3_bind_int(st, 13, r->degraded);
 	(void)sqlite3_bind_int(st, 14, r->parked);
 	db_bind_text(st, 15, str_c(r->error));
+	db_bind_text(st, 16, r->thread);
+	(void)sqlite3_bind_int64(st, 17, r->step);
 	if (db_step_done(st, "store a message", e) != 0)
 		return -1;
 	r->id = sqlite3_last_insert_rowid(db);
@@ -246,7 +256,8 @@ static int set_row(const struct notify *n, const struct row *r, struct err *e)
 	(void)sqlite3_bind_int(st, 3, r->degraded);
 	(void)sqlite3_bind_int(st, 4, r->parked);
 	db_bind_text(st, 5, str_c(r->error));
-	(void)sqlite3_bind_int64(st, 6, r->id);
+	(void)sqlite3_bind_int64(st, 6, r->step);
+	(void)sqlite3_bind_int64(st, 7, r->id);
 	if (db_step_done(st, "update a message", e) != 0)
 		return -1;
 	return r->parked ? add_history(n, r, "failed", e) : 0;
@@ -293,6 +304,15 @@ int notify_store_write(struct notify *n, sqlite3 *db, struct err *e)
 		if (write_row(n, db, r, e) != 0)
 			return -1;
 	}
+	for (const struct thread_data *t = n->dirty_threads; t != NULL; t = t->next_dirty) {
+		sqlite3_stmt *st = statement(n, ST_THREAD_PUT);
+
+		db_bind_text(st, 1, str_c(t->thread));
+		(void)sqlite3_bind_int64(st, 2, t->at_ms);
+		db_bind_text(st, 3, str_c(t->data));
+		if (db_step_done(st, "store a thread", e) != 0)
+			return -1;
+	}
 	if (!n->seq_dirty)
 		return 0;
 	(void)snprintf(seq, sizeof seq, "%llu", (unsigned long long)n->seq);
@@ -327,6 +347,10 @@ void notify_store_committed(struct notify *n)
 	struct row *r;
 
 	n->seq_dirty = false;
+	for (struct thread_data *t; (t = n->dirty_threads) != NULL;) {
+		n->dirty_threads = t->next_dirty;
+		t->dirty = false;
+	}
 	while ((g = n->dirty_groups) != NULL) {
 		n->dirty_groups = g->next_dirty;
 		g->dirty = false;
@@ -436,19 +460,76 @@ static void load_sent(struct group *g, struct str blob)
 	}
 }
 
-/* The receiver as it was then; rows of version 1 speak of the one of today. */
-static void load_told_by(struct group *g, sqlite3_stmt *st)
+/* "0/0 0/1 2/0": kind and index of each integration. */
+static size_t read_told(struct str told, struct integration *v, size_t max)
 {
-	struct str name = db_column_str(st, 7);
+	struct str one, kind;
+	size_t n = 0;
+
+	while (n < max && str_split(&told, ' ', &one)) {
+		unsigned long long k, index;
+
+		if (!str_split(&one, '/', &kind) || !str_to_u64(kind, &k) ||
+			!str_to_u64(one, &index) || k >= INTEGRATION_KINDS)
+			return 0;
+		v[n].kind = (enum integration_kind)k;
+		v[n++].index = (size_t)index;
+	}
+	return n;
+}
+
+/* Rows of version 2 counted instead: first Slack, then mail, then webhooks. */
+static size_t read_counts(sqlite3_stmt *st, struct integration *v, size_t max)
+{
 	size_t slack = (size_t)sqlite3_column_int64(st, 8);
 	size_t email = (size_t)sqlite3_column_int64(st, 9);
 	size_t all = (size_t)sqlite3_column_int64(st, 10);
-	struct receiver_config then = {.name = name, .n_slack = slack, .n_email = email};
 
-	if (name.n == 0 || all > INTEGRATIONS_MAX || slack > all || email > all - slack)
+	if (all > max || slack > all || email > all - slack)
+		return 0;
+	for (size_t i = 0; i < all; i++) {
+		bool is_slack = i < slack, is_email = !is_slack && i < slack + email;
+
+		v[i].kind = is_slack ? INT_SLACK : is_email ? INT_EMAIL : INT_WEBHOOK;
+		v[i].index = is_slack ? i : is_email ? i - slack : i - slack - email;
+	}
+	return all;
+}
+
+/* The receiver as it was then; rows of version 1 speak of the one of today. */
+static void load_told_by(struct group *g, sqlite3_stmt *st)
+{
+	struct integration v[INTEGRATIONS_MAX];
+	struct receiver_config then = {.name = db_column_str(st, 7), .v = v};
+
+	memset(v, 0, sizeof v);
+	if (then.name.n == 0)
 		return;
-	then.n_webhook = all - slack - email;
+	if (sqlite3_column_type(st, 11) == SQLITE_NULL)
+		then.n = read_counts(st, v, ARRAY_LEN(v));
+	else
+		then.n = read_told(db_column_str(st, 11), v, ARRAY_LEN(v));
 	group_told_by(g, &then);
+}
+
+static int load_threads(struct notify *n, sqlite3 *db, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_exec(db, "DELETE FROM thread_data WHERE at_ms < unixepoch() * 1000 - 2592000000",
+		    e) != 0)
+		return -1;
+	if (db_prepare(db, &st, "SELECT thread,data FROM thread_data", e) != 0)
+		return -1;
+	while ((rc = db_step_row(st, "read threads", e)) > 0)
+		thread_put(n, db_column_str(st, 0), db_column_str(st, 1));
+	(void)sqlite3_finalize(st);
+	for (struct thread_data *t; (t = n->dirty_threads) != NULL;) {
+		n->dirty_threads = t->next_dirty;
+		t->dirty = false;
+	}
+	return rc < 0 ? -1 : 0;
 }
 
 static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
@@ -459,7 +540,7 @@ static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
 
 	if (db_prepare(db, &st,
 		    "SELECT key,route,labels,incident_ms,flushed_ms,due_ms,sent,receiver,n_slack,"
-		    "n_email,n_sent FROM notify_group",
+		    "n_email,n_sent,told FROM notify_group",
 		    e) != 0)
 		return -1;
 	arena_init(&scratch, (size_t)64 << 20);
@@ -577,7 +658,8 @@ static int load_rows(struct notify *n, sqlite3 *db, struct err *e)
 		    "SELECT "
 		    "id,message_id,receiver,kind,idx,group_key,title,firing,created_ms,expires_ms,"
 		    "next_ms,"
-		    "attempts,degraded,parked,error FROM outbox WHERE parked=0 ORDER BY id",
+		    "attempts,degraded,parked,error,thread,step FROM outbox WHERE parked=0 ORDER "
+		    "BY id",
 		    e) != 0)
 		return -1;
 	while ((rc = db_step_row(st, "read the outbox", e)) > 0) {
@@ -586,11 +668,13 @@ static int load_rows(struct notify *n, sqlite3 *db, struct err *e)
 		int kind = sqlite3_column_int(st, 3);
 
 		ASSERT(id != NULL);
-		r = row_new(id, db_column_str(st, 6), db_column_str(st, 2), db_column_str(st, 5));
+		r = row_new(id, db_column_str(st, 6), db_column_str(st, 2), db_column_str(st, 5),
+			db_column_str(st, 15));
 		free(id);
 		r->id = sqlite3_column_int64(st, 0);
 		r->is_new = false;
-		r->kind = kind == 0 ? ROW_SLACK : kind == 1 ? ROW_EMAIL : ROW_WEBHOOK;
+		r->kind = (enum integration_kind)kind; /* judged when it is sent */
+		r->step = (unsigned)sqlite3_column_int(st, 16);
 		r->index = (size_t)sqlite3_column_int64(st, 4);
 		r->firing = sqlite3_column_int(st, 7) != 0;
 		r->created_ms = sqlite3_column_int64(st, 8);
@@ -627,5 +711,5 @@ int notify_store_load(struct notify *n, struct err *e)
 			return -1;
 		group_reroute(n);
 	}
-	return load_rows(n, db, e);
+	return load_threads(n, db, e) != 0 ? -1 : load_rows(n, db, e);
 }

@@ -18,31 +18,21 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/seam.h"
-#include "exporters/mail_text.h"
 #include "exporters/notify_internal.h"
 
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MAX_MS   60000
-#define SLACK_PACE_MS    1000 /* published limit: one message a second per webhook */
-#define SLACK_BURST      1u
-#define OTHER_PARALLEL   4u
 #define WINDOW           64u /* rows of one destination that are looked at: the oldest */
-
-static const char *const kind_names[] = {"slack", "email", "webhook"};
-
-const char *row_kind_name(enum row_kind k)
-{
-	return kind_names[k];
-}
 
 /* --- rows and destinations --- */
 
-struct row *row_new(
-	const char *message_id, struct str title, struct str receiver, struct str group_key)
+struct row *row_new(const char *message_id, struct str title, struct str receiver,
+	struct str group_key, struct str thread)
 {
 	struct row *r = calloc(1, sizeof *r);
-	struct str id = str_c(message_id), parts[4] = {id, title, receiver, group_key};
-	struct str *out[4];
+	struct str parts[] = {str_c(message_id), title, receiver, group_key, thread};
+	struct str *out[ARRAY_LEN(parts)];
+	size_t bytes = 0;
 	char *p;
 
 	ASSERT(r != NULL);
@@ -50,10 +40,13 @@ struct row *row_new(
 	out[1] = &r->title;
 	out[2] = &r->receiver;
 	out[3] = &r->group_key;
-	r->block = malloc(id.n + title.n + receiver.n + group_key.n + 4);
+	out[4] = &r->thread;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		bytes += parts[i].n + 1;
+	r->block = malloc(bytes);
 	ASSERT(r->block != NULL);
 	p = r->block;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		if (parts[i].n > 0)
 			memcpy(p, parts[i].p, parts[i].n);
 		p[parts[i].n] = '\0';
@@ -86,7 +79,7 @@ static void dest_metrics(struct dest *d)
 	struct str l;
 
 	(void)snprintf(label, sizeof label, STR_FMT "/%s/%zu", STR_ARG(d->receiver),
-		kind_names[d->kind], d->index);
+		integration_name(d->kind), d->index);
 	l = str_c(label);
 	d->sent_total = metric_counter_l(
 		"belfry_notify_sent_total", "Messages accepted by the receiver.", "integration", l);
@@ -100,8 +93,10 @@ static void dest_metrics(struct dest *d)
 		"When the receiver last accepted a message.", "integration", l);
 }
 
-struct dest *outbox_dest(struct notify *n, struct str receiver, enum row_kind kind, size_t index)
+struct dest *outbox_dest(
+	struct notify *n, struct str receiver, enum integration_kind kind, size_t index)
 {
+	const struct integration_type *type = integration_type(kind);
 	struct dest *d;
 	char *name;
 
@@ -117,6 +112,8 @@ struct dest *outbox_dest(struct notify *n, struct str receiver, enum row_kind ki
 	d->receiver = str_n(name, receiver.n);
 	d->kind = kind;
 	d->index = index;
+	d->pace_ms = type != NULL ? type->pace_ms : 0;
+	d->parallel = type != NULL ? type->parallel : 1;
 	dest_metrics(d);
 	d->next = n->dests;
 	n->dests = d;
@@ -195,6 +192,56 @@ struct row *outbox_add(struct notify *n, struct row *take)
 	return take;
 }
 
+/* --- threads --- */
+
+static struct thread_data *find_thread(const struct notify *n, struct str thread)
+{
+	struct map_iter it;
+
+	for (struct thread_data *t = map_first(&n->threads, hash_str(thread), &it); t != NULL;
+		t = map_next(&n->threads, &it)) {
+		if (str_eq(str_c(t->thread), thread))
+			return t;
+	}
+	return NULL;
+}
+
+struct str thread_get(const struct notify *n, struct str thread)
+{
+	const struct thread_data *t = thread.n > 0 ? find_thread(n, thread) : NULL;
+
+	return t != NULL ? str_c(t->data) : STR("");
+}
+
+void thread_put(struct notify *n, struct str thread, struct str data)
+{
+	struct thread_data *t = find_thread(n, thread);
+
+	if (thread.n == 0 || data.n > LIMIT_THREAD_DATA)
+		return;
+	if (t == NULL && n->threads.n >= LIMIT_THREADS) {
+		METRIC_LIMIT("threads");
+		return;
+	}
+	if (t == NULL) {
+		t = calloc(1, sizeof *t);
+		ASSERT(t != NULL);
+		t->thread = str_dup_c(thread);
+		t->hash = hash_str(thread);
+		ASSERT(t->thread != NULL);
+		map_add(&n->threads, t->hash, t);
+	}
+	free(t->data);
+	t->data = str_dup_c(data);
+	ASSERT(t->data != NULL);
+	t->at_ms = clock_wall_ms();
+	if (!t->dirty) {
+		t->dirty = true;
+		t->next_dirty = n->dirty_threads;
+		n->dirty_threads = t;
+	}
+}
+
 /* --- results --- */
 
 struct result_job {
@@ -203,46 +250,6 @@ struct result_job {
 	int64_t row_id;
 	struct send_request *req;
 };
-
-enum verdict { VERDICT_OK, VERDICT_RETRY, VERDICT_DEGRADE, VERDICT_FINAL };
-
-static bool slack_accepted(const struct send_request *req)
-{
-	struct str reply = str_trim(str_n(req->reply != NULL ? req->reply : "", req->reply_len));
-
-	return str_eq(reply, STR("ok")) || str_has(reply, STR("\"ok\":true")) ||
-	       str_has(reply, STR("\"ok\": true"));
-}
-
-static enum verdict judge_http(const struct row *r, const struct send_request *req)
-{
-	if (req->status >= 200 && req->status < 300)
-		return r->kind != ROW_SLACK || req->status != 200 || slack_accepted(req)
-			       ? VERDICT_OK
-			       : VERDICT_FINAL;
-	if (req->status == 429 || req->status == 408 || req->status >= 500)
-		return VERDICT_RETRY;
-	if (r->kind == ROW_SLACK && req->status == 400 && !r->degraded)
-		return VERDICT_DEGRADE;
-	return VERDICT_FINAL;
-}
-
-/* SMTP classes (RFC 5321 4.2.1): 2 taken, 4 later, 5 never; no answer at all: later. */
-static enum verdict judge_smtp(const struct send_request *req)
-{
-	if (!req->transport_ok)
-		return VERDICT_RETRY;
-	if (req->status >= 200 && req->status < 300)
-		return VERDICT_OK;
-	return req->status >= 500 ? VERDICT_FINAL : VERDICT_RETRY;
-}
-
-static enum verdict judge(const struct row *r, const struct send_request *req)
-{
-	if (req->kind == SEND_SMTP)
-		return judge_smtp(req);
-	return req->transport_ok ? judge_http(r, req) : VERDICT_RETRY;
-}
 
 /* A mail that was taken for some of its recipients: delivered, but not silently. */
 static void note_partial(struct dest *d, const struct row *r, const struct send_request *req)
@@ -297,7 +304,7 @@ static void give_up(struct notify *n, struct dest *d, struct row *r, const char 
 	METRIC_DROP("notify", "refused", 1);
 	log_error("notify",
 		"msg=\"message given up: %s\" receiver=" STR_FMT " kind=%s id=" STR_FMT " error=%s",
-		why, STR_ARG(r->receiver), kind_names[r->kind], STR_ARG(r->message_id),
+		why, STR_ARG(r->receiver), integration_name(r->kind), STR_ARG(r->message_id),
 		log_q(q, str_c(r->error)));
 }
 
@@ -313,7 +320,8 @@ static void accepted(struct dest *d, struct row *r)
 	unlink_row(d, r);
 	log_info("notify",
 		"msg=\"delivered\" receiver=" STR_FMT " kind=%s id=" STR_FMT " attempt=%u",
-		STR_ARG(r->receiver), kind_names[r->kind], STR_ARG(r->message_id), r->attempts);
+		STR_ARG(r->receiver), integration_name(r->kind), STR_ARG(r->message_id),
+		r->attempts);
 }
 
 static void again(struct dest *d, struct row *r, const struct send_request *req)
@@ -329,8 +337,8 @@ static void again(struct dest *d, struct row *r, const struct send_request *req)
 	log_warn("notify",
 		"msg=\"delivery failed, will be repeated\" receiver=" STR_FMT " kind=%s id=" STR_FMT
 		" attempt=%u in_ms=%lld error=%s",
-		STR_ARG(r->receiver), kind_names[r->kind], STR_ARG(r->message_id), r->attempts,
-		(long long)wait, log_q(q, str_c(r->error)));
+		STR_ARG(r->receiver), integration_name(r->kind), STR_ARG(r->message_id),
+		r->attempts, (long long)wait, log_q(q, str_c(r->error)));
 }
 
 static struct row *row_by_id(const struct notify *n, int64_t id)
@@ -344,6 +352,75 @@ static struct row *row_by_id(const struct notify *n, int64_t id)
 			return r;
 	}
 	return NULL;
+}
+
+static const struct integration *integration_of(const struct notify *n, const struct row *r)
+{
+	for (size_t i = 0; i < n->cfg->n_receivers; i++) {
+		const struct receiver_config *c = &n->cfg->receivers[i];
+
+		if (!str_eq(c->name, r->receiver))
+			continue;
+		for (size_t k = 0; k < c->n; k++) {
+			if (c->v[k].kind == r->kind && c->v[k].index == r->index)
+				return &c->v[k];
+		}
+	}
+	return NULL;
+}
+
+static struct delivery delivery_of(const struct notify *n, const struct row *r, struct str payload)
+{
+	return (struct delivery){.id = r->message_id,
+		.thread = r->thread,
+		.payload = payload,
+		.data = thread_get(n, r->thread),
+		.step = r->step,
+		.degraded = r->degraded,
+		.firing = r->firing};
+}
+
+/* What the answer means. The configuration may have changed since the request was made: an
+ * integration that is gone cannot judge; then the status decides. */
+static enum verdict judge(struct notify *n, const struct row *r, const struct send_request *req)
+{
+	const struct integration *in = integration_of(n, r);
+	struct delivery d = delivery_of(n, r, STR(""));
+	enum verdict v;
+	struct buf data;
+
+	if (in == NULL || integration_type(in->kind)->judge == NULL)
+		return integration_judge_http(in, &d, req, NULL);
+	buf_init(&data, LIMIT_THREAD_DATA);
+	v = integration_type(in->kind)->judge(in, &d, req, &data);
+	if (!data.failed && data.n > 0)
+		thread_put(n, r->thread, buf_view(&data));
+	buf_fini(&data);
+	return v == VERDICT_DEGRADE && r->degraded ? VERDICT_FINAL : v;
+}
+
+static void take_verdict(
+	struct notify *n, struct dest *d, struct row *r, const struct send_request *req)
+{
+	enum verdict v = judge(n, r, req);
+
+	if (v != VERDICT_OK && v != VERDICT_NEXT)
+		set_error(r, d, req);
+	switch (v) {
+	case VERDICT_OK:
+		accepted(d, r);
+		note_partial(d, r, req);
+		break;
+	case VERDICT_NEXT:
+		r->step++;
+		r->attempts = 0;
+		d->failures = 0;
+		break;
+	case VERDICT_RETRY: again(d, r, req); break;
+	case VERDICT_DEGRADE: r->degraded = true; break;
+	case VERDICT_FINAL: give_up(n, d, r, "refused by the receiver"); break;
+	}
+	row_mark(n, r);
 }
 
 /* On the state writer, after the transaction this job stood in: memory first, the tick writes it.
@@ -361,21 +438,9 @@ static void on_result(struct state_job *job)
 	d->in_flight--;
 	if (atomic_load(&n->quiet) && !res->req->transport_ok) {
 		r->attempts--; /* cancelled by the shutdown: not the receiver's fault */
-	} else {
-		enum verdict v = judge(r, res->req);
-
-		if (v != VERDICT_OK)
-			set_error(r, d, res->req);
-		if (v == VERDICT_OK) {
-			accepted(d, r);
-			note_partial(d, r, res->req);
-		} else if (v == VERDICT_RETRY)
-			again(d, r, res->req);
-		else if (v == VERDICT_DEGRADE)
-			r->degraded = true;
-		else
-			give_up(n, d, r, "refused by the receiver");
 		row_mark(n, r);
+	} else {
+		take_verdict(n, d, r, res->req);
 	}
 	send_request_free(res->req);
 	free(res);
@@ -404,143 +469,49 @@ static void on_sent(struct send_request *req, void *arg)
 	}
 }
 
-/* --- requests --- */
+/* --- sending --- */
 
-static const struct receiver_config *receiver_of(const struct notify *n, struct str name)
+/* The next request of the row. NULL when it can never be made (gone) or not now. */
+static struct send_request *make_request(
+	struct notify *n, const struct row *r, bool *gone, struct err *e)
 {
-	for (size_t i = 0; i < n->cfg->n_receivers; i++) {
-		if (str_eq(n->cfg->receivers[i].name, name))
-			return &n->cfg->receivers[i];
-	}
-	return NULL;
-}
-
-static char *dup(struct str s)
-{
-	char *c = str_dup_c(s);
-
-	ASSERT(c != NULL);
-	return c;
-}
-
-static char *dup_or_null(struct str s)
-{
-	return s.n > 0 ? dup(s) : NULL;
-}
-
-static struct send_request *http_request(struct str url, int64_t timeout_ms, const struct row *r)
-{
-	struct send_request *req = send_request_new(SEND_HTTP);
-	bool ok;
-
-	req->url = dup(url);
-	req->method = dup(STR("POST"));
-	req->timeout_ms = timeout_ms > 0 ? (int)MIN_OF(timeout_ms, 120000) : 0;
-	ok = send_request_header(req, STR("Content-Type"), STR("application/json")) &&
-	     send_request_header(req, STR("X-Belfry-Id"), r->message_id);
-	ASSERT(ok);
-	return req;
-}
-
-static struct send_request *mail_request(const struct email_config *c)
-{
-	struct send_request *req = send_request_new(SEND_SMTP);
-	struct str from, rest = c->to, one, rcpt;
-	struct buf url;
-	size_t n = 1;
-
-	buf_init(&url, 2048);
-	buf_c(&url, str_ends(c->smarthost, STR(":465")) ? "smtps://" : "smtp://");
-	buf_str(&url, c->smarthost);
-	if (c->hello.n > 0) {
-		buf_ch(&url, '/');
-		buf_str(&url, c->hello);
-	}
-	req->url = dup(buf_view(&url));
-	buf_fini(&url);
-	if (!mail_address(c->from, &from))
-		from = c->from;
-	req->mail_from = dup(from);
-	for (size_t i = 0; i < c->to.n; i++)
-		n += c->to.p[i] == ',';
-	req->rcpt = calloc(n, sizeof *req->rcpt);
-	ASSERT(req->rcpt != NULL);
-	while (str_split(&rest, ',', &one)) {
-		if (mail_address(one, &rcpt) && req->n_rcpt < n)
-			req->rcpt[req->n_rcpt++] = dup(rcpt);
-	}
-	req->user = dup_or_null(c->auth_username);
-	req->password = dup_or_null(c->auth_password);
-	req->require_tls = c->require_tls;
-	req->insecure_skip_verify = c->insecure_skip_verify;
-	req->ca_file = dup_or_null(c->ca_file);
-	req->server_name = dup_or_null(c->server_name);
-	return req;
-}
-
-/* NULL when the receiver's integration is no longer configured. */
-static struct send_request *make_request(const struct notify *n, const struct row *r)
-{
-	const struct receiver_config *c = receiver_of(n, r->receiver);
+	const struct integration *in = integration_of(n, r);
 	struct send_request *req;
-
-	if (c == NULL)
-		return NULL;
-	switch (r->kind) {
-	case ROW_SLACK:
-		return r->index < c->n_slack ? http_request(c->slack[r->index].api_url, 0, r)
-					     : NULL;
-	case ROW_EMAIL: return r->index < c->n_email ? mail_request(&c->email[r->index]) : NULL;
-	case ROW_WEBHOOK:
-		if (r->index >= c->n_webhook)
-			return NULL;
-		req = http_request(c->webhook[r->index].url, c->webhook[r->index].timeout_ms, r);
-		req->bearer = dup_or_null(c->webhook[r->index].bearer);
-		req->user = dup_or_null(c->webhook[r->index].basic_user);
-		req->password = dup_or_null(c->webhook[r->index].basic_password);
-		return req;
-	}
-	return NULL;
-}
-
-static int load_body(struct notify *n, const struct row *r, struct send_request *req, struct err *e)
-{
-	struct buf plain;
-	char *body;
+	struct delivery dl;
+	char *payload;
 	size_t len;
 
-	if (notify_store_payload(n, r->id, &body, &len, e) != 0)
-		return -1;
-	if (!r->degraded) {
-		req->body = body;
-		req->body_len = len;
-		return 0;
+	*gone = in == NULL || integration_type(in->kind) == NULL;
+	if (*gone) {
+		(void)err_set(e, ERR_LIMIT, 0, "the receiver is no longer configured");
+		return NULL;
 	}
-	buf_init(&plain, len + 64);
-	slack_degrade(str_n(body, len), &plain);
-	free(body);
-	req->body = buf_take(&plain, &req->body_len);
-	return 0;
+	if (notify_store_payload(n, r->id, &payload, &len, e) != 0)
+		return NULL;
+	dl = delivery_of(n, r, str_n(payload, len));
+	req = integration_type(in->kind)->request(in, &dl, e);
+	*gone = req == NULL;
+	free(payload);
+	return req;
 }
-
-/* --- sending --- */
 
 static void start_row(struct notify *n, struct dest *d, struct row *r)
 {
-	struct send_request *req = make_request(n, r);
 	struct result_job *res;
+	struct send_request *req;
 	struct err e;
+	bool gone;
 
-	if (req == NULL) {
-		(void)snprintf(r->error, sizeof r->error, "the receiver is no longer configured");
-		give_up(n, d, r, "no such receiver");
+	req = make_request(n, r, &gone, &e);
+	if (req == NULL && gone) {
+		(void)snprintf(r->error, sizeof r->error, "%.190s", e.msg);
+		give_up(n, d, r, "it cannot be sent");
 		row_mark(n, r);
 		return;
 	}
-	if (load_body(n, r, req, &e) != 0) {
+	if (req == NULL) {
 		log_error("notify", "msg=\"message cannot be read\" id=" STR_FMT " error=\"%s\"",
 			STR_ARG(r->message_id), e.msg);
-		send_request_free(req);
 		r->next_mono_ms = clock_mono_ms() + BACKOFF_MAX_MS;
 		return;
 	}
@@ -560,8 +531,8 @@ static void start_row(struct notify *n, struct dest *d, struct row *r)
 	r->in_flight = true;
 	r->attempts++;
 	d->in_flight++;
-	if (d->kind == ROW_SLACK)
-		d->hold_mono_ms = clock_mono_ms() + SLACK_PACE_MS;
+	if (d->pace_ms > 0)
+		d->hold_mono_ms = clock_mono_ms() + d->pace_ms;
 }
 
 static bool earlier_of_group(const struct dest *d, const struct row *r)
@@ -588,11 +559,10 @@ static bool expire(struct notify *n, struct dest *d, struct row *r, int64_t wall
 static void pump_dest(struct notify *n, struct dest *d)
 {
 	int64_t now = clock_mono_ms(), wall = clock_wall_ms();
-	unsigned parallel = d->kind == ROW_SLACK ? SLACK_BURST : OTHER_PARALLEL;
 	unsigned seen = 0;
 	struct row *next;
 
-	for (struct row *r = d->first; r != NULL && d->in_flight < parallel && seen < WINDOW;
+	for (struct row *r = d->first; r != NULL && d->in_flight < d->parallel && seen < WINDOW;
 		r = next) {
 		seen++;
 		next = r->next;
@@ -620,11 +590,9 @@ int64_t outbox_due(const struct notify *n)
 	if (atomic_load(&n->quiet))
 		return due;
 	for (const struct dest *d = n->dests; d != NULL; d = d->next) {
-		unsigned parallel = d->kind == ROW_SLACK ? SLACK_BURST : OTHER_PARALLEL;
-
 		unsigned seen = 0;
 
-		if (d->in_flight >= parallel)
+		if (d->in_flight >= d->parallel)
 			continue;
 		for (const struct row *r = d->first; r != NULL && seen < WINDOW; r = r->next) {
 			seen++;
@@ -639,6 +607,7 @@ int64_t outbox_due(const struct notify *n)
 
 void outbox_free(struct notify *n)
 {
+	struct thread_data *t;
 	struct dest *d;
 	struct row *r;
 	size_t pos = 0;
@@ -646,6 +615,13 @@ void outbox_free(struct notify *n)
 	while ((r = map_each(&n->rows, &pos)) != NULL)
 		row_free(r);
 	map_fini(&n->rows);
+	pos = 0;
+	while ((t = map_each(&n->threads, &pos)) != NULL) {
+		free(t->thread);
+		free(t->data);
+		free(t);
+	}
+	map_fini(&n->threads);
 	while ((d = n->dests) != NULL) {
 		n->dests = d->next;
 		free((void *)(uintptr_t)d->receiver.p);

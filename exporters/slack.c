@@ -11,6 +11,7 @@
 #include "base/jsonw.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "exporters/integration.h"
 #include "exporters/message.h"
 
 #define SECTION_MAX  2800u /* bytes of one section's text, entities included: < 3,000 characters */
@@ -311,3 +312,50 @@ void slack_degrade(struct str body, struct buf *out)
 	jsonw_raw(&j, str_sub(body, key.n, end + 1));
 	jsonw_object_end(&j);
 }
+
+static int render(
+	const struct message *m, const struct integration *in, struct buf *payload, struct err *e)
+{
+	(void)e;
+	slack_render(m, in->conf, payload);
+	return 0;
+}
+
+static struct send_request *request(
+	const struct integration *in, const struct delivery *d, struct err *e)
+{
+	const struct slack_config *c = in->conf;
+	struct send_request *req = integration_http(c->api_url, 0, d);
+	struct buf plain;
+
+	(void)e;
+	if (!d->degraded)
+		return req;
+	buf_init(&plain, d->payload.n + 64);
+	slack_degrade(d->payload, &plain);
+	integration_body(req, buf_view(&plain));
+	buf_fini(&plain);
+	return req;
+}
+
+/* Incoming webhooks answer 200 "ok"; the Web API says no with a 200 and "ok":false. */
+static enum verdict judge(const struct integration *in, const struct delivery *d,
+	const struct send_request *req, struct buf *data)
+{
+	struct str reply = str_trim(str_n(req->reply != NULL ? req->reply : "", req->reply_len));
+
+	if (req->transport_ok && req->status == 200 && !str_eq(reply, STR("ok")) &&
+		!str_has(reply, STR("\"ok\":true")) && !str_has(reply, STR("\"ok\": true")))
+		return VERDICT_FINAL;
+	if (req->transport_ok && req->status == 400)
+		return VERDICT_DEGRADE;
+	return integration_judge_http(in, d, req, data);
+}
+
+/* Published limit: one message a second per webhook. */
+const struct integration_type integration_slack = {.name = "slack",
+	.pace_ms = 1000,
+	.parallel = 1,
+	.render = render,
+	.request = request,
+	.judge = judge};

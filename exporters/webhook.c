@@ -3,9 +3,12 @@
  * webhook - Alertmanager's generic webhook body, version 4 (reference notify.md C).
  */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/jsonw.h"
 #include "base/num.h"
+#include "exporters/integration.h"
 #include "exporters/message.h"
 
 static const struct str zero_time = {"0001-01-01T00:00:00Z", 20};
@@ -69,3 +72,35 @@ void webhook_render(const struct message *m, const struct webhook_config *c, str
 	jsonw_array_end(&j);
 	jsonw_object_end(&j);
 }
+
+static int render(
+	const struct message *m, const struct integration *in, struct buf *payload, struct err *e)
+{
+	(void)e;
+	webhook_render(m, in->conf, payload);
+	return 0;
+}
+
+static char *dup_or_null(struct str s)
+{
+	char *c = s.n > 0 ? str_dup_c(s) : NULL;
+
+	ASSERT(s.n == 0 || c != NULL);
+	return c;
+}
+
+static struct send_request *request(
+	const struct integration *in, const struct delivery *d, struct err *e)
+{
+	const struct webhook_config *c = in->conf;
+	struct send_request *req = integration_http(c->url, c->timeout_ms, d);
+
+	(void)e;
+	req->bearer = dup_or_null(c->bearer);
+	req->user = dup_or_null(c->basic_user);
+	req->password = dup_or_null(c->basic_password);
+	return req;
+}
+
+const struct integration_type integration_webhook = {
+	.name = "webhook", .parallel = 4, .render = render, .request = request};

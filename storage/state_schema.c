@@ -54,11 +54,15 @@ static const char version_2[] =
 static const char version_3[] =
 	/* dispatcher: silences, alerts from outside, mute marks */
 	""
-	/* delivery: what an integration keeps about a thread (Slack's ts), steps, acknowledgements */
-	"CREATE TABLE thread_data(thread TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, data TEXT NOT NULL)"
+	/* delivery: what an integration keeps about a thread (Slack's ts), steps, acknowledgements
+	 */
+	"CREATE TABLE thread_data(thread TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, data TEXT NOT "
+	"NULL)"
 	" WITHOUT ROWID;"
 	"ALTER TABLE outbox ADD COLUMN thread TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE outbox ADD COLUMN step INTEGER NOT NULL DEFAULT 0;"
+	/* whom `sent` speaks of, one "kind/index" each; NULL in older rows, which use n_slack... */
+	"ALTER TABLE notify_group ADD COLUMN told TEXT;"
 	/* history: transitions, suppressions, marks */
 	""
 	/* rules */

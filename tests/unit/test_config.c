@@ -71,6 +71,9 @@ static void refused(const char *text, const char *message)
 	ck_assert_msg(strstr(printed(), message) != NULL, "wanted %s\ngot %s", message, out.p);
 }
 
+#define SLACK(r, i)   ((const struct slack_config *)(r).v[i].conf)
+#define EMAIL(r, i)   ((const struct email_config *)(r).v[i].conf)
+#define WEBHOOK(r, i) ((const struct webhook_config *)(r).v[i].conf)
 #define SAME(s, text) ck_assert_msg(str_eq((s), STR(text)), "got %.*s", (int)(s).n, (s).p)
 
 START_TEST(an_empty_file_gives_the_defaults_of_the_reference)
@@ -188,16 +191,16 @@ START_TEST(routes_and_receivers_inherit)
 	ck_assert_int_eq(r->routes[0].routes[0].group_wait_ms, 0);
 	SAME(r->routes[0].routes[0].receiver, "e");
 	ck_assert(r->routes[1].group_by_all);
-	SAME(c->notify.receivers[0].slack[0].api_url, "https://hooks.slack.com/x");
-	ck_assert(c->notify.receivers[0].slack[0].send_resolved);
-	ck_assert(!c->notify.receivers[0].slack[1].send_resolved);
-	SAME(c->notify.receivers[1].email[0].smarthost, "m:25");
-	SAME(c->notify.receivers[1].email[0].from, "a@b");
-	ck_assert(!c->notify.receivers[1].email[0].require_tls);
-	ck_assert(c->notify.receivers[1].email[0].send_resolved);
-	ck_assert_uint_eq(c->notify.receivers[1].email[0].n_headers, 1);
-	SAME(c->notify.receivers[1].webhook[0].basic_user, "u");
-	ck_assert_int_eq(c->notify.receivers[1].webhook[0].timeout_ms, LIMIT_SEND_TIMEOUT_MS);
+	SAME(SLACK(c->notify.receivers[0], 0)->api_url, "https://hooks.slack.com/x");
+	ck_assert(SLACK(c->notify.receivers[0], 0)->send_resolved);
+	ck_assert(!SLACK(c->notify.receivers[0], 1)->send_resolved);
+	SAME(EMAIL(c->notify.receivers[1], 0)->smarthost, "m:25");
+	SAME(EMAIL(c->notify.receivers[1], 0)->from, "a@b");
+	ck_assert(!EMAIL(c->notify.receivers[1], 0)->require_tls);
+	ck_assert(EMAIL(c->notify.receivers[1], 0)->send_resolved);
+	ck_assert_uint_eq(EMAIL(c->notify.receivers[1], 0)->n_headers, 1);
+	SAME(WEBHOOK(c->notify.receivers[1], 1)->basic_user, "u");
+	ck_assert_int_eq(WEBHOOK(c->notify.receivers[1], 1)->timeout_ms, LIMIT_SEND_TIMEOUT_MS);
 }
 END_TEST
 
@@ -365,7 +368,7 @@ START_TEST(secrets_come_from_files_and_rules_from_patterns)
 	ck_assert_int_eq(chdir(back), 0);
 	c = config_load(path, NULL, d);
 	ck_assert_msg(c != NULL, "%s", printed());
-	SAME(c->notify.receivers[0].slack[0].api_url, "https://h/x");
+	SAME(SLACK(c->notify.receivers[0], 0)->api_url, "https://h/x");
 	ck_assert_uint_eq(c->n_rule_files, 3);
 	ck_assert(str_ends(c->rule_files[0], STR("/one.rules")));
 	ck_assert(str_ends(c->rule_files[1], STR("/rules.d/a.yml")));

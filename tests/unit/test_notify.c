@@ -89,6 +89,7 @@ static struct email_config mail = {.to = {"ops@example.org", 15},
 	.from = {"belfry@example.org", 18},
 	.smarthost = {"127.0.0.1:25", 12},
 	.send_resolved = true};
+static struct integration to_chat, to_mail;
 static struct receiver_config receivers[2];
 static struct matcher page;
 static struct str by_name[1];
@@ -100,8 +101,10 @@ static void make_config(void)
 	struct err e;
 
 	by_name[0] = STR("alertname");
-	receivers[0] = (struct receiver_config){.name = STR("chat"), .slack = &chat, .n_slack = 1};
-	receivers[1] = (struct receiver_config){.name = STR("mail"), .email = &mail, .n_email = 1};
+	to_chat = (struct integration){INT_SLACK, 0, chat.send_resolved, &chat};
+	to_mail = (struct integration){INT_EMAIL, 0, mail.send_resolved, &mail};
+	receivers[0] = (struct receiver_config){.name = STR("chat"), .v = &to_chat, .n = 1};
+	receivers[1] = (struct receiver_config){.name = STR("mail"), .v = &to_mail, .n = 1};
 	ck_assert_int_eq(matcher_init(&page, MATCH_EQ, STR("severity"), STR("page"), &e), 0);
 	child = (struct route_config){.receiver = STR("mail"),
 		.matchers = &page,
@@ -340,15 +343,15 @@ END_TEST
 
 START_TEST(an_added_integration_is_told_and_the_old_one_is_not_again)
 {
-	struct slack_config two[2] = {chat, chat};
+	struct integration both[2] = {to_chat, to_mail};
 	struct receiver_config more[2];
 	struct notify_config other = config;
 	struct rig r;
 
 	more[0] = receivers[0];
 	more[1] = receivers[1];
-	more[1].slack = two; /* stands before the mail in the sent log */
-	more[1].n_slack = 1;
+	more[1].v = both; /* chat stands before the mail in the sent log */
+	more[1].n = 2;
 	other.receivers = more;
 	start(&r);
 	say(&r, "PoolFull", "page", ALERT_INACTIVE, ALERT_FIRING);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * integration - the table of kinds, and what their files share: the plain HTTP request and the
+ * usual reading of its answer.
+ */
+#include "exporters/integration.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/num.h"
+
+static const struct integration_type *const types[INTEGRATION_KINDS] = {
+	[INT_SLACK] = &integration_slack,
+	[INT_EMAIL] = &integration_email,
+	[INT_WEBHOOK] = &integration_webhook,
+};
+
+const struct integration_type *integration_type(enum integration_kind k)
+{
+	return (unsigned)k < INTEGRATION_KINDS ? types[k] : NULL;
+}
+
+const char *integration_name(enum integration_kind k)
+{
+	const struct integration_type *t = integration_type(k);
+
+	return t != NULL ? t->name : "unknown";
+}
+
+void integration_body(struct send_request *req, struct str payload)
+{
+	char *p = malloc(payload.n + 1);
+	size_t n = 0;
+
+	ASSERT(p != NULL);
+	for (size_t i = 0; i < payload.n; i++) {
+		if (payload.p[i] == PAYLOAD_MARK)
+			i++; /* and the digit behind it */
+		else
+			p[n++] = payload.p[i];
+	}
+	p[n] = '\0';
+	free(req->body);
+	req->body = p;
+	req->body_len = n;
+}
+
+struct send_request *integration_http(struct str url, int64_t timeout_ms, const struct delivery *d)
+{
+	struct send_request *req = send_request_new(SEND_HTTP);
+	bool ok;
+
+	req->url = str_dup_c(url);
+	req->method = str_dup_c(STR("POST"));
+	ASSERT(req->url != NULL && req->method != NULL);
+	req->timeout_ms = timeout_ms > 0 ? (int)MIN_OF(timeout_ms, 120000) : 0;
+	ok = send_request_header(req, STR("Content-Type"), STR("application/json")) &&
+	     send_request_header(req, STR("X-Belfry-Id"), d->id);
+	ASSERT(ok);
+	integration_body(req, d->payload);
+	return req;
+}
+
+enum verdict integration_judge_http(const struct integration *in, const struct delivery *d,
+	const struct send_request *req, struct buf *data)
+{
+	(void)in;
+	(void)d;
+	(void)data;
+	if (!req->transport_ok)
+		return VERDICT_RETRY;
+	if (req->status >= 200 && req->status < 300)
+		return VERDICT_OK;
+	return req->status == 429 || req->status == 408 || req->status >= 500 ? VERDICT_RETRY
+									      : VERDICT_FINAL;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * integration - the kinds of receivers behind one table: how a message is rendered, which requests
+ * carry it there, what an answer means, how fast it may go.
+ *
+ * A row of the outbox is rendered once and may take several requests (steps: edit the root message,
+ * then reply in its thread). Everything here runs on the state writer thread and does not block.
+ */
+#ifndef BELFRY_EXPORTERS_INTEGRATION_H
+#define BELFRY_EXPORTERS_INTEGRATION_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "exporters/message.h"
+#include "exporters/notify.h"
+#include "exporters/sender.h"
+
+struct graph_answer; /* exporters/graph.h */
+
+/* The byte that stands, with a digit behind it, in a stored payload where request() puts what the
+ * graph source found. No label value can hold it: renderers drop control characters. */
+#define PAYLOAD_MARK '\001'
+
+/* A stored message at one of its attempts: borrowed views. */
+struct delivery {
+	struct str id;      /* the same for all attempts */
+	struct str thread;  /* of the incident and the integration */
+	struct str payload; /* as rendered */
+	struct str data;    /* what judge() kept about this thread; empty: nothing yet */
+	unsigned step;      /* requests of this row that were accepted */
+	bool degraded;      /* the receiver refused the full form: send the plain one */
+	bool firing;
+	const struct graph_answer *graph; /* NULL: none */
+};
+
+enum verdict {
+	VERDICT_OK,      /* the row is delivered */
+	VERDICT_NEXT,    /* this step is: make the next request */
+	VERDICT_RETRY,   /* later: backoff, Retry-After */
+	VERDICT_DEGRADE, /* once more, degraded; a second time means VERDICT_FINAL */
+	VERDICT_FINAL,   /* never: park it, use the fallback */
+};
+
+struct integration_type {
+	const char *name; /* as in metrics and configuration: "slack" */
+	int64_t pace_ms;  /* least time between requests to one destination; 0: none */
+	unsigned parallel;
+	/* The payload that is stored. Empty and 0 back: nothing to tell. */
+	int (*render)(const struct message *m, const struct integration *in, struct buf *payload,
+		struct err *e);
+	/* The next request; NULL with err when it cannot be made for good. */
+	struct send_request *(*request)(
+		const struct integration *in, const struct delivery *d, struct err *e);
+	/* NULL: integration_judge_http. data: what to keep about the thread instead of d->data
+	 * (untouched when left empty; at most LIMIT_THREAD_DATA bytes). */
+	enum verdict (*judge)(const struct integration *in, const struct delivery *d,
+		const struct send_request *req, struct buf *data);
+};
+
+/* NULL for a kind this version does not know. */
+const struct integration_type *integration_type(enum integration_kind k);
+/* The name, "unknown" for others. */
+const char *integration_name(enum integration_kind k);
+
+/* For the kinds' own files. A POST of JSON with X-Belfry-Id; the body is d->payload (without marks)
+ * until the caller sets another. timeout_ms 0: the default. */
+struct send_request *integration_http(struct str url, int64_t timeout_ms, const struct delivery *d);
+/* 2xx OK; 408, 429 and 5xx RETRY, no answer RETRY, else FINAL. */
+enum verdict integration_judge_http(const struct integration *in, const struct delivery *d,
+	const struct send_request *req, struct buf *data);
+/* The payload without its marks, malloc'ed. */
+void integration_body(struct send_request *req, struct str payload);
+
+extern const struct integration_type integration_slack, integration_email, integration_webhook;
+
+#endif
