@@ -18,6 +18,7 @@ struct config_private {
 	struct config pub; /* first: a config is cast to this */
 	struct conf_root root;
 	struct config_matchers *matchers;
+	struct notify_templates *templates;
 	bool inline_secrets; /* the file itself holds some */
 };
 
@@ -48,6 +49,14 @@ struct str config_path(struct loader *l, struct str path);
 /* The place of a key's value in a map, of the map itself when the key is not there. */
 struct diag_pos config_pos(const struct yaml_node *map, const char *key);
 bool config_given(const struct yaml_node *map, const char *key);
+
+/* A template-valued field of a receiver: parsed, kept for runs, tried; what is wrong is told at its
+ * place (value is the node of the scalar; text what became of it). html: it is escaped by context.
+ * After config_load_templates. */
+void config_template(struct loader *l, const struct yaml_node *value, const char *what,
+	struct str text, bool html);
+/* Read the files of `templates:`. */
+void config_load_templates(struct loader *l);
 
 /* NULL when fine, else what is wrong with it. */
 const char *config_check_url(struct str url);

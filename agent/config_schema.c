@@ -365,10 +365,12 @@ static const struct config_key root_keys[] = {
 		"Which receiver is told of which alerts."),
 	CK_SUB(CT_LIST, struct conf_root, receivers, "receivers", config_receiver, 0, NULL),
 	CK_SUB(CT_MAP, struct conf_root, query, "query", query, 0, NULL),
+	CK(CT_STRS, struct conf_root, templates, "templates", NULL, 0,
+		"Files of notification templates, relative to this file's folder; wildcards as in "
+		"a shell. A definition replaces an earlier one of its name, belfry's own too."),
 	CK_UNBUILT("inhibit_rules", NULL),
 	CK_UNBUILT("time_intervals", NULL),
 	CK_UNBUILT("mute_time_intervals", NULL),
-	CK_UNBUILT("templates", NULL),
 	CK_UNBUILT("alertmanager_config_file", NULL),
 	CK_UNBUILT("scrape_config_files", NULL),
 	CK_UNBUILT("remote_write", NULL),

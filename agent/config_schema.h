@@ -189,6 +189,8 @@ struct conf_root {
 	struct conf_switch remote_write_receiver, otlp, host, self;
 	const struct str *rule_files;
 	size_t n_rule_files;
+	const struct str *templates;
+	size_t n_templates;
 	struct conf_scrape *scrape;
 	size_t n_scrape;
 	struct conf_route route;

@@ -5,9 +5,9 @@
  *
  * Life of one: the renderer writes marks into the payload and a spec beside it, both stored in the
  * outbox (graph_spec). Before the first attempt the outbox hands the spec to the graph source,
- * which answers within GRAPH_DEADLINE_MS with a struct graph or NULL; request() replaces the marks
- * (graph_fill). No graph is never a reason to wait, retry or fail: the message says what it says
- * without one.
+ * which answers within GRAPH_DEADLINE_MS with a struct graph_answer or NULL; request() replaces the
+ * marks (graph_fill). No graph is never a reason to wait, retry or fail: the message says what it
+ * says without one.
  */
 #ifndef BELFRY_EXPORTERS_GRAPH_H
 #define BELFRY_EXPORTERS_GRAPH_H
@@ -63,7 +63,7 @@ struct graph_offender {
 };
 
 /* What a source found out; owns its memory: graph_free. */
-struct graph {
+struct graph_answer {
 	struct arena arena;
 	struct graph_points points;
 	struct graph_offender top[GRAPH_TOP_MAX];
@@ -74,7 +74,7 @@ struct graph {
 	struct str png;
 };
 
-void graph_free(struct graph *g);
+void graph_free(struct graph_answer *g);
 
 /* --- asking (agent/graph_source.c answers; tests answer themselves) --- */
 
@@ -85,7 +85,7 @@ struct graph_request {
 	int64_t now_ms; /* wall: the right edge */
 	/* The answer, on the source's thread, exactly once for every submit that returned true, at
 	 * most GRAPH_DEADLINE_MS later. graph is NULL when there is none; else now the asker's. */
-	void (*on_done)(struct graph_request *req, struct graph *take_graph);
+	void (*on_done)(struct graph_request *req, struct graph_answer *take_graph);
 	void *arg;
 };
 
@@ -107,14 +107,14 @@ void graph_spec(const struct message *m, struct buf *out);
  * them first → last value and the threshold, in the series' unit. Nothing without points. */
 void graph_sparkline(const struct graph_points *p, struct buf *out);
 /* "route=/api 41 %, route=/search 12 %". */
-void graph_top_print(const struct graph *g, struct buf *out);
+void graph_top_print(const struct graph_answer *g, struct buf *out);
 /* An 8-bit palette or RGB PNG with its own background (it holds in dark mode): lines, threshold,
  * when it fired and ended, times in UTC. width 200..2000, height 100..1000. ERR_INPUT without
  * points. */
 int graph_png(const struct graph_points *p, struct str title, unsigned width, unsigned height,
 	struct buf *out, struct err *e) MUST_CHECK;
 /* What stands for the picture where pictures are not shown: "cpu: 34 % at 13:02 ... ". */
-void graph_alt(const struct graph *g, struct buf *out);
+void graph_alt(const struct graph_answer *g, struct buf *out);
 
 /* How the text around a mark is encoded, so that what replaces it is too. In quoted-printable the
  * marks stand as raw bytes, and soft line breaks are put around what is filled in. */
@@ -128,7 +128,8 @@ enum graph_escape {
 };
 /* body with every mark replaced, into out; by nothing where g (or what the mark asks for) is
  * missing: then a line that held nothing but the mark goes as well. */
-void graph_fill(struct str body, const struct graph *g, enum graph_escape how, struct buf *out);
+void graph_fill(
+	struct str body, const struct graph_answer *g, enum graph_escape how, struct buf *out);
 /* Whether body holds the mark. */
 bool graph_has_mark(struct str body, char mark);
 

@@ -36,6 +36,8 @@ enum message_reason {
 	REASON_REPEAT
 };
 
+struct notify_templates;
+
 struct message {
 	bool firing; /* some alert fires */
 	size_t n_firing, n_resolved;
@@ -51,6 +53,8 @@ struct message {
 	bool first;          /* of the incident, for this integration */
 	/* links for people; empty when there is no external_url or the thing is not built */
 	struct str silence_url, ack_url, page_url;
+	struct labels route_labels;               /* of the route, as configured */
+	const struct notify_templates *templates; /* exporters/notify_template.h; NULL: none read */
 };
 
 /* Common labels and annotations, counts and order from m->alerts. Arrays in a. */

@@ -82,12 +82,14 @@ struct route_config {
 	const struct route_config *routes;
 	size_t n_routes;
 };
+struct notify_templates;
 struct notify_config {
 	struct route_config root; /* receiver empty: nothing is routed */
 	const struct receiver_config *receivers;
 	size_t n_receivers;
 	struct str external_url;
-	int64_t expiry_ms; /* give a message up after this; 24 h */
+	const struct notify_templates *templates; /* exporters/notify_template.h */
+	int64_t expiry_ms;                        /* give a message up after this; 24 h */
 };
 
 struct notify;

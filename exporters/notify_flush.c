@@ -185,6 +185,7 @@ static void tell(struct notify *n, const struct group *g, size_t i, const struct
 	struct message m = {
 		.receiver = r->name,
 		.external_url = n->cfg->external_url,
+		.templates = n->cfg->templates,
 		.group_key = g->key,
 		.group_labels = g->labels,
 		.reason = why,
