@@ -62,6 +62,36 @@ struct send_request *integration_http(struct str url, int64_t timeout_ms, const 
 	return req;
 }
 
+static char *dup_or_null(struct str s)
+{
+	char *c = s.n > 0 ? str_dup_c(s) : NULL;
+
+	ASSERT(s.n == 0 || c != NULL);
+	return c;
+}
+
+int integration_http_options(struct send_request *req, const struct http_options *o, struct err *e)
+{
+	for (size_t i = 0; i < o->n_headers; i++) {
+		if (!send_request_header(req, o->headers[i].name, o->headers[i].value))
+			return err_set(e, ERR_INPUT, 0, "bad HTTP header in http_headers");
+	}
+	if (o->authorization.n > 0 &&
+		!send_request_header(req, STR("Authorization"), o->authorization))
+		return err_set(e, ERR_INPUT, 0, "bad authorization");
+	req->user = dup_or_null(o->basic_user);
+	req->password = dup_or_null(o->basic_password);
+	req->bearer = dup_or_null(o->bearer);
+	req->proxy = dup_or_null(o->proxy_url);
+	req->ca_file = dup_or_null(o->ca_file);
+	req->cert_file = dup_or_null(o->cert_file);
+	req->key_file = dup_or_null(o->key_file);
+	req->server_name = dup_or_null(o->server_name);
+	req->insecure_skip_verify = o->insecure_skip_verify;
+	req->follow_redirects = o->follow_redirects;
+	return 0;
+}
+
 enum verdict integration_judge_http(const struct integration *in, const struct delivery *d,
 	const struct send_request *req, struct buf *data)
 {

@@ -65,6 +65,10 @@ const char *integration_name(enum integration_kind k);
 /* For the kinds' own files. A POST of JSON with X-Belfry-Id; the body is d->payload (without marks)
  * until the caller sets another. timeout_ms 0: the default. */
 struct send_request *integration_http(struct str url, int64_t timeout_ms, const struct delivery *d);
+/* Credentials, headers, proxy and TLS of http_config. ERR_INPUT: a header that holds CR, LF or NUL.
+ */
+int integration_http_options(
+	struct send_request *req, const struct http_options *o, struct err *e) MUST_CHECK;
 /* 2xx OK; 408, 429 and 5xx RETRY, no answer RETRY, else FINAL. */
 enum verdict integration_judge_http(const struct integration *in, const struct delivery *d,
 	const struct send_request *req, struct buf *data);

@@ -23,17 +23,80 @@
 #include "storage/state.h"
 
 /* --- configuration: plain data in one arena, filled by agent/config, immutable afterwards --- */
-struct slack_config {
-	struct str api_url, channel, username, icon_emoji, icon_url;
-	struct str title, text; /* templates; empty: belfry's own Block Kit message */
-	bool send_resolved;
-};
-struct email_config {
-	struct str to, from, smarthost, hello, auth_username, auth_password, auth_identity;
-	bool require_tls, send_resolved, insecure_skip_verify;
-	struct str ca_file, server_name;
+/* http_config: how a receiver's HTTP server is spoken to (integration_http_options applies it). */
+struct http_options {
+	struct str basic_user, basic_password;
+	struct str bearer;        /* authorization of type Bearer, or bearer_token */
+	struct str authorization; /* of another type: the header's whole value */
 	const struct label *headers;
 	size_t n_headers;
+	struct str proxy_url;
+	struct str ca_file, cert_file, key_file, server_name;
+	bool insecure_skip_verify;
+	bool follow_redirects;
+};
+
+/* Strings marked T are templates (exporters/notify_template.h); empty: not given. */
+struct slack_field {
+	struct str title, value; /* T */
+	bool is_short;
+};
+struct slack_action {
+	struct str type;                                                     /* "button" */
+	struct str text, url, style;                                         /* T */
+	struct str name, value;                                              /* T; without a url */
+	struct str confirm_title, confirm_text, confirm_ok, confirm_dismiss; /* T */
+};
+struct slack_config {
+	/* An incoming webhook; with bot_token the address of chat.postMessage, empty: Slack's. */
+	struct str api_url;
+	struct str bot_token; /* xoxb-...: root message edited, changes in its thread */
+	struct str channel, username, icon_emoji, icon_url; /* T */
+	/* Alertmanager's own message (slack_is_templated): when one of these is given, else
+	 * belfry's. All T. */
+	struct str title, title_link, pretext, text, message_text, color, footer, fallback,
+		callback_id, image_url, thumb_url;
+	const struct slack_field *fields;
+	size_t n_fields;
+	const struct slack_action *actions;
+	size_t n_actions;
+	const struct str *mrkdwn_in;
+	size_t n_mrkdwn_in;
+	bool link_names;
+	/* belfry's: who is called by a critical alert's first message, as Slack writes it
+	 * ("<!here>", "<!subteam^S0123>", "<@U0123>"), or @here, @channel, or an id alone. */
+	struct str mention;
+	bool update_message; /* with a token: edit the root message; else a new one each time */
+	bool thread;         /* with update_message: say what changed in its thread */
+	bool graph;          /* with a token: upload the graph into the thread */
+	bool send_resolved;
+	int64_t timeout_ms; /* of one attempt; 0: the default */
+	struct http_options http;
+};
+
+enum mail_tls {
+	MAIL_TLS_BY_PORT, /* 465: from the first byte; others: STARTTLS */
+	MAIL_TLS_IMPLICIT,
+	MAIL_TLS_STARTTLS
+};
+enum mail_thread_by { MAIL_THREAD_INCIDENT, MAIL_THREAD_DAY };
+struct email_config {
+	struct str to, from; /* T; one or more addresses, and one */
+	struct str smarthost, hello;
+	struct str auth_username, auth_password, auth_identity;
+	struct str auth_secret; /* CRAM-MD5; else auth_password by PLAIN or LOGIN */
+	struct str auth_token;  /* XOAUTH2: an access token */
+	bool require_tls, send_resolved, insecure_skip_verify;
+	enum mail_tls tls;
+	struct str ca_file, cert_file, key_file, server_name;
+	const struct label *headers; /* values T; a Subject here replaces ours */
+	size_t n_headers;
+	struct str html, text;   /* T; when one is given the message has no part of ours */
+	bool has_html, has_text; /* given, perhaps as "": then there is no such part */
+	bool threading;          /* one conversation for all messages of an incident */
+	enum mail_thread_by thread_by;
+	bool graph; /* as a picture in the HTML part */
+	int64_t timeout_ms;
 };
 struct webhook_config {
 	struct str url, bearer, basic_user, basic_password;
