@@ -76,6 +76,11 @@ void api_notify_status(struct http_req *r, void *arg);
 void api_targets(struct http_req *r, void *arg);
 void api_targets_metadata(struct http_req *r, void *arg);
 void api_scrape_pools(struct http_req *r, void *arg);
+/* api_history.c */
+void api_explain(struct http_req *r, void *arg);
+void api_noise(struct http_req *r, void *arg);
+/* api_link.c */
+void api_link(struct http_req *r, void *arg);
 /* api_status.c */
 void api_status_config(struct http_req *r, void *arg);
 void api_status_flags(struct http_req *r, void *arg);

@@ -41,6 +41,11 @@ static const struct http_route table[] = {
 	{"/metrics", GET, HTTP_ON_QUERY, 0, false, api_metrics},
 	{"/-/healthy", GET, HTTP_ON_LOOP, 0, false, api_healthy},
 	{"/-/ready", GET, HTTP_ON_LOOP, 0, false, api_ready},
+	{"/api/belfry/v1/explain", GET, HTTP_ON_QUERY, 0, false, api_explain},
+	{"/api/belfry/v1/noise", GET, HTTP_ON_QUERY, 0, false, api_noise},
+	/* links in messages: GET shows, POST does */
+	{"/l/*", GET, HTTP_ON_QUERY, 0, false, api_link},
+	{"/l/*", POST, HTTP_ON_QUERY, 8192, true, api_link},
 	/* what changes state */
 	{"/-/reload", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, 0, true, api_reload},
 	{"/api/v1/write", POST, HTTP_ON_INGEST, LIMIT_HTTP_WRITE_BODY, true, api_write},

@@ -21,7 +21,7 @@
 static bool anything_dirty(const struct notify *n)
 {
 	return n->dirty_groups != NULL || n->dirty_rows != NULL || n->dirty_threads != NULL ||
-	       n->seq_dirty;
+	       n->seq_dirty || history_dirty(n->history);
 }
 
 static int64_t on_next(void *arg)
@@ -66,8 +66,10 @@ static int run_batch(struct state_job *job, sqlite3 *db, struct err *e)
 
 	if (bj->batch->changed && alert_store_save(db, bj->batch, e) != 0)
 		return -1;
-	if (!bj->applied) /* memory is changed once, however often the transaction is tried */
+	if (!bj->applied) { /* memory is changed once, however often the transaction is tried */
+		history_batch(bj->n, bj->batch);
 		group_apply(bj->n, bj->batch);
+	}
 	bj->applied = true;
 	return 0;
 }
@@ -148,7 +150,7 @@ int notify_new(struct notify **out, struct state *state, const struct notify_con
 	map_init(&n->rows);
 	map_init(&n->threads);
 	use_config(n, cfg);
-	if (notify_store_load(n, e) != 0) {
+	if (history_new(&n->history, state_db(state), e) != 0 || notify_store_load(n, e) != 0) {
 		notify_free(n);
 		return -1;
 	}
@@ -207,6 +209,7 @@ void notify_free(struct notify *n)
 	}
 	map_fini(&n->groups);
 	outbox_free(n);
+	history_free(n->history);
 	arena_fini(&n->route_arena);
 	free(n);
 }

@@ -201,6 +201,7 @@ static void tell(struct notify *n, const struct group *g, size_t i, const struct
 	m.thread = arena_printf(&a, "belfry-%s-%016llx-%lld-%zu", n->instance,
 		(unsigned long long)thread, (long long)g->incident_ms, i);
 	collect_alerts(&m, g, in->send_resolved || why == REASON_ALL_RESOLVED, &a);
+	link_message(n->history, &m, &a);
 	ASSERT(!a.failed);
 	if (m.n > 0)
 		enqueue(n, &m, r, in);

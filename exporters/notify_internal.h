@@ -22,6 +22,7 @@
 
 #include "base/map.h"
 #include "base/metrics.h"
+#include "exporters/history.h"
 #include "exporters/integration.h"
 #include "exporters/message.h"
 #include "exporters/notify.h"
@@ -129,6 +130,7 @@ struct notify {
 	int64_t due_mono_ms; /* the earliest of all groups' and rows' times */
 	uint64_t seq;        /* makes message ids unique, stored in state.db */
 	bool seq_dirty;
+	struct history *history;
 	char instance[17]; /* random, drawn once per state.db */
 	atomic_bool quiet;
 	sqlite3_stmt *st[24]; /* prepared statements, notify_store.c */

@@ -313,6 +313,8 @@ int notify_store_write(struct notify *n, sqlite3 *db, struct err *e)
 		if (db_step_done(st, "store a thread", e) != 0)
 			return -1;
 	}
+	if (history_write(n->history, db, e) != 0)
+		return -1;
 	if (!n->seq_dirty)
 		return 0;
 	(void)snprintf(seq, sizeof seq, "%llu", (unsigned long long)n->seq);
@@ -347,6 +349,7 @@ void notify_store_committed(struct notify *n)
 	struct row *r;
 
 	n->seq_dirty = false;
+	history_committed(n->history);
 	for (struct thread_data *t; (t = n->dirty_threads) != NULL;) {
 		n->dirty_threads = t->next_dirty;
 		t->dirty = false;

@@ -63,8 +63,23 @@ static const char version_3[] =
 	"ALTER TABLE outbox ADD COLUMN step INTEGER NOT NULL DEFAULT 0;"
 	/* whom `sent` speaks of, one "kind/index" each; NULL in older rows, which use n_slack... */
 	"ALTER TABLE notify_group ADD COLUMN told TEXT;"
-	/* history: transitions, suppressions, marks */
-	""
+	/* history: transitions and suppressions of alerts (kind: enum history_kind), attempts of
+	 * messages (outcome: enum attempt_outcome), people's marks, links in messages */
+	"CREATE TABLE history(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, fingerprint INTEGER NOT "
+	"NULL, kind INTEGER NOT NULL, detail TEXT NOT NULL, value REAL, worst REAL, threshold REAL, op "
+	"TEXT);"
+	"CREATE INDEX history_alert_events ON history(fingerprint);"
+	"CREATE TABLE history_alert(fingerprint INTEGER PRIMARY KEY, name TEXT NOT NULL, labels BLOB "
+	"NOT NULL, last_ms INTEGER NOT NULL);"
+	"CREATE INDEX history_alert_name ON history_alert(name);"
+	"CREATE TABLE attempt(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, message_id TEXT NOT "
+	"NULL, receiver TEXT NOT NULL, outcome INTEGER NOT NULL, n INTEGER NOT NULL, detail TEXT NOT "
+	"NULL);"
+	"CREATE INDEX attempt_message ON attempt(message_id);"
+	"CREATE TABLE mark(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, group_key TEXT NOT NULL,"
+	" incident_ms INTEGER NOT NULL, what TEXT NOT NULL, who TEXT NOT NULL, note TEXT NOT NULL);"
+	"CREATE TABLE link(token TEXT PRIMARY KEY, group_key TEXT NOT NULL, incident_ms INTEGER NOT "
+	"NULL, labels BLOB NOT NULL, title TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;"
 	/* rules */
 	""
 	/* heartbeats */

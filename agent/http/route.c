@@ -48,6 +48,9 @@ void http_route_find(const struct http_server *s, struct http_req *r, unsigned *
 			continue;
 		if (rank == MATCH_REST && (route->methods & want) == 0)
 			continue; /* 404, not 405: the rest is no place of its own */
+		if (rank == MATCH_REST && best == MATCH_REST && r->route != NULL &&
+			strlen(route->path) < strlen(r->route->path))
+			continue; /* "/l/" before "/" */
 		if (rank > best) {
 			r->route = NULL;
 			*methods = 0;

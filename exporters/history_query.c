@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * history_query - the story of an alert, from state.db: what it did, what held it back, who was
+ * told and how that went. Any thread, on a read-only connection of its own.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/matcher.h"
+#include "base/matcher_parse.h"
+#include "base/num.h"
+#include "exporters/history.h"
+#include "exporters/message.h"
+#include "storage/db.h"
+#include "storage/labels_blob.h"
+
+#define EVENTS_MAX   200 /* of one alert, the newest */
+#define MESSAGES_MAX 50
+#define LOOK_AT      1000 /* alerts of the name that are compared with the matchers */
+
+static const char *const kind_names[HISTORY_KINDS] = {"firing", "resolved", "grouped", "silenced",
+	"inhibited", "muted", "unsilenced", "uninhibited", "unmuted", "told", "refused", "pending",
+	"calmed"};
+
+/* --- one event as a sentence --- */
+
+static void number_or_nothing(struct buf *b, const char *before, sqlite3_stmt *st, int col)
+{
+	if (sqlite3_column_type(st, col) == SQLITE_NULL)
+		return;
+	buf_c(b, before);
+	message_number(b, sqlite3_column_double(st, col));
+}
+
+/* Columns: 0 at, 1 kind, 2 detail, 3 value, 4 worst, 5 threshold, 6 op. */
+static void values(struct buf *b, sqlite3_stmt *st, const char *first)
+{
+	struct str op = db_column_str(st, 6);
+
+	number_or_nothing(b, first, st, 3);
+	if (op.n > 0 && sqlite3_column_type(st, 5) != SQLITE_NULL) {
+		buf_c(b, " (alert when ");
+		buf_str(b, op);
+		number_or_nothing(b, " ", st, 5);
+		buf_ch(b, ')');
+	}
+}
+
+static void sentence(struct buf *b, sqlite3_stmt *st, int kind, struct str detail)
+{
+	switch (kind) {
+	case HISTORY_PENDING:
+		buf_c(b, "condition is true, waiting out its \"for\"");
+		values(b, st, "; value ");
+		break;
+	case HISTORY_CALMED:
+		buf_c(b, "condition is no longer true; it never fired");
+		values(b, st, "; value ");
+		break;
+	case HISTORY_FIRING:
+		buf_c(b, str_starts(detail, STR("external")) ? "firing, as another server says"
+							     : "firing");
+		values(b, st, "; value ");
+		break;
+	case HISTORY_RESOLVED:
+		buf_c(b, "over");
+		values(b, st, "; value ");
+		number_or_nothing(b, ", worst ", st, 4);
+		break;
+	case HISTORY_GROUPED: buf_c(b, "joined the group "); break;
+	case HISTORY_SILENCED: buf_c(b, "held back by silence "); break;
+	case HISTORY_INHIBITED: buf_c(b, "held back: inhibited by alert "); break;
+	case HISTORY_MUTED: buf_c(b, "held back by a time interval: "); break;
+	case HISTORY_UNSILENCED: buf_c(b, "no longer silenced"); break;
+	case HISTORY_UNINHIBITED: buf_c(b, "no longer inhibited"); break;
+	case HISTORY_UNMUTED: buf_c(b, "no longer muted by a time interval"); break;
+	case HISTORY_TOLD: buf_c(b, "told: "); break;
+	case HISTORY_REFUSED: buf_c(b, "refused at a limit: "); break;
+	default: buf_c(b, "unknown event"); break;
+	}
+	if (kind == HISTORY_GROUPED || kind == HISTORY_SILENCED || kind == HISTORY_INHIBITED ||
+		kind == HISTORY_MUTED || kind == HISTORY_TOLD || kind == HISTORY_REFUSED)
+		buf_str(b, detail);
+}
+
+static void write_event(struct jsonw *j, sqlite3_stmt *st)
+{
+	int kind = sqlite3_column_int(st, 1);
+	struct str detail = db_column_str(st, 2);
+	struct buf text;
+
+	buf_init(&text, 8192);
+	sentence(&text, st, kind, detail);
+	jsonw_object(j);
+	jsonw_key(j, "time");
+	jsonw_rfc3339(j, sqlite3_column_int64(st, 0));
+	jsonw_kv_c(j, "event", kind >= 0 && kind < HISTORY_KINDS ? kind_names[kind] : "unknown");
+	jsonw_kv_str(j, "text", buf_view(&text));
+	jsonw_kv_str(j, "detail", detail);
+	if (sqlite3_column_type(st, 3) != SQLITE_NULL)
+		jsonw_kv_f64(j, "value", sqlite3_column_double(st, 3));
+	jsonw_object_end(j);
+	buf_fini(&text);
+}
+
+static int write_events(struct jsonw *j, sqlite3 *db, int64_t fp, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st,
+		    "SELECT at_ms,kind,detail,value,worst,threshold,op FROM (SELECT * FROM history "
+		    "WHERE fingerprint=? ORDER BY id DESC LIMIT ?) ORDER BY id",
+		    e) != 0)
+		return -1;
+	(void)sqlite3_bind_int64(st, 1, fp);
+	(void)sqlite3_bind_int(st, 2, EVENTS_MAX);
+	jsonw_key(j, "events");
+	jsonw_array(j);
+	while ((rc = db_step_row(st, "read the history", e)) > 0)
+		write_event(j, st);
+	jsonw_array_end(j);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+/* --- messages --- */
+
+static const char *outcome_text(int outcome)
+{
+	switch (outcome) {
+	case ATTEMPT_DELIVERED: return "delivered";
+	case ATTEMPT_AGAIN: return "failed, will be repeated";
+	case ATTEMPT_REFUSED: return "given up";
+	case ATTEMPT_EXPIRED: return "expired";
+	case ATTEMPT_REPLACED: return "replaced by a newer message";
+	default: return "note";
+	}
+}
+
+static int write_attempts(struct jsonw *j, sqlite3 *db, struct str id, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st,
+		    "SELECT at_ms,outcome,n,detail FROM attempt WHERE message_id=? ORDER BY id "
+		    "LIMIT 100",
+		    e) != 0)
+		return -1;
+	db_bind_text(st, 1, id);
+	jsonw_key(j, "attempts");
+	jsonw_array(j);
+	while ((rc = db_step_row(st, "read attempts", e)) > 0) {
+		jsonw_object(j);
+		jsonw_key(j, "time");
+		jsonw_rfc3339(j, sqlite3_column_int64(st, 0));
+		jsonw_kv_i64(j, "attempt", sqlite3_column_int64(st, 2));
+		jsonw_kv_c(j, "outcome", outcome_text(sqlite3_column_int(st, 1)));
+		jsonw_kv_str(j, "detail", db_column_str(st, 3));
+		jsonw_object_end(j);
+	}
+	jsonw_array_end(j);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+/* The messages that told of the alert: their ids stand first in the details of "told". */
+static int write_messages(struct jsonw *j, sqlite3 *db, int64_t fp, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st,
+		    "SELECT at_ms,detail FROM (SELECT * FROM history WHERE fingerprint=? AND "
+		    "kind=? "
+		    "ORDER BY id DESC LIMIT ?) ORDER BY id",
+		    e) != 0)
+		return -1;
+	(void)sqlite3_bind_int64(st, 1, fp);
+	(void)sqlite3_bind_int(st, 2, HISTORY_TOLD);
+	(void)sqlite3_bind_int(st, 3, MESSAGES_MAX);
+	jsonw_key(j, "messages");
+	jsonw_array(j);
+	while ((rc = db_step_row(st, "read messages", e)) > 0) {
+		struct str rest = db_column_str(st, 1), id;
+
+		if (!str_split(&rest, ' ', &id))
+			continue;
+		jsonw_object(j);
+		jsonw_key(j, "time");
+		jsonw_rfc3339(j, sqlite3_column_int64(st, 0));
+		jsonw_kv_str(j, "id", id);
+		jsonw_kv_str(j, "to", rest);
+		if (write_attempts(j, db, id, e) != 0)
+			rc = -1;
+		jsonw_object_end(j);
+		if (rc < 0)
+			break;
+	}
+	jsonw_array_end(j);
+	(void)sqlite3_finalize(st);
+	return rc < 0 ? -1 : 0;
+}
+
+/* --- which alerts --- */
+
+struct wanted {
+	struct arena arena; /* names and values of m */
+	struct str name;
+	struct matcher *m;
+	size_t n;
+	int64_t fp;
+	bool by_fp;
+};
+
+static bool hex16(struct str s, int64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.n != 16)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		unsigned d;
+
+		if (c >= '0' && c <= '9')
+			d = (unsigned)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			d = (unsigned)(c - 'a') + 10;
+		else
+			return false;
+		v = v << 4 | d;
+	}
+	*out = (int64_t)v;
+	return true;
+}
+
+static int understand(struct str what, struct wanted *w, struct err *e)
+{
+	size_t brace = 0;
+
+	*w = (struct wanted){0};
+	arena_init(&w->arena, (size_t)1 << 20);
+	what = str_trim(what);
+	if (what.n == 0 || what.n > 4096)
+		return err_set(e, ERR_INPUT, 400,
+			"name an alert: its name, name{label=\"value\"}, or its fingerprint");
+	w->by_fp = hex16(what, &w->fp);
+	if (w->by_fp)
+		return 0;
+	while (brace < what.n && what.p[brace] != '{')
+		brace++;
+	w->name = str_trim(str_sub(what, 0, brace));
+	if (brace == what.n)
+		return 0;
+	return matchers_parse(&w->arena, str_sub(what, brace, what.n), &w->m, &w->n, e);
+}
+
+static int write_alert(struct jsonw *j, sqlite3 *db, int64_t fp, struct labels ls, struct err *e)
+{
+	char hex[17];
+	int rc;
+
+	(void)snprintf(hex, sizeof hex, "%016llx", (unsigned long long)fp);
+	jsonw_object(j);
+	jsonw_kv_c(j, "fingerprint", hex);
+	jsonw_key(j, "labels");
+	jsonw_labels(j, ls);
+	rc = write_events(j, db, fp, e);
+	if (rc == 0)
+		rc = write_messages(j, db, fp, e);
+	jsonw_object_end(j);
+	return rc;
+}
+
+static int write_wanted(
+	struct jsonw *j, sqlite3 *db, const struct wanted *w, size_t max, struct err *e)
+{
+	struct arena a;
+	sqlite3_stmt *st;
+	size_t n = 0;
+	int rc;
+
+	if (db_prepare(db, &st,
+		    "SELECT fingerprint,labels FROM history_alert WHERE (?1 AND fingerprint=?2) OR "
+		    "(NOT ?1 AND (?3='' OR name=?3)) ORDER BY last_ms DESC LIMIT ?4",
+		    e) != 0)
+		return -1;
+	(void)sqlite3_bind_int(st, 1, w->by_fp);
+	(void)sqlite3_bind_int64(st, 2, w->fp);
+	db_bind_text(st, 3, w->name);
+	(void)sqlite3_bind_int(st, 4, LOOK_AT);
+	arena_init(&a, (size_t)4 << 20);
+	while (n < max && (rc = db_step_row(st, "look an alert up", e)) > 0) {
+		struct labels ls;
+
+		arena_reset(&a);
+		rc = labels_blob_read(db_column_str(st, 1), &a, &ls, e);
+		if (rc == 0 && !matchers_match(w->m, w->n, ls))
+			continue;
+		if (rc == 0)
+			rc = write_alert(j, db, sqlite3_column_int64(st, 0), ls, e);
+		if (rc != 0)
+			break;
+		n++;
+	}
+	arena_fini(&a);
+	(void)sqlite3_finalize(st);
+	return rc < 0 ? -1 : 0;
+}
+
+int history_explain_json(
+	struct state *s, struct str what, size_t max, struct buf *out, struct err *e)
+{
+	struct wanted w;
+	struct jsonw j;
+	sqlite3 *db;
+	int rc = understand(what, &w, e);
+
+	if (rc == 0)
+		rc = state_reader(s, &db, e);
+	if (rc == 0) {
+		jsonw_init(&j, out);
+		jsonw_object(&j);
+		jsonw_key(&j, "alerts");
+		jsonw_array(&j);
+		rc = write_wanted(&j, db, &w, max, e);
+		jsonw_array_end(&j);
+		jsonw_object_end(&j);
+		(void)sqlite3_close(db);
+	}
+	for (size_t i = 0; i < w.n; i++)
+		matcher_fini(&w.m[i]);
+	arena_fini(&w.arena);
+	return rc;
+}
