@@ -399,6 +399,29 @@ static enum verdict judge(struct notify *n, const struct row *r, const struct se
 	return v == VERDICT_DEGRADE && r->degraded ? VERDICT_FINAL : v;
 }
 
+/* The attempt as the story of the message tells it. */
+static void note_attempt(struct notify *n, const struct row *r, const struct dest *d,
+	enum verdict v, const struct send_request *req)
+{
+	static const enum attempt_outcome outcomes[] = {
+		[VERDICT_OK] = ATTEMPT_DELIVERED,
+		[VERDICT_NEXT] = ATTEMPT_NOTE,
+		[VERDICT_RETRY] = ATTEMPT_AGAIN,
+		[VERDICT_DEGRADE] = ATTEMPT_AGAIN,
+		[VERDICT_FINAL] = ATTEMPT_REFUSED,
+	};
+	char to[300], detail[300];
+
+	(void)snprintf(to, sizeof to, STR_FMT "/%s/%zu", STR_ARG(d->receiver),
+		integration_name(d->kind), d->index);
+	if (v == VERDICT_OK || v == VERDICT_NEXT)
+		(void)snprintf(detail, sizeof detail, "%d after %lld ms", req->status,
+			(long long)req->duration_ms);
+	else
+		(void)snprintf(detail, sizeof detail, "%s", d->last_error);
+	history_attempt(n, r->message_id, str_c(to), outcomes[v], r->attempts, str_c(detail));
+}
+
 static void take_verdict(
 	struct notify *n, struct dest *d, struct row *r, const struct send_request *req)
 {
@@ -406,6 +429,7 @@ static void take_verdict(
 
 	if (v != VERDICT_OK && v != VERDICT_NEXT)
 		set_error(r, d, req);
+	note_attempt(n, r, d, v, req);
 	switch (v) {
 	case VERDICT_OK:
 		accepted(d, r);
