@@ -78,6 +78,10 @@ static void text_part(const struct message *m, struct buf *b)
 
 	state_line(m, b);
 	buf_ch(b, '\n');
+	if (m->note.n > 0) {
+		buf_str(b, m->note);
+		buf_ch(b, '\n');
+	}
 	for (size_t i = 0; i < shown; i++)
 		text_alert(m, &m->alerts[i], b);
 	if (shown < m->n)
@@ -165,6 +169,10 @@ static void html_part(const struct message *m, struct buf *b)
 	buf_c(b, "</b><br>");
 	message_subject(m, &tmp);
 	html_piece(b, &tmp);
+	if (m->note.n > 0) {
+		buf_c(b, "<br>");
+		html_escape(b, m->note);
+	}
 	buf_c(b, "</td></tr>\n");
 	for (size_t i = 0; i < shown; i++)
 		html_alert(m, &m->alerts[i], b, &tmp);

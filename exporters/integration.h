@@ -45,6 +45,13 @@ struct integration_type {
 	const char *name; /* as in metrics and configuration: "slack" */
 	int64_t pace_ms;  /* least time between requests to one destination; 0: none */
 	unsigned parallel;
+	/* The receiver pairs a firing message with its resolved one by a key: it wants both, even
+	 * when the first could not be delivered before all was over. */
+	bool pairs;
+	/* Where it goes, as far as pace and Retry-After are concerned: integrations that write the
+	 * same text here share them (the URL of an incoming webhook; a token and its channel).
+	 * NULL: each is a place of its own. Never shown: it may hold secrets. */
+	void (*place)(const struct integration *in, struct buf *out);
 	/* The payload that is stored. Empty and 0 back: nothing to tell. */
 	int (*render)(const struct message *m, const struct integration *in, struct buf *payload,
 		struct err *e);

@@ -51,6 +51,9 @@ struct message {
 	struct str id;       /* unique and stable: the outbox row's dedup key */
 	struct str thread;   /* the same for all messages of an incident */
 	bool first;          /* of the incident, for this integration */
+	/* One line for people, to stand right under the headline; empty: none. Plain text:
+	 * "first tried: ops/slack, refused: answered 404 no_service", "escalated from ops: ...". */
+	struct str note;
 	/* links for people; empty when there is no external_url or the thing is not built */
 	struct str silence_url, ack_url, page_url;
 	struct labels route_labels;               /* of the route, as configured */

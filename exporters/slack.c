@@ -241,6 +241,10 @@ static void blocks(const struct message *m, struct jsonw *j)
 	buf_c(&b, "* ");
 	message_subject(m, &tmp);
 	add_buf(&b, &tmp, MRKDWN, VALUE_MAX);
+	if (m->note.n > 0) {
+		buf_ch(&b, '\n');
+		add_escaped(&b, m->note, MRKDWN, VALUE_MAX * 2);
+	}
 	section(j, &b);
 	for (; shown < m->n && shown < LIMIT_MESSAGE_ALERTS && j->b->n - start < BLOCKS_MAX;
 		shown++) {
@@ -352,10 +356,25 @@ static enum verdict judge(const struct integration *in, const struct delivery *d
 	return integration_judge_http(in, d, req, data);
 }
 
+/* Its limit counts by webhook, or by channel for a bot. */
+static void place(const struct integration *in, struct buf *out)
+{
+	const struct slack_config *c = in->conf;
+
+	buf_str(out, c->api_url);
+	if (c->bot_token.n > 0) {
+		buf_ch(out, '\n');
+		buf_str(out, c->bot_token);
+		buf_ch(out, '\n');
+		buf_str(out, c->channel);
+	}
+}
+
 /* Published limit: one message a second per webhook. */
 const struct integration_type integration_slack = {.name = "slack",
 	.pace_ms = 1000,
 	.parallel = 1,
+	.place = place,
 	.render = render,
 	.request = request,
 	.judge = judge};

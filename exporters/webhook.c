@@ -65,6 +65,8 @@ void webhook_render(const struct message *m, const struct webhook_config *c, str
 	jsonw_labels(&j, m->common_annotations);
 	jsonw_kv_str(&j, "externalURL", m->external_url);
 	jsonw_kv_str(&j, "dedupKey", m->id);
+	if (m->note.n > 0)
+		jsonw_kv_str(&j, "note", m->note);
 	jsonw_key(&j, "alerts");
 	jsonw_array(&j);
 	for (size_t i = 0; i < n; i++)
@@ -103,4 +105,4 @@ static struct send_request *request(
 }
 
 const struct integration_type integration_webhook = {
-	.name = "webhook", .parallel = 4, .render = render, .request = request};
+	.name = "webhook", .parallel = 4, .pairs = true, .render = render, .request = request};
