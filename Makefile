@@ -56,7 +56,7 @@ MAIN    := $(wildcard agent/main.c)
 
 PB_C    := $(patsubst agent/ingest/proto/%.proto,$(GEN)/%.pb-c.c,$(PROTO))
 LIB_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN),$(SRC))) $(patsubst %.cc,$(B)/%.o,$(CXXSRC)) \
-           $(patsubst build/%.c,$(B)/%.o,$(PB_C)) $(B)/gen/web_assets.o
+           $(patsubst build/%.c,$(B)/%.o,$(PB_C)) $(B)/gen/web_assets.o $(B)/gen/pack_assets.o
 TLIB_OBJ := $(patsubst %.c,$(B)/%.o,$(TESTLIB))
 TESTS   := $(patsubst %.c,$(B)/%,$(TESTSRC))
 BENCHES := $(patsubst %.c,$(B)/%,$(filter tests/bench/bench_%,$(PROGSRC)))
@@ -74,6 +74,8 @@ WEB_SRC := $(wildcard $(foreach e,html css js svg ico png webmanifest,\
              $(WEB_DIR)/*.$e $(WEB_DIR)/[!n]*/*.$e))
 WEB_PKG := $(wildcard $(WEB_DIR)/package-lock.json)
 WEB_NPM := $(if $(WEB_PKG),uplot/dist/uPlot.iife.min.js uplot/dist/uPlot.min.css)
+PACKS   := $(wildcard rules/packs/*.yml rules/packs/*.pack)
+RUNBOOKS := $(wildcard docs/runbooks/*.md)
 WEB_GZ  := $(patsubst $(WEB_DIR)/%,$(GEN)/web/%.gz,$(WEB_SRC)) \
            $(addsuffix .gz,$(addprefix $(GEN)/web/vendor/,$(notdir $(WEB_NPM))))
 
@@ -198,7 +200,7 @@ $(FUZZERS): $(B)/tests/%: $(B)/tests/%.o $(TLIB) $(LIB)
 # ---- Generated sources --------------------------------------------------------------------------
 
 .PHONY: generated
-generated: $(PB_C) $(GEN)/web_assets.h
+generated: $(PB_C) $(GEN)/web_assets.h $(GEN)/pack_assets.h
 	@:
 
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: agent/ingest/proto/%.proto
@@ -224,6 +226,11 @@ $(GEN)/npm/.stamp: $(WEB_DIR)/package.json $(WEB_PKG)
 $(GEN)/web_assets.c $(GEN)/web_assets.h &: packaging/web_assets.sh $(WEB_GZ)
 	@mkdir -p $(@D)
 	$(Q)packaging/web_assets.sh $(GEN) $(patsubst $(GEN)/web/%.gz,%,$(WEB_GZ))
+
+# Rule packs and their runbooks, in the binary too.
+$(GEN)/pack_assets.c $(GEN)/pack_assets.h &: packaging/pack_assets.sh $(PACKS) $(RUNBOOKS)
+	@mkdir -p $(@D)
+	$(Q)packaging/pack_assets.sh $(GEN) rules/packs docs/runbooks
 
 # ---- Tests --------------------------------------------------------------------------------------
 

@@ -47,7 +47,8 @@ static struct config *load(
 	*rules = NULL;
 	if (c == NULL)
 		return NULL;
-	*rules = rule_set_load(c->rule_files, c->n_rule_files, c->query_experimental, d, scratch);
+	*rules = rule_set_load_with(c->rule_files, c->n_rule_files, c->packs, c->n_packs,
+		c->query_experimental, d, scratch);
 	if (*rules != NULL)
 		return c;
 	config_free(c);

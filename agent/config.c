@@ -141,6 +141,7 @@ static void finish(struct loader *l)
 	finish_storage(l);
 	config_finish_scrape(l);
 	config_finish_rule_files(l);
+	config_finish_packs(l);
 	config_load_templates(l);
 	config_finish_notify(l);
 	c->scrape_interval_ms = r->global.scrape_interval_ms;

@@ -44,6 +44,9 @@ struct config {
 	/* rules: paths after globbing, sorted */
 	const struct str *rule_files;
 	size_t n_rule_files;
+	/* rule packs as rule files in memory, named pack:NAME */
+	const struct rule_text_file *packs;
+	size_t n_packs;
 	/* notifications */
 	struct notify_config notify;
 	bool self_enabled;

@@ -15,9 +15,11 @@ static void say_fine(const char *path, const struct config *c, const struct rule
 {
 	size_t n = rule_set_count(rules);
 
-	(void)printf("%s: fine; %zu scrape job%s, %zu rule%s in %zu file%s, %zu receiver%s\n", path,
-		c->scrape.n_jobs, plural(c->scrape.n_jobs), n, plural(n), c->n_rule_files,
-		plural(c->n_rule_files), c->notify.n_receivers, plural(c->notify.n_receivers));
+	(void)printf("%s: fine; %zu scrape job%s, %zu rule%s in %zu file%s and %zu pack%s, %zu "
+		     "receiver%s\n",
+		path, c->scrape.n_jobs, plural(c->scrape.n_jobs), n, plural(n), c->n_rule_files,
+		plural(c->n_rule_files), c->n_packs, plural(c->n_packs), c->notify.n_receivers,
+		plural(c->notify.n_receivers));
 }
 
 int config_check_main(int argc, char **argv)
@@ -38,7 +40,8 @@ int config_check_main(int argc, char **argv)
 	d = diag_new(&a);
 	c = config_load(argv[1], NULL, d);
 	if (c != NULL) /* the rules it names are a part of it */
-		rules = rule_set_load(c->rule_files, c->n_rule_files, c->query_experimental, d, &a);
+		rules = rule_set_load_with(c->rule_files, c->n_rule_files, c->packs, c->n_packs,
+			c->query_experimental, d, &a);
 	errors = diag_errors(d);
 	diag_print(d, &out);
 	if (out.n > 0)

@@ -29,6 +29,9 @@ struct loader {
 	const struct diag_file *file;
 	struct str folder; /* of the file, "" or with a slash at its end */
 	bool no_files;     /* fuzzing: nothing but the text is read */
+	/* lists of inhibit_rules that come with packs */
+	const struct yaml_node **pack_inhibits;
+	size_t n_pack_inhibits;
 };
 
 /* Fill the struct `out` of section s from a map (NULL: defaults only). Everything wrong is told. */
@@ -67,6 +70,7 @@ bool config_is_loopback(struct str listen);
 void config_finish_scrape(struct loader *l);
 void config_finish_notify(struct loader *l);
 void config_finish_rule_files(struct loader *l);
+void config_finish_packs(struct loader *l);
 
 /* One value as YAML, on the rest of its line. Secrets as <secret>. */
 void config_print_value(const struct config_key *k, const void *place, struct buf *out);

@@ -329,6 +329,23 @@ static const struct config_section otlp = CONFIG_SECTION(
 static const struct config_section host = {"host", absent_keys, 1, sizeof(struct conf_switch),
 	"This machine's own metrics: not in this version, always off."};
 
+static const struct config_key pack_keys[] = {
+	CK(CT_STR, struct conf_pack, use, "use", NULL, CF_REQUIRED,
+		"Name of a pack that ships with belfry (belfry packs list), or the path of the "
+		"rule "
+		"file of one of your own, with its .pack file beside it."),
+	CK(CT_PAIRS, struct conf_pack, set, "set", NULL, 0,
+		"Parameters of the pack (belfry packs show NAME lists them), and time_scale, which "
+		"multiplies all windows, offsets, for and keep_firing_for."),
+	CK(CT_STRS, struct conf_pack, disable, "disable", NULL, 0,
+		"Alerts of the pack that are left out."),
+	CK(CT_STR, struct conf_pack, runbooks, "runbooks", NULL, 0,
+		"Where the runbook pages are: runbook_url is this, a slash and the alert's name. "
+		"Without it belfry's own pages, below web.external_url."),
+};
+static const struct config_section pack = CONFIG_SECTION("packs", pack_keys, struct conf_pack,
+	"Rule packs: rules that ship with belfry, with their inhibitions.");
+
 static const struct config_key query_keys[] = {
 	CK(CT_BOOL, struct conf_query, experimental, "experimental", "false", 0,
 		"PromQL's experimental functions."),
@@ -361,6 +378,7 @@ static const struct config_key root_keys[] = {
 	CK(CT_STRS, struct conf_root, rule_files, "rule_files", "rules.d/*.yml", 0,
 		"Rule files, relative to this file's folder. The last part of a path may hold "
 		"wildcards; a path without must exist."),
+	CK_SUB(CT_LIST, struct conf_root, packs, "packs", pack, 0, NULL),
 	CK_SUB(CT_MAP, struct conf_root, route, "route", config_route, 0,
 		"Which receiver is told of which alerts."),
 	CK_SUB(CT_LIST, struct conf_root, receivers, "receivers", config_receiver, 0, NULL),

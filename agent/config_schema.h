@@ -131,6 +131,14 @@ struct conf_switch {
 	const struct yaml_node *node;
 	bool enabled;
 };
+struct conf_pack {
+	const struct yaml_node *node;
+	struct str use, runbooks;
+	const struct label *set;
+	size_t n_set;
+	const struct str *disable;
+	size_t n_disable;
+};
 struct conf_query {
 	const struct yaml_node *node;
 	bool experimental;
@@ -191,6 +199,8 @@ struct conf_root {
 	size_t n_rule_files;
 	const struct str *templates;
 	size_t n_templates;
+	struct conf_pack *packs;
+	size_t n_packs;
 	struct conf_scrape *scrape;
 	size_t n_scrape;
 	struct conf_route route;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/config.h"
+#include "agent/packs.h"
 #include "agent/run.h"
 #include "base/hash.h"
 #include "base/num.h"
@@ -44,6 +45,9 @@ static const struct command commands[] = {
 	{"test", "rules", rules_test_main,
 		"[--run RE] [--diff] [--junit FILE] [--ignore-unknown-fields] FILE...",
 		"run rule unit tests, in promtool's format"},
+	{"packs", "list", packs_list_main, "", "the rule packs that ship with belfry"},
+	{"packs", "show", packs_show_main, "NAME [--set PARAMETER=VALUE]... [--runbooks URL]",
+		"a pack's parameters and its rules as they take effect"},
 	{"help", NULL, help_main, "[COMMAND | config]",
 		"this text, one command's, or the configuration reference"},
 };

@@ -421,34 +421,60 @@ static void document(struct loader *l, const struct yaml_node *doc)
 		group(l, groups->items[i], first);
 }
 
-static void load_file(struct loader *l, struct str path)
+static struct diag_file *new_file(struct loader *l, struct str path)
 {
 	struct diag_file *file = ARENA_NEW(l->scratch, struct diag_file);
-	const struct yaml_node *const *docs;
-	char *path_c = str_dup_c(path);
-	struct err e;
-	size_t n = 0;
 
-	if (file == NULL || path_c == NULL)
-		goto out;
+	if (file == NULL)
+		return NULL;
 	file->path = arena_str(l->scratch, path);
 	l->path = arena_str(l->a, path);
 	l->file = file;
-	if (fd_read_file(path_c, LIMIT_YAML_BYTES, l->scratch, &file->text, &e) != 0) {
-		diag_error(l->d, (struct diag_pos){.file = file}, "%s", e.msg);
-		goto out;
-	}
-	docs = yaml_parse(l->scratch, file, l->d, &n);
+	return file;
+}
+
+static void load_text(struct loader *l)
+{
+	const struct yaml_node *const *docs;
+	size_t n = 0;
+
+	docs = yaml_parse(l->scratch, l->file, l->d, &n);
 	if (docs != NULL && n > 1)
 		diag_warn(l->d, docs[1]->pos,
 			"a rule file holds one document; this one and all behind it are not read");
 	if (docs != NULL && n > 0)
 		document(l, docs[0]);
+}
+
+static void load_file(struct loader *l, struct str path)
+{
+	struct diag_file *file = new_file(l, path);
+	char *path_c = str_dup_c(path);
+	struct err e;
+
+	if (file == NULL || path_c == NULL)
+		goto out;
+	if (fd_read_file(path_c, LIMIT_YAML_BYTES, l->scratch, &file->text, &e) != 0)
+		diag_error(l->d, (struct diag_pos){.file = file}, "%s", e.msg);
+	else
+		load_text(l);
 out:
 	free(path_c);
 }
 
-static struct rule_set *load(struct loader l, const struct str *paths, size_t n)
+static void load_memory(struct loader *l, const struct rule_text_file *t)
+{
+	struct diag_file *file = new_file(l, t->path);
+
+	if (file == NULL)
+		return;
+	file->text = arena_str(l->scratch, t->text);
+	if (file->text.p != NULL)
+		load_text(l);
+}
+
+static struct rule_set *load(struct loader l, const struct str *paths, size_t n,
+	const struct rule_text_file *texts, size_t n_texts)
 {
 	struct rule_set *rs = calloc(1, sizeof *rs);
 	struct diag *d = l.d;
@@ -461,6 +487,8 @@ static struct rule_set *load(struct loader l, const struct str *paths, size_t n)
 	l.a = &rs->arena;
 	for (size_t i = 0; i < n; i++)
 		load_file(&l, paths[i]);
+	for (size_t i = 0; i < n_texts; i++)
+		load_memory(&l, &texts[i]);
 	rs->groups = l.groups;
 	if (rs->arena.failed)
 		diag_error(d, (struct diag_pos){0},
@@ -474,8 +502,15 @@ static struct rule_set *load(struct loader l, const struct str *paths, size_t n)
 struct rule_set *rule_set_load(
 	const struct str *paths, size_t n, bool experimental, struct diag *d, struct arena *scratch)
 {
+	return rule_set_load_with(paths, n, NULL, 0, experimental, d, scratch);
+}
+
+struct rule_set *rule_set_load_with(const struct str *paths, size_t n,
+	const struct rule_text_file *texts, size_t n_texts, bool experimental, struct diag *d,
+	struct arena *scratch)
+{
 	return load((struct loader){.d = d, .experimental = experimental, .scratch = scratch},
-		paths, n);
+		paths, n, texts, n_texts);
 }
 
 struct rule_set *rule_set_load_lenient(
@@ -484,7 +519,7 @@ struct rule_set *rule_set_load_lenient(
 	return load(
 		(struct loader){
 			.d = d, .experimental = experimental, .lenient = true, .scratch = scratch},
-		paths, n);
+		paths, n, NULL, 0);
 }
 
 void rule_set_free(struct rule_set *rs)

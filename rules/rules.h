@@ -39,6 +39,13 @@ struct rules_opts {
 /* Parse rule files (already globbed paths). NULL when diag has errors. */
 struct rule_set *rule_set_load(const struct str *paths, size_t n, bool experimental, struct diag *d,
 	struct arena *scratch);
+/* The same, and rule files that are in memory (rule packs); their names stand for paths. */
+struct rule_text_file {
+	struct str path, text;
+};
+struct rule_set *rule_set_load_with(const struct str *paths, size_t n,
+	const struct rule_text_file *texts, size_t n_texts, bool experimental, struct diag *d,
+	struct arena *scratch);
 /* The same, passing over keys it does not know: for `test rules --ignore-unknown-fields`. */
 struct rule_set *rule_set_load_lenient(const struct str *paths, size_t n, bool experimental,
 	struct diag *d, struct arena *scratch);
