@@ -174,23 +174,33 @@ static void alerts(struct buf *b, struct app *app, const struct link_target *t, 
 	buf_c(b, "</ul>\n");
 }
 
+/* "2026-11-22 07:54:16 UTC" of an RFC 3339 time. */
+static void moment(struct buf *b, struct str rfc3339)
+{
+	html_escape(b, str_sub(rfc3339, 0, MIN_OF(rfc3339.n, (size_t)10)));
+	buf_ch(b, ' ');
+	html_escape(
+		b, str_sub(rfc3339, MIN_OF(rfc3339.n, (size_t)11), MIN_OF(rfc3339.n, (size_t)19)));
+	buf_c(b, " UTC");
+}
+
 static void events(struct buf *b, const json_t *list)
 {
 	size_t n = json_array_size(list), from = n > 40 ? n - 40 : 0;
 
-	buf_c(b, "<table class=\"story\">\n");
+	buf_c(b, "<ol class=\"story\">\n");
 	for (size_t i = from; i < n; i++) {
 		const json_t *ev = json_array_get(list, i);
 		const char *at = json_string_value(json_object_get(ev, "time"));
 		const char *text = json_string_value(json_object_get(ev, "text"));
 
-		buf_c(b, "<tr><td>");
-		html_escape(b, str_c(at != NULL ? at : ""));
-		buf_c(b, "</td><td>");
+		buf_c(b, "<li><time>");
+		moment(b, str_c(at != NULL ? at : ""));
+		buf_c(b, "</time> ");
 		html_escape(b, str_c(text != NULL ? text : ""));
-		buf_c(b, "</td></tr>\n");
+		buf_c(b, "</li>\n");
 	}
-	buf_c(b, "</table>\n");
+	buf_c(b, "</ol>\n");
 }
 
 /* The same as `belfry explain`. */

@@ -281,7 +281,7 @@ static int write_wanted(
 	struct arena a;
 	sqlite3_stmt *st;
 	size_t n = 0;
-	int rc;
+	int rc = 0;
 
 	if (db_prepare(db, &st,
 		    "SELECT fingerprint,labels FROM history_alert WHERE (?1 AND fingerprint=?2) OR "
