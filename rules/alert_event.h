@@ -34,7 +34,25 @@ struct alert_event {
 			     comparison */
 	double threshold; /* NaN when the rule compares with no constant */
 	char op[3];       /* ">", "<=", ...; "" when there is none */
+	uint64_t ref;     /* number of this alert, unique while the process lives; 0: stored one */
+	bool held;        /* firing on because belfry_clear_if did not say that it is over */
+	struct str top_expr; /* belfry_top with its templates filled in; empty: none. Not sent */
 	const struct alert_rule_info *rule;
+};
+
+/* A firing alert that is not among the events: only its values changed since it was told. */
+struct alert_value {
+	uint64_t ref;
+	double value, current, worst;
+};
+
+/* A label set that a belfry_absent_after rule knows, to be stored or forgotten. */
+struct alert_seen {
+	struct str rule_key;
+	struct labels labels; /* none and forget: all of the rule */
+	int64_t since_ms;     /* there since */
+	int64_t last_ms;      /* when it was there last, once it is missed; 0 while it is there */
+	bool forget;
 };
 
 /* Facts of the rule, the same for all its alerts; lives in the batch's arena. */
@@ -47,11 +65,18 @@ struct alert_rule_info {
 
 /* One evaluation of a group: owned, given away through alert_sink. */
 struct alert_batch {
-	struct arena arena;         /* holds everything below */
-	struct str group_key;       /* file;group */
-	int64_t slot_ms;            /* the evaluation's time */
-	struct alert_event *events; /* every pending, firing or just resolved alert of the group */
+	struct arena arena;   /* holds everything below */
+	struct str group_key; /* file;group */
+	int64_t slot_ms;      /* the evaluation's time */
+	/* Pending, firing or just resolved alerts of the group: every one, or (sink.compact) those
+	 * that changed: a transition, `save`, other annotations, or told for the first time by this
+	 * process. */
+	struct alert_event *events;
 	size_t n;
+	const struct alert_value *values; /* sink.compact: of firing alerts not in events */
+	size_t n_values;
+	const struct alert_seen *seen;
+	size_t n_seen;
 	bool changed; /* some event is a transition, or the slot must be stored: write to state.db
 		       */
 };
@@ -63,6 +88,9 @@ struct alert_batch *alert_batch_new(size_t memory);
 
 struct alert_sink {
 	void *ctx;
+	/* Takes batches with what changed only, and `values`: it finds an alert by the ref that
+	 * its event told. */
+	bool compact;
 	/* Takes the batch; false when its queue is full: the caller tries again with the next
 	 * evaluation, keeping its transitions. */
 	bool (*submit)(void *ctx, struct alert_batch *batch);
@@ -77,6 +105,9 @@ int alert_store_save(sqlite3 *db, const struct alert_batch *b, struct err *e) MU
  * set; rule is NULL. */
 int alert_store_load(sqlite3 *db,
 	void (*fn)(struct str rule_key, const struct alert_event *ev, void *arg), void *arg,
+	struct err *e) MUST_CHECK;
+/* The stored label sets of belfry_absent_after rules; views valid during the call. */
+int alert_store_load_seen(sqlite3 *db, void (*fn)(const struct alert_seen *s, void *arg), void *arg,
 	struct err *e) MUST_CHECK;
 /* The last stored slot of a group; 0 when there is none. */
 int alert_store_slot(sqlite3 *db, struct str group_key, int64_t *slot_ms, struct err *e) MUST_CHECK;

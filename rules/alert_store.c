@@ -73,11 +73,68 @@ static int save_events(
 	return 0;
 }
 
+static int put_seen(sqlite3_stmt *st, const struct alert_seen *x, struct err *e)
+{
+	struct buf labels;
+	int rc;
+
+	buf_init(&labels, (size_t)4 << 20);
+	labels_blob_write(&labels, x->labels);
+	db_bind_text(st, 1, x->rule_key);
+	db_bind_blob(st, 2, buf_view(&labels));
+	if (!x->forget) {
+		(void)sqlite3_bind_int64(st, 3, x->since_ms);
+		(void)sqlite3_bind_int64(st, 4, x->last_ms);
+	}
+	rc = db_step_done(st, "store a label set", e);
+	buf_fini(&labels);
+	return rc;
+}
+
+static int forget_rule(sqlite3 *db, struct str rule_key, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st, "DELETE FROM alert_seen WHERE rule_key=?", e) != 0)
+		return -1;
+	db_bind_text(st, 1, rule_key);
+	rc = db_step_done(st, "forget label sets", e);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+static int save_seen(sqlite3 *db, const struct alert_batch *b, struct err *e)
+{
+	sqlite3_stmt *set = NULL, *del = NULL;
+	int rc = 0;
+
+	if (b->n_seen == 0)
+		return 0;
+	if (db_prepare(db, &set, "INSERT OR REPLACE INTO alert_seen VALUES(?,?,?,?)", e) != 0 ||
+		db_prepare(db, &del, "DELETE FROM alert_seen WHERE rule_key=? AND labels=?", e) !=
+			0)
+		rc = -1;
+	for (size_t i = 0; rc == 0 && i < b->n_seen; i++) {
+		const struct alert_seen *x = &b->seen[i];
+
+		if (x->forget && x->labels.n == 0)
+			rc = forget_rule(db, x->rule_key, e);
+		else
+			rc = put_seen(x->forget ? del : set, x, e);
+	}
+	(void)sqlite3_finalize(del);
+	(void)sqlite3_finalize(set);
+	return rc;
+}
+
 static int save_slot(sqlite3 *db, const struct alert_batch *b, struct err *e)
 {
 	sqlite3_stmt *st;
 	int rc;
 
+	if (b->group_key.n == 0)
+		return 0; /* of no group: alerts whose rule is gone */
 	if (db_prepare(db, &st, "INSERT OR REPLACE INTO rule_group VALUES(?,?)", e) != 0)
 		return -1;
 	db_bind_text(st, 1, b->group_key);
@@ -100,7 +157,7 @@ int alert_store_save(sqlite3 *db, const struct alert_batch *b, struct err *e)
 		    e) == 0 &&
 		db_prepare(db, &del, "DELETE FROM alert WHERE rule_key=? AND fingerprint=?", e) ==
 			0 &&
-		save_events(set, del, b, e) == 0)
+		save_events(set, del, b, e) == 0 && save_seen(db, b, e) == 0)
 		rc = save_slot(db, b, e);
 	(void)sqlite3_finalize(del);
 	(void)sqlite3_finalize(set);
@@ -156,6 +213,34 @@ int alert_store_load(sqlite3 *db,
 		if (rc != 0)
 			break;
 		fn(db_column_str(st, 0), &ev, arg);
+	}
+	arena_fini(&scratch);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+int alert_store_load_seen(
+	sqlite3 *db, void (*fn)(const struct alert_seen *s, void *arg), void *arg, struct err *e)
+{
+	struct arena scratch;
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_prepare(db, &st,
+		    "SELECT rule_key,labels,since_ms,last_ms FROM alert_seen ORDER BY rule_key",
+		    e) != 0)
+		return -1;
+	arena_init(&scratch, (size_t)64 << 20);
+	while ((rc = db_step_row(st, "read label sets", e)) > 0) {
+		struct alert_seen s = {.rule_key = db_column_str(st, 0),
+			.since_ms = sqlite3_column_int64(st, 2),
+			.last_ms = sqlite3_column_int64(st, 3)};
+
+		arena_reset(&scratch);
+		rc = labels_blob_read(db_column_str(st, 1), &scratch, &s.labels, e);
+		if (rc != 0)
+			break;
+		fn(&s, arg);
 	}
 	arena_fini(&scratch);
 	(void)sqlite3_finalize(st);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rule_alert - the state machine of alerts: inactive -> pending -> firing -> (keep firing) ->
+ * rule_alert - the state machine of alerts: inactive -> pending -> firing -> (held, keep firing) ->
  * inactive.
  *
- * Semantics of Prometheus (reference notify.md E); an evaluation error or a limit changes no state.
+ * Semantics of Prometheus (reference notify.md E); an evaluation error or a limit changes no state:
+ * all that can fail comes before the first change.
  */
+#include "rules/rule_alert.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/num.h"
-#include "rules/rule_group.h"
 
 static const bool moves[3][3] = {
 	/* from inactive */ {true, true, true}, /* to firing at once: for 0 */
@@ -30,124 +31,19 @@ void alert_free(struct alert *al)
 {
 	labels_unclone(al->labels);
 	labels_unclone(al->annotations);
+	labels_unclone(al->sample);
+	free(al->top);
 	free(al);
 }
 
-/* --- expanding labels and annotations --- */
-
-struct expander {
-	const struct rule_def *def;
-	const struct rule_env *env;
-	struct arena *a;
-	struct template_rule_data data;
-	int64_t interval_ms;
-};
-
-static int query_for_template(void *ctx, struct str expr, int64_t at_ms, struct arena *a,
-	struct template_sample **samples, size_t *n, struct err *e)
+uint64_t alert_next_ref(void)
 {
-	const struct expander *x = ctx;
-	const struct pq_expr *parsed = pq_parse(a, expr, x->env->experimental, e);
-	struct pq_result res;
+	static _Atomic uint64_t last;
 
-	if (parsed == NULL || rule_query(x->env, a, parsed, at_ms, x->interval_ms, &res, e) != 0)
-		return -1;
-	if (res.type != PQ_SCALAR && res.type != PQ_VECTOR)
-		return err_set(e, ERR_INPUT, 0, "a query must give a vector or a scalar");
-	if (res.type == PQ_SCALAR)
-		res.n = 1;
-	*samples = ARENA_ARRAY(a, res.n, struct template_sample);
-	if (*samples == NULL)
-		return err_set(e, ERR_LIMIT, 0, "out of memory");
-	*n = 0;
-	for (size_t i = 0; i < res.n; i++) {
-		struct template_sample *s = &(*samples)[*n];
-
-		if (res.type == PQ_SCALAR) {
-			s->value = res.scalar;
-		} else if (res.series[i].n > 0) {
-			s->labels = res.series[i].labels;
-			s->value = res.series[i].v[0];
-			s->h = res.series[i].h != NULL ? res.series[i].h[0] : NULL;
-		} else {
-			continue;
-		}
-		(*n)++;
-	}
-	return 0;
-}
-
-/* A template that fails gives its error as text: an alert is never swallowed by its words. */
-static struct str expand(struct expander *x, const struct rule_text *t)
-{
-	struct buf out;
-	struct err e;
-	struct str s;
-
-	if (t->t == NULL)
-		return t->text;
-	buf_init(&out, LIMIT_TEMPLATE_OUTPUT);
-	if (template_run_rule(t->t, &x->data, x->a, &out, &e) != 0)
-		s = arena_printf(x->a, "<error expanding template: %s>", e.msg);
-	else
-		s = arena_str(x->a, buf_view(&out));
-	buf_fini(&out);
-	return s;
-}
-
-static struct labels alert_labels(struct expander *x, struct labels sample)
-{
-	struct labels_builder b;
-
-	labels_builder_init(&b, x->a, sample);
-	labels_builder_del(&b, LABEL_NAME);
-	for (size_t i = 0; i < x->def->n_labels; i++)
-		labels_builder_set(&b, x->def->labels[i].name, expand(x, &x->def->labels[i]));
-	labels_builder_set(&b, STR("alertname"), x->def->name);
-	return labels_builder_done(&b);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
-}
-
-/* Unlike labels, annotations with an empty text stay, as upstream's. */
-static struct labels alert_annotations(struct expander *x)
-{
-	struct label *v = ARENA_ARRAY(x->a, x->def->n_annotations, struct label);
-	size_t n = 0;
-
-	for (size_t i = 0; v != NULL && i < x->def->n_annotations; i++) {
-		const struct rule_text *t = &x->def->annotations[i];
-
-		if (!str_starts(t->name, STR("belfry_"))) /* ours: never sent to receivers */
-			v[n++] = (struct label){t->name, expand(x, t)};
-	}
-	if (n > 0)
-		qsort(v, n, sizeof *v, by_name);
-	return (struct labels){v, n};
+	return ++last;
 }
 
 /* --- one evaluation --- */
-
-static struct alert *find(const struct rule *r, uint64_t fp, struct labels ls)
-{
-	struct map_iter it;
-
-	for (struct alert *al = map_first(&r->alerts, fp, &it); al != NULL;
-		al = map_next(&r->alerts, &it)) {
-		if (labels_eq(al->labels, ls))
-			return al;
-	}
-	return NULL;
-}
-
-struct candidate {
-	struct labels labels, annotations;
-	uint64_t fingerprint;
-	double value;
-};
 
 static double point_value(const struct pq_series *s)
 {
@@ -156,53 +52,78 @@ static double point_value(const struct pq_series *s)
 
 static int by_fingerprint(const void *a, const void *b)
 {
-	const struct candidate *x = a, *y = b;
+	const struct candidate *x = *(const struct candidate *const *)a,
+			       *y = *(const struct candidate *const *)b;
 
 	if (x->fingerprint != y->fingerprint)
 		return x->fingerprint < y->fingerprint ? -1 : 1;
 	return labels_cmp(x->labels, y->labels);
 }
 
-static int find_candidates(struct rule *r, const struct rule_group *g, struct expander *x,
-	const struct pq_result *res, struct candidate **out, size_t *n, struct err *e)
+static int same_labels(struct err *e)
+{
+	return err_set(e, ERR_INPUT, 0,
+		"vector contains metrics with the same labelset after applying alert labels");
+}
+
+/* No alert may be shown by two elements. Marks those that are seen. */
+static int check_distinct(
+	struct rule *r, struct arena *a, const struct candidate *v, size_t n, struct err *e)
+{
+	const struct candidate **fresh = ARENA_ARRAY(a, n, const struct candidate *);
+	size_t n_fresh = 0;
+
+	if (fresh == NULL)
+		return err_set(e, ERR_LIMIT, 0, "the alerts need more than query.max_memory");
+	r->eval_turn++;
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].alert == NULL)
+			fresh[n_fresh++] = &v[i];
+		else if (v[i].alert->turn == r->eval_turn)
+			return same_labels(e);
+		else
+			v[i].alert->turn = r->eval_turn;
+	}
+	qsort(fresh, n_fresh, sizeof(const struct candidate *), by_fingerprint);
+	for (size_t i = 1; i < n_fresh; i++) {
+		if (labels_eq(fresh[i - 1]->labels, fresh[i]->labels))
+			return same_labels(e);
+	}
+	return 0;
+}
+
+static int find_candidates(struct rule *r, struct expander *x, const struct pq_result *res,
+	struct candidate **out, size_t *n, struct err *e)
 {
 	struct candidate *v = ARENA_ARRAY(x->a, res->n + 1, struct candidate);
 	struct pq_series one = {.n = 1};
 	bool scalar = res->type == PQ_SCALAR;
 
 	*n = 0;
+	*out = v;
 	for (size_t i = 0; v != NULL && i < (scalar ? 1 : res->n); i++) {
 		const struct pq_series *s = scalar ? &one : &res->series[i];
-		struct candidate *c = &v[*n];
 
 		if (s->n == 0)
 			continue;
-		c->value = scalar ? res->scalar : point_value(s);
-		x->data.labels = s->labels;
-		x->data.value = c->value;
+		v[*n] = (struct candidate){
+			.sample = s->labels, .value = scalar ? res->scalar : point_value(s)};
 		x->data.hist = !scalar && s->h != NULL ? s->h[0] : NULL;
-		c->labels = alert_labels(x, s->labels);
-		c->fingerprint = labels_fingerprint(c->labels);
-		c->annotations = alert_annotations(x);
-		(*n)++;
+		candidate_fill(r, x, &v[(*n)++]);
 	}
 	if (x->a->failed)
 		return err_set(e, ERR_LIMIT, 0, "the alerts need more than query.max_memory");
-	qsort(v, *n, sizeof *v, by_fingerprint);
-	for (size_t i = 1; i < *n; i++) {
-		if (labels_eq(v[i - 1].labels, v[i].labels))
-			return err_set(e, ERR_INPUT, 0,
-				"vector contains metrics with the same labelset after applying "
-				"alert labels");
-	}
-	if ((g->def->limit > 0 && *n > g->def->limit) || *n > LIMIT_ALERTS_PER_RULE)
-		return err_set(e, ERR_LIMIT, 0, "exceeded limit of %llu with %zu alerts",
-			(unsigned long long)(g->def->limit > 0 ? g->def->limit
-							       : LIMIT_ALERTS_PER_RULE),
-			*n);
-	*out = v;
-	(void)r;
 	return 0;
+}
+
+static int check_limit(const struct rule_group *g, size_t n, struct err *e)
+{
+	uint64_t limit = g->def->limit > 0 ? g->def->limit : LIMIT_ALERTS_PER_RULE;
+
+	if (n <= limit && n <= LIMIT_ALERTS_PER_RULE)
+		return 0;
+	return err_set(e, ERR_LIMIT, 0, "exceeded limit of %llu with %zu alerts",
+		(unsigned long long)limit, n);
 }
 
 static void worse(const struct rule_def *d, struct alert *al, double v)
@@ -215,22 +136,43 @@ static void worse(const struct rule_def *d, struct alert *al, double v)
 		al->worst = v;
 }
 
-static void see(struct rule *r, const struct candidate *c, int64_t t_ms)
+static void take_notes(struct rule *r, struct alert *al, const struct candidate *c, int64_t t_ms)
 {
-	struct alert *al = find(r, c->fingerprint, c->labels);
-
-	if (al == NULL) {
-		al = calloc(1, sizeof *al);
-		ASSERT(al != NULL);
-		al->labels = labels_clone(c->labels);
-		al->annotations = labels_clone(c->annotations);
-		al->fingerprint = c->fingerprint;
-		al->current = al->worst = NAN;
-		map_add(&r->alerts, c->fingerprint, al);
-	} else {
+	al->noted_for = r->def;
+	al->noted_ms = t_ms;
+	if (!labels_eq(al->annotations, c->annotations)) {
 		labels_unclone(al->annotations);
 		al->annotations = labels_clone(c->annotations);
+		al->noted = true;
 	}
+	if (c->top.n > 0 ? al->top == NULL || !str_eq(str_c(al->top), c->top) : al->top != NULL) {
+		free(al->top);
+		al->top = c->top.n > 0 ? str_dup_c(c->top) : NULL;
+		al->noted = true;
+	}
+}
+
+static struct alert *add_alert(struct rule *r, const struct candidate *c)
+{
+	struct alert *al = calloc(1, sizeof *al);
+
+	ASSERT(al != NULL);
+	al->labels = labels_clone(c->labels);
+	al->fingerprint = c->fingerprint;
+	al->ref = alert_next_ref();
+	al->current = al->worst = NAN;
+	al->turn = r->eval_turn;
+	map_add(&r->alerts, c->fingerprint, al);
+	alert_remember_sample(r, al, c->sample, c->sample_hash);
+	return al;
+}
+
+static void see(struct rule *r, const struct candidate *c, int64_t t_ms)
+{
+	struct alert *al = c->alert != NULL ? c->alert : add_alert(r, c);
+
+	if (c->noted)
+		take_notes(r, al, c, t_ms);
 	if (al->state == ALERT_INACTIVE) {
 		move(al, ALERT_PENDING);
 		al->active_at_ms = t_ms;
@@ -238,7 +180,6 @@ static void see(struct rule *r, const struct candidate *c, int64_t t_ms)
 		al->worst = NAN;
 		al->save = true; /* also when its end was never told: then from == to */
 	}
-	al->seen = true;
 	al->value = c->value;
 	if (r->def->side != NULL) {
 		al->current = c->value;
@@ -246,23 +187,29 @@ static void see(struct rule *r, const struct candidate *c, int64_t t_ms)
 	}
 }
 
+static void advance_seen(const struct rule_def *d, struct alert *al, int64_t t_ms)
+{
+	if (al->keep_since_ms != 0)
+		al->save = true;
+	al->keep_since_ms = 0;
+	al->hold_until_ms = 0;
+	al->lost_since_ms = 0;
+	if (al->state == ALERT_PENDING && t_ms - al->active_at_ms >= d->for_ms) {
+		move(al, ALERT_FIRING);
+		al->fired_at_ms = t_ms;
+	} else if (al->state == ALERT_FIRING && t_ms - al->active_at_ms < d->for_ms) {
+		move(al, ALERT_PENDING); /* `for` was raised */
+	}
+}
+
 static void advance(const struct rule_def *d, struct alert *al, int64_t t_ms)
 {
 	if (al->seen) {
-		if (al->keep_since_ms != 0)
-			al->save = true;
-		al->keep_since_ms = 0;
-		al->hold_until_ms = 0;
-		if (al->state == ALERT_PENDING && t_ms - al->active_at_ms >= d->for_ms) {
-			move(al, ALERT_FIRING);
-			al->fired_at_ms = t_ms;
-		} else if (al->state == ALERT_FIRING && t_ms - al->active_at_ms < d->for_ms) {
-			move(al, ALERT_PENDING); /* `for` was raised */
-		}
+		advance_seen(d, al, t_ms);
 		return;
 	}
 	/* its samples are older than the outage: nobody knows yet, so nothing changes */
-	if (al->hold_until_ms > t_ms)
+	if (al->hold_until_ms > t_ms || al->held)
 		return;
 	if (al->state == ALERT_FIRING && d->keep_firing_for_ms > 0) {
 		if (al->keep_since_ms == 0) {
@@ -302,14 +249,11 @@ static void look_behind(
 		res.type != PQ_VECTOR)
 		return; /* the message says "no value" then */
 	for (size_t i = 0; i < res.n; i++) {
-		struct labels ls;
-
 		if (res.series[i].n == 0)
 			continue;
 		x->data.labels = res.series[i].labels;
 		x->data.value = point_value(&res.series[i]);
-		ls = alert_labels(x, res.series[i].labels);
-		al = find(r, labels_fingerprint(ls), ls);
+		al = alert_by_sample(r, x, res.series[i].labels);
 		if (al != NULL && !al->seen)
 			al->current = point_value(&res.series[i]);
 	}
@@ -335,6 +279,22 @@ struct labels alert_since_series(const struct alert *al, struct arena *a)
 	return labels_builder_done(&b);
 }
 
+static void emit_alert(struct emitter *em, struct alert *al)
+{
+	double since = (double)i64_floor_div(al->active_at_ms, 1000);
+
+	if (al->series[0] == NULL || al->series_state != al->state)
+		al->series[0] = emit(em, alert_series(al, em->a), 1, NULL);
+	else
+		emit_again(em, al->series[0], 1);
+	al->series_state = al->state;
+	if (al->series[1] == NULL)
+		al->series[1] = emit(em, alert_since_series(al, em->a), since, NULL);
+	else
+		emit_again(em, al->series[1], since);
+}
+
+/* What is not emitted is forgotten by the emitter: no alert may point there afterwards. */
 static void emit_alerts(struct emitter *em, struct rule *r)
 {
 	struct alert *al;
@@ -342,114 +302,55 @@ static void emit_alerts(struct emitter *em, struct rule *r)
 
 	while ((al = map_each(&r->alerts, &pos)) != NULL) {
 		if (al->state == ALERT_INACTIVE)
-			continue;
-		emit(em, alert_series(al, em->a), 1, NULL);
-		emit(em, alert_since_series(al, em->a),
-			(double)i64_floor_div(al->active_at_ms, 1000), NULL);
+			al->series[0] = al->series[1] = NULL;
+		else
+			emit_alert(em, al);
 	}
 }
 
-int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rule_env *env,
-	struct arena *a, int64_t t_ms, const struct pq_result *res, struct err *e)
+static void step(struct rule *r, const struct rule_env *env, const struct candidate *v, size_t n,
+	int64_t slot_ms)
 {
-	struct expander x = {.def = r->def, .env = env, .a = a, .interval_ms = g->interval_ms};
-	struct candidate *v = NULL;
-	struct emitter em;
 	struct alert *al;
-	size_t n = 0, pos = 0;
-	int64_t slot_ms = t_ms + rule_group_delay(g, env); /* states live at slots */
+	size_t pos = 0;
 
-	x.data = (struct template_rule_data){.external_labels = env->external_labels,
-		.external_url = env->external_url,
-		.now_ms = slot_ms,
-		.query = query_for_template,
-		.query_ctx = &x};
-	if (find_candidates(r, g, &x, res, &v, &n, e) != 0)
-		return -1;
-	ASSERT(v != NULL);
 	(void)pthread_mutex_lock(env->lock);
-	while ((al = map_each(&r->alerts, &pos)) != NULL)
-		al->seen = false;
 	for (size_t i = 0; i < n; i++)
 		see(r, &v[i], slot_ms);
 	r->n_pending = r->n_firing = 0;
-	for (pos = 0; (al = map_each(&r->alerts, &pos)) != NULL;) {
+	while ((al = map_each(&r->alerts, &pos)) != NULL) {
+		al->seen = al->turn == r->eval_turn;
+		al->held = al->held && !al->seen;
 		advance(r->def, al, slot_ms);
 		r->n_pending += al->state == ALERT_PENDING;
 		r->n_firing += al->state == ALERT_FIRING;
 	}
 	(void)pthread_mutex_unlock(env->lock);
+}
+
+int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rule_env *env,
+	struct arena *a, int64_t t_ms, const struct pq_result *res, struct err *e)
+{
+	int64_t slot_ms = t_ms + rule_group_delay(g, env); /* states live at slots */
+	struct candidate *v = NULL;
+	struct expander x;
+	struct emitter em;
+	size_t n = 0;
+
+	expander_init(&x, r, g, env, a, slot_ms);
+	if (r->absent != NULL) {
+		if (absent_eval(r, g, &x, t_ms, res, &v, &n, e) != 0)
+			return -1;
+	} else if (find_candidates(r, &x, res, &v, &n, e) != 0) {
+		return -1;
+	}
+	if (check_distinct(r, a, v, n, e) != 0 || check_limit(g, n, e) != 0)
+		return -1;
+	if (r->def->clear != NULL && clear_eval(r, g, &x, t_ms, slot_ms, e) != 0)
+		return -1;
+	step(r, env, v, n, slot_ms);
 	look_behind(r, g, &x, t_ms);
 	emit_begin(&em, r, env, a, t_ms);
 	emit_alerts(&em, r);
 	return emit_end(&em, false, e);
-}
-
-/* --- telling --- */
-
-void alert_rule_events(struct rule *r, const struct rule_group *g, struct alert_batch *b)
-{
-	struct alert_rule_info *info = ARENA_NEW(&b->arena, struct alert_rule_info);
-	struct alert *al;
-	size_t pos = 0;
-
-	if (info == NULL)
-		return;
-	*info = (struct alert_rule_info){
-		.file = arena_str(&b->arena, g->def->file),
-		.group = arena_str(&b->arena, g->def->name),
-		.name = arena_str(&b->arena, r->def->name),
-		.expr = arena_str(&b->arena, r->def->query),
-		.rule_key = arena_str(&b->arena, r->def->key),
-		.for_ms = r->def->for_ms,
-		.keep_firing_for_ms = r->def->keep_firing_for_ms,
-		.interval_ms = g->interval_ms,
-	};
-	while ((al = map_each(&r->alerts, &pos)) != NULL) {
-		struct alert_event *ev = &b->events[b->n];
-
-		*ev = (struct alert_event){
-			.from = al->told,
-			.to = al->state,
-			.save = al->save,
-			.keep_firing = al->keep_since_ms != 0,
-			.labels = labels_copy(&b->arena, al->labels),
-			.annotations = labels_copy(&b->arena, al->annotations),
-			.fingerprint = al->fingerprint,
-			.active_at_ms = al->active_at_ms,
-			.fired_at_ms = al->fired_at_ms,
-			.resolved_at_ms = al->resolved_at_ms,
-			.keep_firing_since_ms = al->keep_since_ms,
-			.value = al->value,
-			.current = al->current,
-			.worst = al->worst,
-			.threshold = r->def->side != NULL ? r->def->threshold : NAN,
-			.rule = info,
-		};
-		memcpy(ev->op, r->def->op, sizeof ev->op);
-		b->changed = b->changed || ev->from != ev->to || ev->save;
-		b->n++;
-	}
-}
-
-void alert_rule_told(struct rule *r)
-{
-	struct alert *al, *gone[64];
-	size_t n;
-
-	do {
-		size_t pos = 0;
-
-		n = 0;
-		while (n < ARRAY_LEN(gone) && (al = map_each(&r->alerts, &pos)) != NULL) {
-			al->told = al->state;
-			al->save = false;
-			if (al->state == ALERT_INACTIVE)
-				gone[n++] = al;
-		}
-		for (size_t i = 0; i < n; i++) {
-			map_remove(&r->alerts, gone[i]->fingerprint, gone[i]);
-			alert_free(gone[i]);
-		}
-	} while (n == ARRAY_LEN(gone));
 }

@@ -16,13 +16,16 @@ struct emitted {
 	struct labels labels; /* a clone */
 	uint64_t hash;
 	uint64_t turn;
+	uint32_t id; /* of the series while `generation` is the store's; 0: look it up */
+	uint64_t generation;
 };
 
 void emit_begin(struct emitter *em, struct rule *r, const struct rule_env *env, struct arena *a,
 	int64_t t_ms)
 {
 	*em = (struct emitter){.rule = r, .env = env, .a = a, .t_ms = t_ms};
-	em->batch = batch_new(env->wait_all ? BATCH_IMPORT : BATCH_RULES);
+	if (env->output == NULL)
+		em->batch = batch_new(env->wait_all ? BATCH_IMPORT : BATCH_RULES);
 	r->turn++;
 }
 
@@ -38,14 +41,18 @@ static struct emitted *find(const struct rule *r, struct labels ls, uint64_t has
 	return NULL;
 }
 
-static void name_series(const struct emitter *em, struct batch *b, struct labels ls, uint64_t hash)
+static void name_series(const struct emitter *em, struct batch *b, struct emitted *x)
 {
-	uint32_t id = store_find_series(em->env->store, ls, hash);
+	struct store *st = em->env->store;
+	uint64_t generation = store_id_generation(st);
 
-	if (id != 0)
-		batch_series_id(b, id);
+	if (x->id == 0 || x->generation != generation)
+		x->id = store_find_series(st, x->labels, x->hash);
+	x->generation = generation;
+	if (x->id != 0)
+		batch_series_id(b, x->id);
 	else
-		batch_series_labels(b, ls, hash);
+		batch_series_labels(b, x->labels, x->hash);
 }
 
 static struct emitted *remember(struct rule *r, struct labels ls, uint64_t hash)
@@ -67,16 +74,41 @@ void emit_remember(struct rule *r, struct labels ls)
 	(void)remember(r, ls, labels_hash(ls));
 }
 
-void emit(struct emitter *em, struct labels ls, double v, const struct hist *h)
+static void give(struct emitter *em, struct emitted *x, double v, const struct hist *h)
 {
-	uint64_t hash = labels_hash(ls);
+	const struct rule_output *out = em->env->output;
 
-	remember(em->rule, ls, hash)->turn = em->rule->turn;
-	name_series(em, em->batch, ls, hash);
+	if (out == NULL)
+		return;
+	if (!em->failed)
+		em->failed = out->take(out->ctx, x->labels, x->hash, em->t_ms, v, h, &em->err) != 0;
+}
+
+static void write_point(struct emitter *em, struct emitted *x, double v, const struct hist *h)
+{
+	x->turn = em->rule->turn;
+	if (em->batch == NULL) {
+		give(em, x, v, h);
+		return;
+	}
+	name_series(em, em->batch, x);
 	if (h != NULL)
 		batch_hist(em->batch, em->t_ms, h, 0);
 	else
 		batch_float(em->batch, em->t_ms, v, 0);
+}
+
+struct emitted *emit(struct emitter *em, struct labels ls, double v, const struct hist *h)
+{
+	struct emitted *x = remember(em->rule, ls, labels_hash(ls));
+
+	write_point(em, x, v, h);
+	return x;
+}
+
+void emit_again(struct emitter *em, struct emitted *x, double v)
+{
+	write_point(em, x, v, NULL);
 }
 
 static void drop(struct rule *r, struct emitted *x)
@@ -104,10 +136,14 @@ static struct batch *stale_marks(struct emitter *em)
 	}
 	if (n == 0)
 		return NULL;
-	b = batch_new(em->env->wait_all ? BATCH_IMPORT : BATCH_RULES);
+	b = em->batch == NULL ? NULL : batch_new(em->env->wait_all ? BATCH_IMPORT : BATCH_RULES);
 	for (size_t i = 0; i < n; i++) {
-		name_series(em, b, gone[i]->labels, gone[i]->hash);
-		batch_float(b, em->t_ms, stale_nan(), 0);
+		if (b == NULL) {
+			give(em, gone[i], stale_nan(), NULL);
+		} else {
+			name_series(em, b, gone[i]);
+			batch_float(b, em->t_ms, stale_nan(), 0);
+		}
 		drop(r, gone[i]);
 	}
 	return b;
@@ -167,9 +203,15 @@ static int submit(struct emitter *em, struct batch *b, void (*done)(struct batch
 int emit_end(struct emitter *em, bool wait, struct err *e)
 {
 	struct batch *marks = stale_marks(em);
-	int rc = submit(em, em->batch, on_done, wait, e);
 	struct err why;
+	int rc;
 
+	if (em->batch == NULL) {
+		if (em->failed)
+			*e = em->err;
+		return em->failed ? -1 : 0;
+	}
+	rc = submit(em, em->batch, on_done, wait, e);
 	em->batch = NULL;
 	if (marks != NULL && submit(em, marks, on_marked, wait, &why) != 0 && rc == 0) {
 		*e = why;

@@ -13,6 +13,8 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "base/seam.h"
+#include "rules/rule_alert.h"
+#include "rules/rule_plan.h"
 #include "storage/store.h"
 
 #define LOOKBACK_MS 300000
@@ -25,22 +27,52 @@
 		metric_inc(cell_);                                                                 \
 	} while (0)
 
-int rule_query(const struct rule_env *env, struct arena *a, const struct pq_expr *x, int64_t t_ms,
-	int64_t interval_ms, struct pq_result *out, struct err *e)
+int rule_query_range(const struct rule_env *env, struct arena *a, const struct pq_expr *x,
+	const struct pq_params *when, struct pq_result *out, struct err *e)
 {
 	struct pq_params p = {
-		.start_ms = t_ms,
-		.end_ms = t_ms,
+		.start_ms = when->start_ms,
+		.end_ms = when->end_ms,
+		.step_ms = when->step_ms,
 		.lookback_ms = LOOKBACK_MS,
 		.max_samples = env->max_samples,
 		.deadline_mono_ms =
-			env->wait_all ? 0 : clock_mono_ms() + MAX_OF(interval_ms, 10000),
+			env->wait_all ? 0 : clock_mono_ms() + MAX_OF(when->interval_ms, 10000),
 		.cancel = env->cancel,
 		.interval_ms = env->interval_ms,
 		.experimental = env->experimental,
 	};
 
 	return pq_eval(a, x, &p, env->source, out, e);
+}
+
+int rule_query(const struct rule_env *env, struct arena *a, const struct pq_expr *x, int64_t t_ms,
+	int64_t interval_ms, struct pq_result *out, struct err *e)
+{
+	struct pq_params when = {.start_ms = t_ms, .end_ms = t_ms, .interval_ms = interval_ms};
+
+	return rule_query_range(env, a, x, &when, out, e);
+}
+
+static void rule_init(struct rule *r, const struct rule_def *def)
+{
+	*r = (struct rule){.def = def};
+	map_init(&r->alerts);
+	map_init(&r->by_sample);
+	map_init(&r->emitted);
+	if (def->absent_after_ms > 0)
+		r->absent = absent_new();
+}
+
+static void make_metrics(struct rule_group *g, const struct rule_env *env)
+{
+	struct str name = env->own_metrics ? g->def->name : STR("");
+
+	g->failures = metric_counter_l("belfry_rule_evaluation_failures_total",
+		"Rule evaluations that failed.", "rule_group", name);
+	g->missed = metric_counter_l("belfry_rule_group_iterations_missed_total",
+		"Evaluations that were skipped because an earlier one took too long.", "rule_group",
+		name);
 }
 
 struct rule_group *rule_group_new(const struct rule_group_def *def, const struct rule_env *env)
@@ -53,12 +85,12 @@ struct rule_group *rule_group_new(const struct rule_group_def *def, const struct
 	g->interval_ms = def->interval_ms > 0 ? def->interval_ms : env->interval_ms;
 	spread = (int64_t)(hash_fixed(def->key.p, def->key.n) % (uint64_t)g->interval_ms);
 	g->offset_ms = spread;
+	make_metrics(g, env);
+	rule_plan_init(&g->plan, def);
 	g->rules = calloc(def->n > 0 ? def->n : 1, sizeof *g->rules);
 	ASSERT(g->rules != NULL);
 	for (size_t i = 0; i < def->n; i++) {
-		g->rules[i].def = &def->rules[i];
-		map_init(&g->rules[i].alerts);
-		map_init(&g->rules[i].emitted);
+		rule_init(&g->rules[i], &def->rules[i]);
 	}
 	return g;
 }
@@ -74,10 +106,34 @@ void rule_group_free(struct rule_group *g)
 		while ((al = map_each(&g->rules[i].alerts, &pos)) != NULL)
 			alert_free(al);
 		map_fini(&g->rules[i].alerts);
+		map_fini(&g->rules[i].by_sample);
+		absent_free(g->rules[i].absent);
 		emit_forget(&g->rules[i]);
 	}
+	rule_plan_fini(&g->plan);
 	free(g->rules);
 	free(g);
+}
+
+/* Labels follow from samples as the rule's texts say: another text, another way. They are the same
+ * as long as the key is, which holds them. */
+static void rule_move(struct rule *to, struct rule *from)
+{
+	const struct rule_def *def = to->def;
+	struct absent *fresh = to->absent;
+
+	*to = *from;
+	to->def = def;
+	if (def->absent_after_ms > 0 && to->absent == NULL) {
+		to->absent = fresh;
+		fresh = NULL;
+	} else if (def->absent_after_ms == 0 && to->absent != NULL) {
+		absent_forget_all(to->absent); /* and is told with the next batch */
+	}
+	absent_free(fresh);
+	/* emptied: nothing of it is shared */
+	rule_init(from, from->def);
+	from->given_away = true;
 }
 
 void rule_group_adopt(struct rule_group *g, struct rule_group *old)
@@ -85,17 +141,11 @@ void rule_group_adopt(struct rule_group *g, struct rule_group *old)
 	for (size_t i = 0; i < g->def->n; i++) {
 		for (size_t j = 0; j < old->def->n; j++) {
 			struct rule *to = &g->rules[i], *from = &old->rules[j];
-			const struct rule_def *def = to->def;
 
-			if (!str_eq(def->key, from->def->key) || from->given_away ||
+			if (!str_eq(to->def->key, from->def->key) || from->given_away ||
 				to->turn != 0 || to->alerts.n > 0)
 				continue;
-			*to = *from;
-			to->def = def;
-			/* emptied: nothing of it is shared */
-			*from = (struct rule){.def = from->def, .given_away = true};
-			map_init(&from->alerts);
-			map_init(&from->emitted);
+			rule_move(to, from);
 			break;
 		}
 	}
@@ -123,6 +173,8 @@ void rule_group_shift(struct rule_group *g, int64_t back_ms)
 
 		while ((al = map_each(&g->rules[i].alerts, &pos)) != NULL)
 			shift_alert(al, back_ms);
+		if (g->rules[i].absent != NULL)
+			absent_shift(g->rules[i].absent, back_ms);
 	}
 }
 
@@ -148,6 +200,7 @@ bool rule_restore(
 		.labels = labels_clone(ev->labels),
 		.annotations = labels_clone(ev->annotations),
 		.fingerprint = ev->fingerprint,
+		.ref = alert_next_ref(),
 		.state = ev->to,
 		.told = ev->to,
 		.active_at_ms = ev->active_at_ms,
@@ -242,40 +295,8 @@ static int record(struct rule *r, const struct rule_group *g, const struct rule_
 	return emit_end(&em, wait, e);
 }
 
-struct reads {
-	struct str name;
-	bool found;
-};
-
-static void on_selector(const struct matcher *m, size_t n, void *arg)
-{
-	struct reads *q = arg;
-	bool named = false;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!str_eq(m[i].name, LABEL_NAME))
-			continue;
-		named = true;
-		if (matcher_matches(&m[i], q->name))
-			q->found = true;
-	}
-	if (!named)
-		q->found = true; /* may select anything */
-}
-
-/* A later rule of the group reads what this one writes: it must be committed before. */
-static bool read_later(const struct rule_group *g, size_t i)
-{
-	struct reads q = {
-		.name = g->def->rules[i].is_alert ? STR("ALERTS") : g->def->rules[i].name};
-
-	for (size_t j = i + 1; j < g->def->n && !q.found; j++)
-		pq_expr_selectors(g->def->rules[j].expr, on_selector, &q);
-	return q.found;
-}
-
 static void note(struct rule *r, const struct rule_group *g, const struct rule_env *env,
-	int64_t slot_ms, int64_t start_ns, const struct err *e)
+	int64_t slot_ms, int64_t spent_ns, const struct err *e)
 {
 	bool was_failing = r->failed;
 
@@ -283,13 +304,12 @@ static void note(struct rule *r, const struct rule_group *g, const struct rule_e
 	r->evaluated = true;
 	r->failed = e != NULL;
 	r->last_eval_ms = slot_ms;
-	r->eval_seconds = (double)(clock_real_ns() - start_ns) / 1e9;
+	r->eval_seconds = (double)spent_ns / 1e9;
 	(void)snprintf(r->error, sizeof r->error, "%s", e != NULL ? e->msg : "");
 	(void)pthread_mutex_unlock(env->lock);
 	if (e == NULL)
 		return;
-	metric_inc(metric_counter(
-		"belfry_rule_evaluation_failures_total", "Rule evaluations that failed.", NULL));
+	metric_inc(g->failures);
 	if (!was_failing)
 		log_warn("rule",
 			"msg=\"evaluation failed, alerts keep their state\" group=\"" STR_FMT
@@ -297,68 +317,26 @@ static void note(struct rule *r, const struct rule_group *g, const struct rule_e
 			STR_ARG(g->def->name), STR_ARG(r->def->name), e->msg);
 }
 
-static void eval_rule(struct rule_group *g, size_t i, const struct rule_env *env, int64_t slot_ms)
+int rule_apply(struct rule_group *g, struct rule *r, const struct rule_env *env, struct arena *a,
+	int64_t t_ms, const struct pq_result *res, bool wait, struct err *e)
+{
+	return r->def->is_alert ? alert_rule_eval(r, g, env, a, t_ms, res, e)
+				: record(r, g, env, a, t_ms, res, wait, e);
+}
+
+void rule_finish(struct rule_group *g, size_t i, const struct rule_env *env, int64_t slot_ms,
+	struct rule_task *task)
 {
 	struct rule *r = &g->rules[i];
-	int64_t t_ms = slot_ms - rule_group_delay(g, env), start = clock_real_ns();
-	struct pq_result res;
-	struct arena a;
-	struct err e;
-	int rc;
+	int64_t start = clock_real_ns();
 
-	arena_init(&a, env->max_memory);
-	rc = rule_query(env, &a, r->def->expr, t_ms, g->interval_ms, &res, &e);
-	if (rc == 0 && r->def->is_alert)
-		rc = alert_rule_eval(r, g, env, &a, t_ms, &res, &e);
-	else if (rc == 0)
-		rc = record(r, g, env, &a, t_ms, &res, read_later(g, i), &e);
-	arena_fini(&a);
-	note(r, g, env, slot_ms, start, rc == 0 ? NULL : &e);
+	if (task->rc == 0)
+		task->rc = rule_apply(g, r, env, &task->arena, task->t_ms, &task->res,
+			rule_is_read_later(g, i), &task->err);
+	arena_fini(&task->arena);
+	task->spent_ns += clock_real_ns() - start;
+	note(r, g, env, slot_ms, task->spent_ns, task->rc == 0 ? NULL : &task->err);
 	COUNT("belfry_rule_evaluations_total", "Rules evaluated.");
-}
-
-/* Memory of a batch that holds these alerts, with room for arena overhead. */
-static size_t batch_memory(const struct rule_group *g, size_t *alerts)
-{
-	size_t bytes = (size_t)1 << 20;
-
-	*alerts = 0;
-	for (size_t i = 0; i < g->def->n; i++) {
-		struct alert *al;
-		size_t pos = 0;
-
-		*alerts += g->rules[i].alerts.n;
-		bytes += 4 * (g->rules[i].def->query.n + 512);
-		while ((al = map_each(&g->rules[i].alerts, &pos)) != NULL) {
-			bytes += sizeof(struct alert_event) + 256;
-			for (size_t k = 0; k < al->labels.n; k++)
-				bytes += al->labels.v[k].name.n + al->labels.v[k].value.n + 128;
-			for (size_t k = 0; k < al->annotations.n; k++)
-				bytes += al->annotations.v[k].name.n +
-					 al->annotations.v[k].value.n + 128;
-		}
-	}
-	return bytes * 2;
-}
-
-static struct alert_batch *make_batch(struct rule_group *g, int64_t slot_ms)
-{
-	struct alert_batch *b;
-	size_t alerts, memory = batch_memory(g, &alerts);
-
-	if (alerts == 0)
-		return NULL;
-	b = alert_batch_new(memory);
-	ASSERT(b != NULL);
-	b->group_key = arena_str(&b->arena, g->def->key);
-	b->slot_ms = slot_ms;
-	b->events = ARENA_ARRAY(&b->arena, alerts, struct alert_event);
-	for (size_t i = 0; i < g->def->n; i++) {
-		if (g->rules[i].def->is_alert)
-			alert_rule_events(&g->rules[i], g, b);
-	}
-	ASSERT(!b->arena.failed);
-	return b;
 }
 
 void rule_group_eval(struct rule_group *g, const struct rule_env *env, int64_t slot_ms,
@@ -366,9 +344,8 @@ void rule_group_eval(struct rule_group *g, const struct rule_env *env, int64_t s
 {
 	int64_t start = clock_real_ns();
 
-	for (size_t i = 0; i < g->def->n; i++)
-		eval_rule(g, i, env, slot_ms);
-	*batch = make_batch(g, slot_ms);
+	rule_plan_run(g, env, slot_ms);
+	*batch = rule_group_batch(g, env, slot_ms);
 	(void)pthread_mutex_lock(env->lock);
 	g->last_eval_ms = slot_ms;
 	g->eval_seconds = (double)(clock_real_ns() - start) / 1e9;
@@ -403,6 +380,8 @@ void rule_group_end(struct rule_group *g, const struct rule_env *env, int64_t no
 			al->resolved_at_ms = now_ms;
 			al->current = normal_nan();
 		}
+		if (r->absent != NULL && !r->given_away)
+			absent_forget_all(r->absent);
 		arena_init(&a, (size_t)64 << 20);
 		emit_begin(&em, r, env, &a, now_ms);
 		if (emit_end(&em, false, &e) != 0)
@@ -410,5 +389,5 @@ void rule_group_end(struct rule_group *g, const struct rule_env *env, int64_t no
 				e.msg);
 		arena_fini(&a);
 	}
-	*batch = make_batch(g, now_ms);
+	*batch = rule_group_batch(g, env, now_ms);
 }

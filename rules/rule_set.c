@@ -291,6 +291,8 @@ static void rule(const struct loader *l, const struct rule_group_def *g,
 	texts(l, yaml_get(map, STR("labels")), true, r->is_alert, &labels);
 	r->labels = labels.v;
 	r->n_labels = labels.n;
+	if (r->is_alert)
+		rule_notes_load(r, yaml_get(map, STR("annotations")), l->experimental, l->a, l->d);
 	if (diag_errors(l->d) == before && !l->a->failed)
 		rule_key(l, g, r);
 }

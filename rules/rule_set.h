@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/diag.h"
 #include "base/labels.h"
 #include "rules/promql/engine.h"
 #include "rules/rules.h"
@@ -37,6 +38,13 @@ struct rule_def {
 	int64_t for_ms, keep_firing_for_ms;
 	const struct rule_text *labels, *annotations; /* the group's labels are among them */
 	size_t n_labels, n_annotations;
+	/* belfry_ annotations (rule_notes.c); they are among `annotations` too */
+	const struct pq_expr *clear;      /* belfry_clear_if, or NULL */
+	const struct pq_expr *clear_side; /* its compared side, or NULL */
+	int64_t absent_after_ms;          /* belfry_absent_after; 0: an ordinary rule */
+	const struct rule_text *top;      /* belfry_top, or NULL */
+	/* nothing but the sample's labels decides about the alert's labels; annotations */
+	bool steady_labels, steady_notes;
 	struct str key; /* identity in state.db: file;group;name;hash of expression and labels */
 	unsigned line;
 };
@@ -57,5 +65,20 @@ struct rule_set {
 	size_t n;
 	size_t n_rules;
 };
+
+struct yaml_node;
+
+/* rule_notes.c: the belfry_ annotations of an alerting rule whose other parts are loaded; mistakes
+ * are told with their place inside the annotation. */
+void rule_notes_load(struct rule_def *r, const struct yaml_node *annotations, bool experimental,
+	struct arena *a, struct diag *d);
+/* Whether this annotation is belfry's own: never sent to receivers. */
+static inline bool rule_note_is_ours(struct str name)
+{
+	return str_starts(name, STR("belfry_"));
+}
+/* Every selector that evaluating the rule reads. */
+void rule_def_selectors(const struct rule_def *r,
+	void (*fn)(const struct matcher *m, size_t n, void *arg), void *arg);
 
 #endif

@@ -146,6 +146,7 @@ static int make_groups(struct run *r, const struct rule_set *rs, struct err *e)
 		.max_samples = LIMIT_QUERY_SAMPLES,
 		.max_memory = LIMIT_QUERY_MEMORY,
 		.wait_all = true,
+		.own_notes = true,
 		.lock = &r->lock};
 	r->groups = ARENA_ARRAY(r->a, rs->n, struct rule_group *);
 	r->fed = ARENA_ARRAY(r->a, r->t->n_series, size_t);

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules - the rule thread: evaluates each group at its slots, takes reloads between evaluations;
- * see rules.h.
- *
- * Slots are offset + k * interval of wall time; a heap orders the groups by their next slot. A slot
- * that was missed (a long evaluation, a suspended machine) is counted and skipped: never a burst.
+ * rules - rule groups over their life: start with what was stored, reloads, the end; see rules.h.
+ * rule_threads.c evaluates them.
  */
 #include "rules/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -21,12 +17,11 @@
 #include "base/role.h"
 #include "rules/rules_internal.h"
 
-#define IDLE_WAIT_MS   1000
 #define OUTAGE_MS      60000 /* no sample for this long: alerts are held after the start */
 #define HOLD_INTERVALS 4     /* so many evaluations */
 #define HOLD_MIN_MS    30000
 #define HOLD_MAX_MS    300000
-#define CLOCK_STEP_MS  1000 /* less is slewing, not a step */
+#define OWN_METRICS    512 /* groups with metrics of their own; with more of them they share */
 
 /* --- heap of groups --- */
 
@@ -37,7 +32,7 @@ static void sift_down(struct rules *r, size_t i)
 	for (;;) {
 		size_t least = i;
 
-		for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < r->n_groups; c++) {
+		for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < r->n_heap; c++) {
 			if (h[c]->next_slot_ms < h[least]->next_slot_ms)
 				least = c;
 		}
@@ -51,15 +46,43 @@ static void sift_down(struct rules *r, size_t i)
 	}
 }
 
-static void build_heap(struct rules *r)
+void rules_heap_build(struct rules *r)
 {
-	for (size_t i = 0; i < r->n_groups; i++)
-		r->heap[i] = r->groups[i];
-	for (size_t i = r->n_groups / 2; i-- > 0;)
+	r->n_heap = 0;
+	for (size_t i = 0; i < r->n_groups; i++) {
+		if (!r->groups[i]->busy)
+			r->heap[r->n_heap++] = r->groups[i];
+	}
+	for (size_t i = r->n_heap / 2; i-- > 0;)
 		sift_down(r, i);
 }
 
-static int64_t slot_after(const struct rule_group *g, int64_t wall_ms)
+struct rule_group *rules_heap_pop(struct rules *r)
+{
+	struct rule_group *g = r->heap[0];
+
+	ASSERT(r->n_heap > 0);
+	r->heap[0] = r->heap[--r->n_heap];
+	sift_down(r, 0);
+	return g;
+}
+
+void rules_heap_push(struct rules *r, struct rule_group *g)
+{
+	size_t i = r->n_heap++;
+
+	ASSERT(r->n_heap <= r->n_groups);
+	for (; i > 0; i = (i - 1) / 2) {
+		struct rule_group *up = r->heap[(i - 1) / 2];
+
+		if (up->next_slot_ms <= g->next_slot_ms)
+			break;
+		r->heap[i] = up;
+	}
+	r->heap[i] = g;
+}
+
+int64_t rules_slot_after(const struct rule_group *g, int64_t wall_ms)
 {
 	int64_t k = i64_floor_div(wall_ms - g->offset_ms, g->interval_ms);
 
@@ -81,14 +104,17 @@ static void use_opts(struct rules *r, struct arena *a, const struct rules_opts *
 	r->env.experimental = o->experimental;
 	r->env.cancel = &r->cancel;
 	r->env.lock = &r->lock;
+	r->env.helpers = &r->helpers;
+	r->env.compact = o->sink.compact;
 	r->sink = o->sink;
 }
 
-static struct rule_group **make_groups(const struct rules *r, const struct rule_set *rs)
+static struct rule_group **make_groups(struct rules *r, const struct rule_set *rs)
 {
 	struct rule_group **v = calloc(rs->n > 0 ? rs->n : 1, sizeof(struct rule_group *));
 
 	ASSERT(v != NULL);
+	r->env.own_metrics = rs->n <= OWN_METRICS;
 	for (size_t i = 0; i < rs->n; i++)
 		v[i] = rule_group_new(&rs->groups[i], &r->env);
 	return v;
@@ -100,7 +126,7 @@ static void first_slots(struct rules *r)
 
 	for (size_t i = 0; i < r->n_groups; i++) {
 		if (r->groups[i]->next_slot_ms == 0)
-			r->groups[i]->next_slot_ms = slot_after(r->groups[i], now);
+			r->groups[i]->next_slot_ms = rules_slot_after(r->groups[i], now);
 	}
 }
 
@@ -109,7 +135,8 @@ static void first_slots(struct rules *r)
 struct restorer {
 	struct rules *r;
 	size_t restored, orphans;
-	bool outage; /* what is stored is too old to judge by */
+	bool outage;          /* what is stored is too old to judge by */
+	struct str forgotten; /* the rule whose label sets are forgotten */
 };
 
 static void add_orphan(struct rules *r, struct alert_batch *b)
@@ -134,7 +161,6 @@ static void orphan(struct rules *r, struct str rule_key, const struct alert_even
 	ASSERT(info != NULL && b->events != NULL);
 	info->rule_key = arena_str(&b->arena, rule_key);
 	info->name = arena_str(&b->arena, labels_get(stored->labels, STR("alertname")));
-	b->group_key = info->rule_key;
 	b->slot_ms = clock_wall_ms();
 	b->n = 1;
 	b->changed = true;
@@ -161,7 +187,7 @@ static int resume_slots(struct rules *r, sqlite3 *db, struct err *e)
 		if (slot > 0 && newest >= slot)
 			g->next_slot_ms = newest;
 	}
-	build_heap(r);
+	rules_heap_build(r);
 	return 0;
 }
 
@@ -203,6 +229,35 @@ static void on_stored(struct str rule_key, const struct alert_event *ev, void *a
 	x->orphans++;
 }
 
+static void on_stored_seen(const struct alert_seen *s, void *arg)
+{
+	struct restorer *x = arg;
+	struct alert_batch *b;
+	struct alert_seen *all;
+
+	for (size_t i = 0; i < x->r->n_groups; i++) {
+		struct rule_group *g = x->r->groups[i];
+
+		for (size_t k = 0; str_starts(s->rule_key, g->def->key) && k < g->def->n; k++) {
+			if (rule_restore_seen(&g->rules[k], s))
+				return;
+		}
+	}
+	if (str_eq(x->forgotten, s->rule_key))
+		return; /* rows come by rule */
+	b = alert_batch_new((size_t)1 << 20);
+	ASSERT(b != NULL);
+	all = ARENA_NEW(&b->arena, struct alert_seen);
+	ASSERT(all != NULL);
+	*all = (struct alert_seen){.rule_key = arena_str(&b->arena, s->rule_key), .forget = true};
+	b->seen = all;
+	b->n_seen = 1;
+	b->changed = true;
+	b->slot_ms = clock_wall_ms();
+	x->forgotten = all->rule_key;
+	add_orphan(x->r, b);
+}
+
 int rules_new(struct rules **out, const struct rules_opts *o, struct rule_set *take, sqlite3 *db,
 	struct err *e)
 {
@@ -215,6 +270,7 @@ int rules_new(struct rules **out, const struct rules_opts *o, struct rule_set *t
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&r->wake, &attr);
+	(void)pthread_cond_init(&r->idle, NULL);
 	(void)pthread_condattr_destroy(&attr);
 	arena_init(&r->env_arena, (size_t)8 << 20);
 	use_opts(r, &r->env_arena, o);
@@ -224,12 +280,13 @@ int rules_new(struct rules **out, const struct rules_opts *o, struct rule_set *t
 	ASSERT(r->heap != NULL);
 	r->n_groups = take->n;
 	first_slots(r);
-	build_heap(r);
+	rules_heap_build(r);
 	*out = r;
 	if (resume_slots(r, db, e) != 0)
 		return -1;
 	x.outage = had_outage(o->store);
-	if (alert_store_load(db, on_stored, &x, e) != 0)
+	if (alert_store_load(db, on_stored, &x, e) != 0 ||
+		alert_store_load_seen(db, on_stored_seen, &x, e) != 0)
 		return -1;
 	if (x.restored + x.orphans > 0)
 		log_info("rule", "msg=\"alerts restored\" alerts=%zu without_rule=%zu", x.restored,
@@ -239,7 +296,7 @@ int rules_new(struct rules **out, const struct rules_opts *o, struct rule_set *t
 
 /* --- telling --- */
 
-static bool tell(struct rules *r, struct alert_batch *b)
+bool rules_tell(struct rules *r, struct alert_batch *b)
 {
 	if (r->sink.submit == NULL) {
 		alert_batch_free(b);
@@ -254,12 +311,12 @@ static bool tell(struct rules *r, struct alert_batch *b)
 }
 
 /* Batches that must not be lost and have no group to wait in. */
-static void tell_orphans(struct rules *r)
+void rules_tell_orphans(struct rules *r)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < r->n_orphans; i++) {
-		if (!tell(r, r->orphans[i]))
+		if (!rules_tell(r, r->orphans[i]))
 			r->orphans[kept++] = r->orphans[i];
 	}
 	r->n_orphans = kept;
@@ -274,9 +331,9 @@ static void end_group(struct rules *r, struct rule_group *g)
 		add_orphan(r, b);
 }
 
-/* --- the thread --- */
+/* --- reloading --- */
 
-static void take_reload(struct rules *r)
+void rules_take_reload(struct rules *r)
 {
 	struct rule_set *old_set = r->set;
 	struct rule_group **old = r->groups, **v;
@@ -302,7 +359,7 @@ static void take_reload(struct rules *r)
 	r->heap = calloc(r->n_groups > 0 ? r->n_groups : 1, sizeof(struct rule_group *));
 	ASSERT(r->heap != NULL);
 	first_slots(r);
-	build_heap(r);
+	rules_heap_build(r);
 	(void)pthread_mutex_unlock(&r->lock);
 	for (size_t k = 0; k < n_old; k++) { /* what was not adopted ends here */
 		end_group(r, old[k]);
@@ -310,117 +367,8 @@ static void take_reload(struct rules *r)
 	}
 	free(old);
 	rule_set_free(old_set);
-	tell_orphans(r);
 	(void)pthread_mutex_lock(&r->lock);
-}
-
-static void count_missed(struct rule_group *g, int64_t now)
-{
-	int64_t missed = i64_floor_div(now - g->next_slot_ms, g->interval_ms);
-	static struct metric *_Atomic cell;
-
-	if (cell == NULL)
-		cell = metric_counter("belfry_rule_group_iterations_missed_total",
-			"Evaluations that were skipped because an earlier one took too long.",
-			NULL);
-	if (missed <= 0)
-		return;
-	metric_add(cell, (uint64_t)missed);
-	g->next_slot_ms += missed * g->interval_ms; /* the newest slot that is due */
-}
-
-static void eval_first(struct rules *r)
-{
-	struct rule_group *g = r->heap[0];
-	struct alert_batch *b;
-	int64_t slot;
-
-	count_missed(g, clock_wall_ms());
-	slot = g->next_slot_ms;
-	rule_group_eval(g, &r->env, slot, &b);
-	if (b == NULL || tell(r, b)) {
-		rule_group_told(g, &r->env);
-	} else {
-		alert_batch_free(b); /* the alerts remember what was told: the next batch says it */
-	}
-	(void)pthread_mutex_lock(&r->lock);
-	r->last_eval_ms = MAX_OF(r->last_eval_ms, slot);
-	g->next_slot_ms = slot + g->interval_ms;
-	sift_down(r, 0);
-	(void)pthread_mutex_unlock(&r->lock);
-}
-
-static void wait_locked(struct rules *r, int64_t ms)
-{
-	struct timespec ts;
-	int real = clock_wait_ms(MIN_OF(ms, IDLE_WAIT_MS));
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += real / 1000;
-	ts.tv_nsec += (long)(real % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	(void)pthread_cond_timedwait(&r->wake, &r->lock, &ts);
-}
-
-/*
- * The wall clock was set back: slots begin anew from now instead of waiting until the old time is
- * reached again, and the alerts' times move along, so that what pended or fired for a minute still
- * did.
- */
-static void follow_clock_locked(struct rules *r, int64_t now)
-{
-	int64_t back = r->seen_wall_ms - now;
-
-	r->seen_wall_ms = now;
-	if (back < CLOCK_STEP_MS)
-		return;
-	log_warn("rule", "msg=\"the clock was set back\" ms=%lld", (long long)back);
-	for (size_t i = 0; i < r->n_groups; i++) {
-		r->groups[i]->next_slot_ms = slot_after(r->groups[i], now);
-		rule_group_shift(r->groups[i], back);
-	}
-	build_heap(r);
-}
-
-static void *run(void *arg)
-{
-	struct rules *r = arg;
-
-	role_enter(ROLE_RULE);
-	tell_orphans(r);
-	(void)pthread_mutex_lock(&r->lock);
-	while (!r->stopping) {
-		int64_t wait;
-
-		if (r->next_set != NULL)
-			take_reload(r);
-		follow_clock_locked(r, clock_wall_ms());
-		wait = r->n_groups > 0 ? r->heap[0]->next_slot_ms - clock_wall_ms() : IDLE_WAIT_MS;
-		if (wait > 0) {
-			wait_locked(r, wait);
-			continue;
-		}
-		(void)pthread_mutex_unlock(&r->lock);
-		eval_first(r);
-		if (r->n_orphans > 0)
-			tell_orphans(r);
-		(void)pthread_mutex_lock(&r->lock);
-	}
-	(void)pthread_mutex_unlock(&r->lock);
-	return NULL;
-}
-
-int rules_start(struct rules *r, struct err *e)
-{
-	int rc = pthread_create(&r->thread, NULL, run, r);
-
-	if (rc != 0)
-		return err_set(e, ERR_IO, rc, "cannot start the rule thread: %s", err_strerror(rc));
-	r->running = true;
-	return 0;
+	rules_tell_orphans(r);
 }
 
 void rules_reload(struct rules *r, struct rule_set *take, const struct rules_opts *o)
@@ -440,21 +388,8 @@ void rules_reload(struct rules *r, struct rule_set *take, const struct rules_opt
 	r->next_opts.external_labels = labels_copy(a, o->external_labels);
 	r->next_opts.external_url = arena_str(a, o->external_url);
 	r->next_arena = a;
-	(void)pthread_cond_signal(&r->wake);
+	(void)pthread_cond_broadcast(&r->wake);
 	(void)pthread_mutex_unlock(&r->lock);
-}
-
-void rules_stop(struct rules *r)
-{
-	if (!r->running)
-		return;
-	atomic_store(&r->cancel, true);
-	(void)pthread_mutex_lock(&r->lock);
-	r->stopping = true;
-	(void)pthread_cond_signal(&r->wake);
-	(void)pthread_mutex_unlock(&r->lock);
-	(void)pthread_join(r->thread, NULL);
-	r->running = false;
 }
 
 void rules_free(struct rules *r)
@@ -475,6 +410,7 @@ void rules_free(struct rules *r)
 	free(r->next_arena);
 	arena_fini(&r->env_arena);
 	(void)pthread_cond_destroy(&r->wake);
+	(void)pthread_cond_destroy(&r->idle);
 	(void)pthread_mutex_destroy(&r->lock);
 	free(r);
 }

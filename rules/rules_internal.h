@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rules_internal - the manager's struct, shared by rules.c and rules_json.c only. */
+/* rules_internal - the manager's struct, shared by rules.c, rule_threads.c and rules_json.c only.
+ */
 #ifndef BELFRY_RULES_RULES_INTERNAL_H
 #define BELFRY_RULES_RULES_INTERNAL_H
 
 #include <stdatomic.h>
 
 #include "rules/rule_group.h"
+#include "rules/rule_plan.h"
+
+#define RULE_THREADS_MAX 16u
+#define RULE_OFFERS_MAX  RULE_THREADS_MAX /* each evaluator has one group */
+
+struct rule_offer { /* a group whose queries others may run */
+	struct rule_run *run;
+	unsigned inside; /* helpers at work in it */
+};
 
 struct rules {
 	struct rule_env env;
@@ -15,7 +25,8 @@ struct rules {
 	pthread_cond_t wake;
 	struct rule_set *set;
 	struct rule_group **groups; /* in file order */
-	struct rule_group **heap;   /* by next_slot_ms; the rule thread's */
+	struct rule_group **heap;   /* those no evaluator has, by next_slot_ms */
+	size_t n_heap;
 	size_t n_groups;
 	struct rule_set *next_set; /* a reload waits */
 	struct rules_opts next_opts;
@@ -23,11 +34,29 @@ struct rules {
 	bool stopping;
 	atomic_bool cancel;
 	int64_t last_eval_ms;
-	int64_t seen_wall_ms;         /* the rule thread's last look at the clock */
+	int64_t seen_wall_ms;         /* the evaluators' last look at the clock */
 	struct alert_batch **orphans; /* end of alerts whose rule is gone, to be told first */
 	size_t n_orphans;
-	pthread_t thread;
-	bool running;
+
+	/* evaluators (rule_threads.c) */
+	pthread_cond_t idle; /* nobody is at work any more, or a helper has left */
+	pthread_t threads[RULE_THREADS_MAX];
+	unsigned n_threads, n_idle, n_busy;
+	bool leading;   /* one of the idle ones waits for the next slot; the others for a call */
+	bool exclusive; /* one changes groups or env: no other begins anything */
+	struct rule_offer offers[RULE_OFFERS_MAX];
+	struct rule_helpers helpers;
 };
+
+/* rules.c; with the lock held unless said */
+void rules_heap_build(struct rules *r);
+void rules_heap_push(struct rules *r, struct rule_group *g);
+struct rule_group *rules_heap_pop(struct rules *r);
+int64_t rules_slot_after(const struct rule_group *g, int64_t wall_ms);
+/* Nobody else is at work. */
+void rules_take_reload(struct rules *r);
+void rules_tell_orphans(struct rules *r);
+/* Without the lock: give a batch away; false when the sink is full. */
+bool rules_tell(struct rules *r, struct alert_batch *b);
 
 #endif

@@ -80,8 +80,10 @@ static const char version_3[] =
 	" incident_ms INTEGER NOT NULL, what TEXT NOT NULL, who TEXT NOT NULL, note TEXT NOT NULL);"
 	"CREATE TABLE link(token TEXT PRIMARY KEY, group_key TEXT NOT NULL, incident_ms INTEGER NOT "
 	"NULL, labels BLOB NOT NULL, title TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;"
-	/* rules */
-	""
+	/* rules: label sets that belfry_absent_after rules know; last_ms 0: it is there */
+	"CREATE TABLE alert_seen(rule_key TEXT NOT NULL, labels BLOB NOT NULL, since_ms INTEGER NOT "
+	"NULL,"
+	" last_ms INTEGER NOT NULL, PRIMARY KEY(rule_key, labels)) WITHOUT ROWID;"
 	/* heartbeats */
 	"";
 

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rule_threads - the evaluators: each takes the group whose slot comes next, evaluates it, and puts
+ * it back.
+ *
+ * Slots are offset + k * interval of wall time; a heap orders the groups by their next slot. A slot
+ * that was missed (a long evaluation, a suspended machine) is counted and skipped: never a burst.
+ * A group is in the hands of one evaluator at a time. One that is idle runs queries of other's
+ * groups, as long as yet another is idle: a slow group must find the others free. What changes
+ * groups as a whole (a reload, a clock that was set back) waits until nobody is at work.
+ */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/num.h"
+#include "base/role.h"
+#include "rules/rules_internal.h"
+
+#define IDLE_WAIT_MS  1000
+#define CLOCK_STEP_MS 1000    /* less is slewing, not a step */
+#define HELP_WORTH_NS 5000000 /* groups that took less are not worth a hand over */
+#define THREADS_MIN   3u
+
+/* --- helpers --- */
+
+static void offer(void *ctx, struct rule_run *run)
+{
+	struct rules *r = ctx;
+	struct rule_offer *empty = NULL;
+
+	(void)pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < RULE_OFFERS_MAX; i++) {
+		if (r->offers[i].run == run)
+			empty = NULL;
+		if (r->offers[i].run == run)
+			break;
+		if (r->offers[i].run == NULL && r->offers[i].inside == 0 && empty == NULL)
+			empty = &r->offers[i];
+	}
+	if (empty != NULL)
+		empty->run = run;
+	if (r->n_idle > 1)
+		(void)pthread_cond_broadcast(&r->wake);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+static void withdraw(void *ctx, struct rule_run *run)
+{
+	struct rules *r = ctx;
+
+	(void)pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < RULE_OFFERS_MAX; i++) {
+		struct rule_offer *o = &r->offers[i];
+
+		if (o->run != run)
+			continue;
+		o->run = NULL;
+		while (o->inside > 0)
+			(void)pthread_cond_wait(&r->idle, &r->lock);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+/* True when a query was run. */
+static bool help_locked(struct rules *r)
+{
+	bool helped = false;
+
+	for (size_t i = 0; i < RULE_OFFERS_MAX && !helped; i++) {
+		struct rule_offer *o = &r->offers[i];
+		struct rule_run *run = o->run;
+
+		if (run == NULL || r->n_idle == 0) /* keep one for groups that are due */
+			continue;
+		o->inside++;
+		r->n_busy++;
+		(void)pthread_cond_signal(&r->wake); /* another one looks at the time */
+		(void)pthread_mutex_unlock(&r->lock);
+		helped = rule_run_help(run);
+		(void)pthread_mutex_lock(&r->lock);
+		r->n_busy--;
+		o->inside--;
+		(void)pthread_cond_broadcast(&r->idle);
+	}
+	return helped;
+}
+
+/* --- one group --- */
+
+static void skip_missed(struct rule_group *g, int64_t now)
+{
+	int64_t missed = i64_floor_div(now - g->next_slot_ms, g->interval_ms);
+
+	if (missed <= 0)
+		return;
+	metric_add(g->missed, (uint64_t)missed);
+	g->next_slot_ms += missed * g->interval_ms; /* the newest slot that is due */
+}
+
+static void eval_first_locked(struct rules *r, int64_t now)
+{
+	struct rule_group *g = rules_heap_pop(r);
+	struct alert_batch *b;
+	int64_t slot;
+
+	g->busy = true;
+	r->n_busy++;
+	skip_missed(g, now);
+	slot = g->next_slot_ms;
+	if (r->n_heap > 0) /* another one looks after what is due next */
+		(void)pthread_cond_signal(&r->wake);
+	(void)pthread_mutex_unlock(&r->lock);
+	rule_group_eval(g, &r->env, slot, &b);
+	if (b == NULL || rules_tell(r, b))
+		rule_group_told(g, &r->env);
+	else
+		alert_batch_free(b); /* the alerts remember what was told: the next batch says it */
+	(void)pthread_mutex_lock(&r->lock);
+	r->last_eval_ms = MAX_OF(r->last_eval_ms, slot);
+	g->next_slot_ms = slot + g->interval_ms;
+	g->busy = false;
+	r->n_busy--;
+	rules_heap_push(r, g);
+	if (r->n_orphans > 0 && !r->exclusive)
+		rules_tell_orphans(r);
+	(void)pthread_cond_broadcast(&r->idle);
+}
+
+/* --- alone --- */
+
+static void begin_alone_locked(struct rules *r)
+{
+	ASSERT(!r->exclusive);
+	r->exclusive = true;
+	while (r->n_busy > 0)
+		(void)pthread_cond_wait(&r->idle, &r->lock);
+}
+
+static void end_alone_locked(struct rules *r)
+{
+	r->exclusive = false;
+	(void)pthread_cond_broadcast(&r->wake);
+}
+
+/*
+ * The wall clock was set back: slots begin anew from now instead of waiting until the old time is
+ * reached again, and the alerts' times move along, so that what pended or fired for a minute still
+ * did.
+ */
+static void follow_clock_locked(struct rules *r, int64_t now)
+{
+	int64_t back = r->seen_wall_ms - now;
+
+	r->seen_wall_ms = now;
+	if (back < CLOCK_STEP_MS)
+		return;
+	log_warn("rule", "msg=\"the clock was set back\" ms=%lld", (long long)back);
+	begin_alone_locked(r);
+	for (size_t i = 0; i < r->n_groups; i++) {
+		r->groups[i]->next_slot_ms = rules_slot_after(r->groups[i], now);
+		rule_group_shift(r->groups[i], back);
+	}
+	rules_heap_build(r);
+	end_alone_locked(r);
+}
+
+/* --- the threads --- */
+
+static void wait_locked(struct rules *r, int64_t ms)
+{
+	int real = clock_wait_ms(MIN_OF(ms, IDLE_WAIT_MS));
+	struct timespec ts;
+
+	r->n_idle++;
+	if (r->leading || r->exclusive) {
+		(void)pthread_cond_wait(&r->wake, &r->lock);
+	} else {
+		r->leading = true;
+		(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+		ts.tv_sec += real / 1000;
+		ts.tv_nsec += (long)(real % 1000) * 1000000;
+		if (ts.tv_nsec >= 1000000000) {
+			ts.tv_sec++;
+			ts.tv_nsec -= 1000000000;
+		}
+		(void)pthread_cond_timedwait(&r->wake, &r->lock, &ts);
+		r->leading = false;
+	}
+	r->n_idle--;
+}
+
+static void turn_locked(struct rules *r)
+{
+	int64_t now = clock_wall_ms(), wait;
+
+	if (r->exclusive) {
+		wait_locked(r, IDLE_WAIT_MS);
+		return;
+	}
+	if (r->next_set != NULL) {
+		begin_alone_locked(r);
+		if (r->next_set != NULL)
+			rules_take_reload(r);
+		end_alone_locked(r);
+		return;
+	}
+	follow_clock_locked(r, now);
+	wait = r->n_heap > 0 ? r->heap[0]->next_slot_ms - now : IDLE_WAIT_MS;
+	if (wait <= 0)
+		eval_first_locked(r, now);
+	else if (!help_locked(r))
+		wait_locked(r, wait);
+}
+
+static void *run(void *arg)
+{
+	struct rules *r = arg;
+
+	role_enter(ROLE_RULE);
+	(void)pthread_mutex_lock(&r->lock);
+	while (!r->stopping)
+		turn_locked(r);
+	(void)pthread_cond_broadcast(&r->wake);
+	(void)pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+static unsigned evaluators(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = cpus > 0 ? (unsigned)MIN_OF(cpus, (long)RULE_THREADS_MAX) : 1;
+
+	return MAX_OF(n, THREADS_MIN);
+}
+
+int rules_start(struct rules *r, struct err *e)
+{
+	r->helpers = (struct rule_helpers){
+		.ctx = r, .worth_ns = HELP_WORTH_NS, .offer = offer, .withdraw = withdraw};
+	(void)pthread_mutex_lock(&r->lock);
+	rules_tell_orphans(r);
+	(void)pthread_mutex_unlock(&r->lock);
+	for (unsigned n = evaluators(); r->n_threads < n; r->n_threads++) {
+		int rc = pthread_create(&r->threads[r->n_threads], NULL, run, r);
+
+		if (rc != 0)
+			return err_set(
+				e, ERR_IO, rc, "cannot start a rule thread: %s", err_strerror(rc));
+	}
+	return 0;
+}
+
+void rules_stop(struct rules *r)
+{
+	atomic_store(&r->cancel, true);
+	(void)pthread_mutex_lock(&r->lock);
+	r->stopping = true;
+	(void)pthread_cond_broadcast(&r->wake);
+	(void)pthread_mutex_unlock(&r->lock);
+	for (; r->n_threads > 0; r->n_threads--)
+		(void)pthread_join(r->threads[r->n_threads - 1], NULL);
+}
