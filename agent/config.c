@@ -222,7 +222,7 @@ static const struct yaml_node *parse(struct loader *l)
 static struct config *load_text(struct str path, struct str text, const struct config_flags *flags,
 	struct diag *d, bool no_files)
 {
-	struct loader l = {.diag = d, .no_files = no_files};
+	struct loader l = {.diag = d, .no_files = no_files, .check = flags != NULL && flags->check};
 	const struct yaml_node *root;
 	size_t errors = diag_errors(d), slash = path.n;
 

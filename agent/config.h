@@ -62,6 +62,9 @@ struct config {
 /* Command-line flags that override the file; NULL: not given. */
 struct config_flags {
 	const char *storage_path, *web_listen;
+	/* Only to be checked: what belfry knows but cannot do is no error (CF_CHECK_ONLY), and
+	 * files of secrets need not be there. */
+	bool check;
 };
 
 /* NULL when diag has errors (all of them told). Environment variables are read with getenv. */

@@ -24,6 +24,7 @@ static void say_fine(const char *path, const struct config *c, const struct rule
 
 int config_check_main(int argc, char **argv)
 {
+	static const struct config_flags flags = {.check = true};
 	struct rule_set *rules = NULL;
 	struct config *c;
 	struct arena a;
@@ -38,7 +39,7 @@ int config_check_main(int argc, char **argv)
 	arena_init(&a, LIMIT_CONFIG_BYTES);
 	buf_init(&out, (size_t)1 << 20);
 	d = diag_new(&a);
-	c = config_load(argv[1], NULL, d);
+	c = config_load(argv[1], &flags, d);
 	if (c != NULL) /* the rules it names are a part of it */
 		rules = rule_set_load_with(c->rule_files, c->n_rule_files, c->packs, c->n_packs,
 			c->query_experimental, d, &a);

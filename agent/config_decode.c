@@ -290,7 +290,10 @@ static void read_secret(
 		return;
 	}
 	if (fd_read_file(path.p, SECRET_FILE_MAX, l->arena, &text, &e) != 0) {
-		diag_error(l->diag, node->pos, "%s_file: %s", k->name, e.msg);
+		if (l->check) /* checked elsewhere than where it will run */
+			diag_warn(l->diag, node->pos, "%s_file: %s", k->name, e.msg);
+		else
+			diag_error(l->diag, node->pos, "%s_file: %s", k->name, e.msg);
 		return;
 	}
 	while (text.n > 0 && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
@@ -312,7 +315,7 @@ static bool decode_twin(struct loader *l, const struct config_section *s,
 		return false;
 	base = str_sub(name, 0, name.n - 5);
 	k = config_key_find(s, base);
-	if (k == NULL || !(k->flags & CF_SECRET))
+	if (k == NULL || !(k->flags & (CF_SECRET | CF_FILE)))
 		return false;
 	if (p->value->kind == YAML_NULL ||
 		(p->value->kind == YAML_SCALAR && p->value->scalar.n == 0))
@@ -326,6 +329,27 @@ static bool decode_twin(struct loader *l, const struct config_section *s,
 	else
 		read_secret(l, k, p->value, out);
 	return true;
+}
+
+static bool says_something(const struct config_key *k, const struct yaml_node *node)
+{
+	bool as_default =
+		k->def != NULL && node->kind == YAML_SCALAR && str_eq(node->scalar, str_c(k->def));
+
+	return node->kind != YAML_NULL && !as_default &&
+	       (node->kind == YAML_SCALAR ? node->scalar.n > 0 : node->n > 0);
+}
+
+/* Keys that are read but not acted on. */
+static void tell_use(struct loader *l, const struct config_key *k, const struct yaml_pair *p)
+{
+	if (!(k->flags & (CF_CHECK_ONLY | CF_NO_EFFECT)) || !says_something(k, p->value))
+		return;
+	if (k->flags & CF_NO_EFFECT)
+		diag_warn(l->diag, p->key->pos, "%s has no effect in belfry", k->name);
+	else if (!l->check)
+		diag_error(l->diag, p->key->pos, "%s is only checked: belfry cannot run with it",
+			k->name);
 }
 
 static void unknown_key(struct loader *l, const struct config_section *s, const struct yaml_pair *p)
@@ -417,10 +441,12 @@ void config_decode(
 		const struct yaml_pair *p = &node->pairs[i];
 		const struct config_key *k = config_key_find(s, p->key->scalar);
 
-		if (k != NULL)
+		if (k != NULL) {
 			decode_value(l, s, k, p, out);
-		else if (!decode_twin(l, s, node, p, out))
+			tell_use(l, k, p);
+		} else if (!decode_twin(l, s, node, p, out)) {
 			unknown_key(l, s, p);
+		}
 	}
 	check_required(l, s, node, out);
 }

@@ -32,6 +32,8 @@ struct loader {
 	/* lists of inhibit_rules that come with packs */
 	const struct yaml_node **pack_inhibits;
 	size_t n_pack_inhibits;
+	bool check;        /* nothing will run: see struct config_flags */
+	bool alertmanager; /* the file is Alertmanager's: so are the defaults */
 };
 
 /* Fill the struct `out` of section s from a map (NULL: defaults only). Everything wrong is told. */
@@ -69,6 +71,7 @@ bool config_is_loopback(struct str listen);
 /* Checks and final structs, part by part. */
 void config_finish_scrape(struct loader *l);
 void config_finish_notify(struct loader *l);
+void config_finish_receivers(struct loader *l); /* fills pub.notify.receivers */
 void config_finish_rule_files(struct loader *l);
 void config_finish_packs(struct loader *l);
 

@@ -1,167 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config_notify - checks routes and receivers, fills in what they inherit, compiles matchers.
+ * config_notify - checks routes, fills in what they inherit, compiles matchers.
  */
-#include "agent/config_load.h"
+#include "agent/config_receiver.h"
 #include "base/limits.h"
 #include "base/matcher_parse.h"
 #include "base/num.h"
-
-/* ---- receivers ---- */
-
-static void finish_slack(struct loader *l, struct conf_slack *s)
-{
-	const char *wrong;
-	bool own = config_given(s->node, "api_url");
-
-	if (s->pub.api_url.n == 0 && !own && !config_given(s->node, "api_url_file"))
-		s->pub.api_url = l->p->root.global.slack_api_url;
-	if (s->pub.api_url.n == 0) {
-		if (!config_given(s->node, "api_url_file"))
-			diag_error(l->diag, s->node->pos,
-				"no Slack URL: give api_url here or slack_api_url in global");
-		return;
-	}
-	wrong = config_check_url(s->pub.api_url);
-	if (wrong != NULL)
-		diag_error(l->diag, own ? config_pos(s->node, "api_url") : s->node->pos,
-			"api_url: %s", wrong);
-}
-
-static bool has_control(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return true;
-	}
-	return false;
-}
-
-static void inherit(struct loader *l, struct str *own, const struct yaml_node *node,
-	const char *key, struct str from)
-{
-	(void)l;
-	if (own->n == 0 && !config_given(node, key))
-		*own = from;
-}
-
-static void check_headers(struct loader *l, const struct conf_email *s)
-{
-	const struct yaml_node *node = yaml_get(s->node, STR("headers"));
-
-	for (size_t i = 0; i < s->pub.n_headers; i++) {
-		struct str name = s->pub.headers[i].name;
-		struct diag_pos at = i < node->n ? node->pairs[i].key->pos : node->pos;
-		bool bad = name.n == 0;
-
-		for (size_t k = 0; k < name.n; k++)
-			bad = bad || name.p[k] <= ' ' || name.p[k] == ':' || name.p[k] == 0x7f;
-		if (bad)
-			diag_error(l->diag, at, "headers: not a header name");
-		if (has_control(s->pub.headers[i].value))
-			diag_error(
-				l->diag, at, "headers: a value must not hold control characters");
-		for (size_t k = 0; k < i && i < 1000; k++) {
-			if (str_eq_nocase(name, s->pub.headers[k].name))
-				diag_error(l->diag, at, "headers: \"" STR_FMT "\" stands twice",
-					STR_ARG(name));
-		}
-	}
-}
-
-static void finish_email(struct loader *l, struct conf_email *s)
-{
-	const struct conf_global *g = &l->p->root.global;
-	struct email_config *c = &s->pub;
-	const char *wrong;
-
-	inherit(l, &c->from, s->node, "from", g->smtp_from);
-	inherit(l, &c->smarthost, s->node, "smarthost", g->smtp_smarthost);
-	inherit(l, &c->hello, s->node, "hello", g->smtp_hello);
-	inherit(l, &c->auth_username, s->node, "auth_username", g->smtp_auth_username);
-	inherit(l, &c->auth_identity, s->node, "auth_identity", g->smtp_auth_identity);
-	if (!config_given(s->node, "auth_password_file"))
-		inherit(l, &c->auth_password, s->node, "auth_password", g->smtp_auth_password);
-	if (!config_given(s->node, "require_tls"))
-		c->require_tls = g->smtp_require_tls;
-	if (!config_given(s->node, "tls_config"))
-		s->tls = g->smtp_tls;
-	c->ca_file = s->tls.ca_file;
-	c->server_name = s->tls.server_name;
-	c->insecure_skip_verify = s->tls.insecure_skip_verify;
-	if (c->from.n == 0)
-		diag_error(
-			l->diag, s->node->pos, "no sender: give from here or smtp_from in global");
-	if (c->smarthost.n == 0) {
-		diag_error(l->diag, s->node->pos,
-			"no mail server: give smarthost here or smtp_smarthost in global");
-	} else {
-		wrong = config_check_host_port(c->smarthost, true);
-		if (wrong != NULL)
-			diag_error(
-				l->diag, config_pos(s->node, "smarthost"), "smarthost: %s", wrong);
-	}
-	if (has_control(c->to) || has_control(c->from) || has_control(c->hello))
-		diag_error(l->diag, s->node->pos,
-			"to, from and hello must not hold control characters");
-	check_headers(l, s);
-}
-
-static void finish_webhook(struct loader *l, struct conf_webhook *s)
-{
-	const struct conf_webhook_http *h = &s->http;
-	int given = config_given(h->node, "basic_auth") + config_given(h->node, "authorization") +
-		    (config_given(h->node, "bearer_token") ||
-			    config_given(h->node, "bearer_token_file"));
-	const char *wrong = s->pub.url.n > 0 ? config_check_url(s->pub.url) : NULL;
-
-	if (wrong != NULL)
-		diag_error(l->diag, config_pos(s->node, "url"), "url: %s", wrong);
-	if (given > 1)
-		diag_error(l->diag, h->node->pos,
-			"at most one of basic_auth, authorization and bearer_token may be given");
-	if (h->auth.node != NULL && !str_eq_nocase(h->auth.type, STR("Bearer")))
-		diag_error(l->diag, config_pos(h->auth.node, "type"),
-			"authorization of type \"" STR_FMT "\" is not supported by this version; "
-			"only Bearer is",
-			STR_ARG(h->auth.type));
-	s->pub.basic_user = h->basic.username;
-	s->pub.basic_password = h->basic.password;
-	s->pub.bearer = h->auth.credentials.n > 0 ? h->auth.credentials : h->bearer;
-	if (s->pub.timeout_ms == 0)
-		s->pub.timeout_ms = LIMIT_SEND_TIMEOUT_MS;
-}
-
-static void finish_receiver(struct loader *l, struct conf_receiver *s, struct receiver_config *out)
-{
-	struct slack_config *slack = ARENA_ARRAY(l->arena, s->n_slack, struct slack_config);
-	struct email_config *email = ARENA_ARRAY(l->arena, s->n_email, struct email_config);
-	struct webhook_config *webhook = ARENA_ARRAY(l->arena, s->n_webhook, struct webhook_config);
-
-	struct integration *v =
-		ARENA_ARRAY(l->arena, s->n_slack + s->n_email + s->n_webhook, struct integration);
-	size_t n = 0;
-
-	if (slack == NULL || email == NULL || webhook == NULL || v == NULL)
-		return;
-	for (size_t i = 0; i < s->n_slack; i++) {
-		finish_slack(l, &s->slack[i]);
-		slack[i] = s->slack[i].pub;
-		v[n++] = (struct integration){INT_SLACK, i, slack[i].send_resolved, &slack[i]};
-	}
-	for (size_t i = 0; i < s->n_email; i++) {
-		finish_email(l, &s->email[i]);
-		email[i] = s->email[i].pub;
-		v[n++] = (struct integration){INT_EMAIL, i, email[i].send_resolved, &email[i]};
-	}
-	for (size_t i = 0; i < s->n_webhook; i++) {
-		finish_webhook(l, &s->webhook[i]);
-		webhook[i] = s->webhook[i].pub;
-		v[n++] =
-			(struct integration){INT_WEBHOOK, i, webhook[i].send_resolved, &webhook[i]};
-	}
-	*out = (struct receiver_config){s->name, v, n};
-}
 
 /* ---- matchers ---- */
 
@@ -400,31 +244,19 @@ static void check_root(struct loader *l, const struct conf_root *r)
 
 void config_finish_notify(struct loader *l)
 {
-	static const struct conf_route top = {
+	static const struct conf_route belfrys = {
 		.group_wait_ms = 5000, .group_interval_ms = 60000, .repeat_interval_ms = 14400000};
+	static const struct conf_route alertmanagers = {.group_wait_ms = 30000,
+		.group_interval_ms = 300000,
+		.repeat_interval_ms = 14400000};
+	const struct conf_route *top = l->alertmanager ? &alertmanagers : &belfrys;
 	struct conf_root *r = &l->p->root;
 	struct notify_config *out = &l->p->pub.notify;
-	struct receiver_config *v = ARENA_ARRAY(l->arena, r->n_receivers, struct receiver_config);
 
-	for (size_t i = 0; v != NULL && i < r->n_receivers; i++) {
-		struct conf_receiver *one = &r->receivers[i];
-
-		finish_receiver(l, one, &v[i]);
-		for (size_t k = 0; k < i; k++) {
-			if (one->name.n > 0 && str_eq(r->receivers[k].name, one->name)) {
-				diag_error(l->diag, config_pos(one->node, "name"),
-					"receiver \"" STR_FMT "\" stands twice; first in line %u",
-					STR_ARG(one->name),
-					config_pos(r->receivers[k].node, "name").line);
-				break;
-			}
-		}
-	}
+	config_finish_receivers(l);
 	if (r->route.node != NULL)
-		finish_route(l, &r->route, &top, false, &out->root);
+		finish_route(l, &r->route, top, false, &out->root);
 	check_root(l, r);
-	out->receivers = v;
-	out->n_receivers = v != NULL ? r->n_receivers : 0;
 	out->external_url = r->web.external_url;
 	out->expiry_ms = LIMIT_OUTBOX_EXPIRY_MS;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config_reference - the reference page of all keys, from the schema. */
 #include "agent/config_schema.h"
+#include "base/assert.h"
+#include "base/num.h"
 
 static const char *type_name(const struct config_key *k)
 {
@@ -16,8 +18,8 @@ static const char *type_name(const struct config_key *k)
 	case CT_LABELS:
 	case CT_PAIRS: return "map of strings";
 	case CT_PARAMS: return "map of lists";
-	case CT_MATCHERS:
-	case CT_NODE: return "matchers";
+	case CT_MATCHERS: return "matchers";
+	case CT_NODE: return k->choices != NULL ? k->choices : "matchers";
 	case CT_MAP: return "section";
 	case CT_LIST: return "list of sections";
 	case CT_UNBUILT: break;
@@ -40,7 +42,7 @@ static void put_choices(const char *choices, struct buf *out)
 static void put_key(const struct config_key *k, struct buf *out)
 {
 	buf_printf(out, "| `%s` | %s", k->name, type_name(k));
-	if (k->choices != NULL)
+	if (k->type == CT_ENUM)
 		put_choices(k->choices, out);
 	buf_c(out, " | ");
 	if (k->flags & CF_REQUIRED)
@@ -48,9 +50,9 @@ static void put_key(const struct config_key *k, struct buf *out)
 	else if (k->def != NULL)
 		buf_printf(out, "`%s`", k->def[0] != '\0' ? k->def : "\"\"");
 	buf_printf(out, " | %s%s |\n",
-		k->doc != NULL   ? k->doc
-		: k->sub != NULL ? k->sub->doc
-				 : "",
+		k->doc != NULL                          ? k->doc
+		: k->sub != NULL && k->sub->doc != NULL ? k->sub->doc
+							: "",
 		k->flags & CF_FIXED ? " *A change needs a restart.*" : "");
 }
 
@@ -73,11 +75,30 @@ static void put_unbuilt(const struct config_section *s, struct buf *out)
 		buf_c(out, ".\n");
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as the table; routes in routes are left out */
-static void put_section(const struct config_section *s, struct buf *out)
+/* Sections that stand in several others are told once. */
+struct told {
+	const struct config_section *v[128];
+	size_t n;
+};
+
+static bool tell(struct told *t, const struct config_section *s)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->v[i] == s)
+			return false;
+	}
+	ASSERT(t->n < ARRAY_LEN(t->v));
+	t->v[t->n++] = s;
+	return true;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): every section once */
+static void put_section(const struct config_section *s, struct told *t, struct buf *out)
 {
 	bool any = false;
 
+	if (!tell(t, s))
+		return;
 	buf_printf(out, "\n## %s\n\n", s->name[0] != '\0' ? s->name : "Top level");
 	if (s->doc != NULL)
 		buf_printf(out, "%s\n\n", s->doc);
@@ -93,13 +114,15 @@ static void put_section(const struct config_section *s, struct buf *out)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct config_key *k = &s->keys[i];
 
-		if (k->sub != NULL && k->sub != s)
-			put_section(k->sub, out);
+		if (k->sub != NULL)
+			put_section(k->sub, t, out);
 	}
 }
 
 void config_reference(struct buf *out)
 {
+	struct told t = {.n = 0};
+
 	buf_c(out,
 		"# Configuration: belfry.yml\n\n"
 		"<!-- Generated from the schema in agent/config_schema*.c by `belfry help config`. "
@@ -115,5 +138,5 @@ void config_reference(struct buf *out)
 		"configuration is loaded.\n"
 		"- `SIGHUP` and `POST /-/reload` load the file again. A bad one changes "
 		"nothing.\n");
-	put_section(&config_root, out);
+	put_section(&config_root, &t, out);
 }

@@ -36,13 +36,18 @@ enum config_type {
 };
 
 enum {
-	CF_SECRET = 1,       /* never shown; has a _file twin */
-	CF_FIXED = 2,        /* a change needs a restart */
-	CF_REQUIRED = 4,     /* must be there and not empty */
-	CF_PATH = 8,         /* a file name, relative to the configuration's folder */
-	CF_ONE_OR_MANY = 16, /* a list of one may be written as a scalar */
-	CF_UNIT = 32,        /* a size must have a unit, as in Prometheus */
-	CF_NAMES = 64,       /* a list of label names */
+	CF_SECRET = 1,        /* never shown; has a _file twin */
+	CF_FIXED = 2,         /* a change needs a restart */
+	CF_REQUIRED = 4,      /* must be there and not empty */
+	CF_PATH = 8,          /* a file name, relative to the configuration's folder */
+	CF_ONE_OR_MANY = 16,  /* a list of one may be written as a scalar */
+	CF_UNIT = 32,         /* a size must have a unit, as in Prometheus */
+	CF_NAMES = 64,        /* a list of label names */
+	CF_FILE = 128,        /* has a _file twin without being a secret */
+	CF_TEMPLATE = 256,    /* text (or values of a map) of receivers that is a template */
+	CF_HTML = 512,        /* a template whose values are escaped for HTML */
+	CF_CHECK_ONLY = 1024, /* read and checked, but refused by `run` when it says something */
+	CF_NO_EFFECT = 2048,  /* read, without effect here: a warning */
 };
 
 struct config_section;
@@ -80,7 +85,33 @@ struct conf_basic {
 struct conf_tls {
 	const struct yaml_node *node;
 	struct str ca_file, cert_file, key_file, server_name;
+	struct str ca, cert, key, min_version, max_version; /* receivers: only checked */
 	bool insecure_skip_verify;
+};
+/* http_config of receivers. */
+struct conf_oauth2 {
+	const struct yaml_node *node;
+	struct str client_id, client_secret, token_url, client_certificate_key,
+		client_certificate_key_id, signature_algorithm, iss, audience, grant_type;
+	const struct str *scopes;
+	size_t n_scopes;
+	const struct label *endpoint_params, *claims;
+	size_t n_endpoint_params, n_claims;
+	struct conf_tls tls;
+	struct str proxy_url, no_proxy;
+	bool proxy_from_environment;
+	const struct yaml_node *proxy_connect_header;
+};
+struct conf_http {
+	const struct yaml_node *node;
+	struct conf_auth auth;
+	struct conf_basic basic;
+	struct str bearer;
+	struct conf_oauth2 oauth2;
+	struct conf_tls tls;
+	bool follow_redirects, enable_http2, proxy_from_environment;
+	struct str proxy_url, no_proxy;
+	const struct yaml_node *headers, *proxy_connect_header;
 };
 struct conf_static {
 	const struct yaml_node *node;
@@ -103,9 +134,17 @@ struct conf_global {
 		label_value_length_limit;
 	struct str smtp_from, smtp_hello, smtp_smarthost, smtp_auth_username, smtp_auth_password,
 		smtp_auth_identity;
-	bool smtp_require_tls;
+	bool smtp_require_tls, smtp_implicit_tls;
 	struct conf_tls smtp_tls;
-	struct str slack_api_url;
+	struct str smtp_auth_secret, smtp_auth_token;
+	int64_t resolve_timeout_ms;
+	struct conf_http http;
+	struct str slack_api_url, slack_app_token, slack_app_url, pagerduty_url, opsgenie_api_url,
+		opsgenie_api_key, rocketchat_api_url, rocketchat_token, rocketchat_token_id,
+		telegram_api_url, telegram_bot_token, mattermost_webhook_url;
+	/* of receivers that are only checked */
+	struct str jira_api_url, victorops_api_url, victorops_api_key, webex_api_url,
+		wechat_api_url, wechat_api_secret, wechat_api_corp_id;
 };
 struct conf_storage {
 	const struct yaml_node *node;
@@ -158,36 +197,6 @@ struct conf_route {
 	struct conf_route *routes;
 	size_t n_routes;
 };
-struct conf_slack {
-	const struct yaml_node *node;
-	struct slack_config pub;
-};
-struct conf_email {
-	const struct yaml_node *node;
-	struct email_config pub;
-	struct conf_tls tls;
-};
-struct conf_webhook_http {
-	const struct yaml_node *node;
-	struct conf_auth auth;
-	struct conf_basic basic;
-	struct str bearer;
-};
-struct conf_webhook {
-	const struct yaml_node *node;
-	struct webhook_config pub;
-	struct conf_webhook_http http;
-};
-struct conf_receiver {
-	const struct yaml_node *node;
-	struct str name;
-	struct conf_slack *slack;
-	size_t n_slack;
-	struct conf_email *email;
-	size_t n_email;
-	struct conf_webhook *webhook;
-	size_t n_webhook;
-};
 struct conf_root {
 	const struct yaml_node *node;
 	struct conf_global global;
@@ -207,12 +216,13 @@ struct conf_root {
 	struct conf_receiver *receivers;
 	size_t n_receivers;
 	struct conf_query query;
+	const struct yaml_node *tracing, *event_recorder;
 };
 
 /* The whole file. */
 extern const struct config_section config_root;
-/* Sections of Alertmanager's part (agent/config_schema_notify.c). */
-extern const struct config_section config_route, config_receiver, config_smtp_tls;
+/* Sections of Alertmanager's part (agent/config_schema_notify.c, config_receiver*.c). */
+extern const struct config_section config_route, config_receiver, config_smtp_tls, config_http;
 /* Shared sections of HTTP clients. */
 extern const struct config_section config_auth, config_basic;
 

@@ -156,6 +156,7 @@ static bool set_common(struct transfer *t)
 	SET(t, CURLOPT_SEEKFUNCTION, on_seek);
 	SET(t, CURLOPT_SEEKDATA, t);
 	SET(t, CURLOPT_PROXY, req->proxy != NULL ? req->proxy : "");
+	SET(t, CURLOPT_NOPROXY, req->no_proxy != NULL ? req->no_proxy : "");
 	SET(t, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(t, CURLOPT_SSL_VERIFYPEER, req->insecure_skip_verify ? 0L : 1L);
 	SET(t, CURLOPT_SSL_VERIFYHOST, req->insecure_skip_verify ? 0L : 2L);

@@ -83,6 +83,7 @@ int integration_http_options(struct send_request *req, const struct http_options
 	req->password = dup_or_null(o->basic_password);
 	req->bearer = dup_or_null(o->bearer);
 	req->proxy = dup_or_null(o->proxy_url);
+	req->no_proxy = dup_or_null(o->no_proxy);
 	req->ca_file = dup_or_null(o->ca_file);
 	req->cert_file = dup_or_null(o->cert_file);
 	req->key_file = dup_or_null(o->key_file);

@@ -30,7 +30,7 @@ struct http_options {
 	struct str authorization; /* of another type: the header's whole value */
 	const struct label *headers;
 	size_t n_headers;
-	struct str proxy_url;
+	struct str proxy_url, no_proxy;
 	struct str ca_file, cert_file, key_file, server_name;
 	bool insecure_skip_verify;
 	bool follow_redirects;
@@ -98,11 +98,26 @@ struct email_config {
 	bool graph; /* as a picture in the HTML part */
 	int64_t timeout_ms;
 };
+/* A value of any shape from the configuration; its texts and keys are templates (T). */
+struct value_tree {
+	enum value_kind {
+		VALUE_TEXT, /* T, and what it becomes may itself be YAML of another shape */
+		VALUE_JSON, /* a number, true, false or null: text is JSON */
+		VALUE_MAP,
+		VALUE_LIST
+	} kind;
+	struct str key; /* within a map; T */
+	struct str text;
+	const struct value_tree *v;
+	size_t n;
+};
 struct webhook_config {
-	struct str url, bearer, basic_user, basic_password;
+	struct str url;
 	uint64_t max_alerts;
 	bool send_resolved;
 	int64_t timeout_ms;
+	const struct value_tree *payload; /* instead of version 4's; NULL: none */
+	struct http_options http;
 };
 /* Stored in state.db as numbers: never renumber. */
 enum integration_kind {
@@ -131,6 +146,7 @@ struct receiver_config {
 	struct str name;
 	const struct integration *v;
 	size_t n;
+	struct labels labels; /* of the receiver itself: to find it by in the API */
 };
 struct route_config {
 	struct str receiver;

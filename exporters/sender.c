@@ -42,6 +42,7 @@ void send_request_free(struct send_request *req)
 	free_secret(req->password);
 	free_secret(req->bearer);
 	free(req->proxy);
+	free(req->no_proxy);
 	free(req->mail_from);
 	free_strings(req->rcpt, req->n_rcpt);
 	free(req->ca_file);

@@ -25,7 +25,7 @@ struct send_request {
 	char *body; /* HTTP body, or the whole RFC 5322 message with CRLF line ends */
 	size_t body_len;
 	char *user, *password, *bearer; /* NULL: none */
-	char *proxy;
+	char *proxy, *no_proxy;
 	/* SMTP */
 	char *mail_from;
 	char **rcpt;

@@ -83,25 +83,16 @@ static int render(
 	return 0;
 }
 
-static char *dup_or_null(struct str s)
-{
-	char *c = s.n > 0 ? str_dup_c(s) : NULL;
-
-	ASSERT(s.n == 0 || c != NULL);
-	return c;
-}
-
 static struct send_request *request(
 	const struct integration *in, const struct delivery *d, struct err *e)
 {
 	const struct webhook_config *c = in->conf;
 	struct send_request *req = integration_http(c->url, c->timeout_ms, d);
 
-	(void)e;
-	req->bearer = dup_or_null(c->bearer);
-	req->user = dup_or_null(c->basic_user);
-	req->password = dup_or_null(c->basic_password);
-	return req;
+	if (integration_http_options(req, &c->http, e) == 0)
+		return req;
+	send_request_free(req);
+	return NULL;
 }
 
 const struct integration_type integration_webhook = {

@@ -199,7 +199,7 @@ START_TEST(routes_and_receivers_inherit)
 	ck_assert(!EMAIL(c->notify.receivers[1], 0)->require_tls);
 	ck_assert(EMAIL(c->notify.receivers[1], 0)->send_resolved);
 	ck_assert_uint_eq(EMAIL(c->notify.receivers[1], 0)->n_headers, 1);
-	SAME(WEBHOOK(c->notify.receivers[1], 1)->basic_user, "u");
+	SAME(WEBHOOK(c->notify.receivers[1], 1)->http.basic_user, "u");
 	ck_assert_int_eq(WEBHOOK(c->notify.receivers[1], 1)->timeout_ms, LIMIT_SEND_TIMEOUT_MS);
 }
 END_TEST
@@ -227,7 +227,7 @@ END_TEST
 
 START_TEST(flags_override_the_file)
 {
-	struct config_flags f = {"/tmp/x", "127.0.0.1:0"};
+	struct config_flags f = {"/tmp/x", "127.0.0.1:0", false};
 
 	again();
 	c = config_load_text(STR("f"), STR("web: {listen: 'localhost:1'}"), &f, d);
@@ -257,7 +257,13 @@ START_TEST(secrets_are_never_shown)
 		"route: {receiver: w}\nreceivers: [{name: w, webhook_configs: [{url: "
 		"'CANARY'}]}]\n",
 		"route: {receiver: w}\nreceivers: [{name: w, pagerduty_configs: [{routing_key: "
-		"CANARY}]}]\n",
+		"CANARY, x: 1}]}]\n",
+		"route: {receiver: w}\nreceivers: [{name: w, telegram_configs: [{bot_token: "
+		"'CANARY/..', chat_id: 1}]}]\n",
+		"route: {receiver: w}\nreceivers: [{name: w, ntfy_configs: [{topic: CANARY, url: "
+		"'u:CANARY@h'}]}]\n",
+		"route: {receiver: w}\nreceivers: [{name: w, webhook_configs: [{url: 'http://h', "
+		"http_config: {http_headers: {X-A: {secrets: [\"CANARY\\n\"]}}}}]}]\n",
 		"scrape_configs: [{job_name: j, bearer_token: CANARY, basic_auth: {password: "
 		"CANARY}}]\n",
 		"scrape_configs: [{job_name: j, static_configs: [{targets: "
