@@ -81,6 +81,20 @@ void api_explain(struct http_req *r, void *arg);
 void api_noise(struct http_req *r, void *arg);
 /* api_link.c */
 void api_link(struct http_req *r, void *arg);
+/* api_am*.c: Alertmanager's API v2, agent/am.h */
+void api_am_status(struct http_req *r, void *arg);
+void api_am_receivers(struct http_req *r, void *arg);
+void api_am_not_found(struct http_req *r, void *arg);
+void api_am_not_allowed(struct http_req *r, void *arg);
+void api_am_alerts(struct http_req *r, void *arg);
+void api_am_post_alerts(struct http_req *r, void *arg);
+void api_am_groups(struct http_req *r, void *arg);
+void api_belfry_alerts(struct http_req *r, void *arg);
+void api_am_silences(struct http_req *r, void *arg);
+void api_am_post_silence(struct http_req *r, void *arg);
+void api_am_silence(struct http_req *r, void *arg);
+void api_am_delete_silence(struct http_req *r, void *arg);
+void api_belfry_silences(struct http_req *r, void *arg);
 /* api_status.c */
 void api_status_config(struct http_req *r, void *arg);
 void api_status_flags(struct http_req *r, void *arg);

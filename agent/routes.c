@@ -10,6 +10,7 @@
 #define GET      HTTP_GET
 #define POST     HTTP_POST
 #define GET_POST (HTTP_GET | HTTP_POST)
+#define OTHERS   (HTTP_POST | HTTP_PUT | HTTP_DELETE) /* than those of the rows before */
 
 static const struct http_route table[] = {
 	/* queries and what there is */
@@ -30,6 +31,26 @@ static const struct http_route table[] = {
 	{"/api/v1/targets/metadata", GET, HTTP_ON_LOOP, 0, false, api_targets_metadata},
 	{"/api/v1/scrape_pools", GET, HTTP_ON_LOOP, 0, false, api_scrape_pools},
 	{"/api/belfry/v1/notify/status", GET, HTTP_ON_QUERY, 0, false, api_notify_status},
+	/* Alertmanager's API v2; every question waits for the state writer */
+	{"/api/v2/status", GET, HTTP_ON_QUERY, 0, false, api_am_status},
+	{"/api/v2/receivers", GET, HTTP_ON_QUERY, 0, false, api_am_receivers},
+	{"/api/v2/alerts", GET, HTTP_ON_QUERY, 0, false, api_am_alerts},
+	{"/api/v2/alerts", POST, HTTP_ON_QUERY, LIMIT_HTTP_ALERTS_BODY, true, api_am_post_alerts},
+	{"/api/v2/alerts/groups", GET, HTTP_ON_QUERY, 0, false, api_am_groups},
+	{"/api/v2/silences", GET, HTTP_ON_QUERY, 0, false, api_am_silences},
+	{"/api/v2/silences", POST, HTTP_ON_QUERY, 0, true, api_am_post_silence},
+	{"/api/v2/silence/*", GET, HTTP_ON_QUERY, 0, false, api_am_silence},
+	{"/api/v2/silence/*", HTTP_DELETE, HTTP_ON_QUERY, 0, true, api_am_delete_silence},
+	{"/api/v2/status", OTHERS, HTTP_ON_LOOP, 0, false, api_am_not_allowed},
+	{"/api/v2/receivers", OTHERS, HTTP_ON_LOOP, 0, false, api_am_not_allowed},
+	{"/api/v2/alerts", OTHERS, HTTP_ON_LOOP, 0, false, api_am_not_allowed},
+	{"/api/v2/alerts/groups", OTHERS, HTTP_ON_LOOP, 0, false, api_am_not_allowed},
+	{"/api/v2/silences", OTHERS, HTTP_ON_LOOP, 0, false, api_am_not_allowed},
+	{"/api/v2/silence/*", OTHERS, HTTP_ON_LOOP, 0, false, api_am_not_allowed},
+	{"/api/v2/*", GET | OTHERS, HTTP_ON_LOOP, 0, false, api_am_not_found},
+	/* the same with more in it */
+	{"/api/belfry/v1/alerts", GET, HTTP_ON_QUERY, 0, false, api_belfry_alerts},
+	{"/api/belfry/v1/silences", GET, HTTP_ON_QUERY, 0, false, api_belfry_silences},
 	/* status */
 	{"/api/v1/status/config", GET, HTTP_ON_QUERY, 0, false, api_status_config},
 	{"/api/v1/status/flags", GET, HTTP_ON_LOOP, 0, false, api_status_flags},

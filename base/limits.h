@@ -48,21 +48,22 @@
 #define LIMIT_REDIRECTS      3           /* redirects followed by a scrape, same host only */
 
 /* --- HTTP server --- */
-#define LIMIT_HTTP_CONNS      512u         /* open connections */
-#define LIMIT_HTTP_HEAD_BYTES (32u << 10)  /* request line and headers */
-#define LIMIT_HTTP_HEAD_MS    10000        /* total time for the head */
-#define LIMIT_HTTP_BODY_MS    60000        /* total time for the body */
-#define LIMIT_HTTP_STALL_MS   30000        /* a reader that takes nothing for this long is cut */
-#define LIMIT_HTTP_IDLE_MS    300000       /* a kept-alive connection without a request */
-#define LIMIT_HTTP_BODY       (1u << 20)   /* body of an ordinary API request */
-#define LIMIT_HTTP_WRITE_BODY (32u << 20)  /* compressed body of remote write */
-#define LIMIT_HTTP_IN_BYTES   (256u << 20) /* all request bodies being read or worked at */
-#define LIMIT_HTTP_OUT_BYTES  (256u << 20) /* all reply bytes waiting to be sent */
-#define LIMIT_HTTP_BACKLOG    4096         /* listen(2) backlog */
-#define LIMIT_DECODED_BYTES   (32u << 20)  /* one remote-write body after snappy */
-#define LIMIT_DECODED_RATIO   64u          /* snappy's best is about 21: more is a bomb */
-#define LIMIT_WRITE_CACHE     2000000u     /* label blocks remembered by one decoder */
-#define LIMIT_SERIES_ANSWER   1000000u     /* label sets in one answer of /api/v1/series */
+#define LIMIT_HTTP_CONNS       512u         /* open connections */
+#define LIMIT_HTTP_HEAD_BYTES  (32u << 10)  /* request line and headers */
+#define LIMIT_HTTP_HEAD_MS     10000        /* total time for the head */
+#define LIMIT_HTTP_BODY_MS     60000        /* total time for the body */
+#define LIMIT_HTTP_STALL_MS    30000        /* a reader that takes nothing for this long is cut */
+#define LIMIT_HTTP_IDLE_MS     300000       /* a kept-alive connection without a request */
+#define LIMIT_HTTP_BODY        (1u << 20)   /* body of an ordinary API request */
+#define LIMIT_HTTP_WRITE_BODY  (32u << 20)  /* compressed body of remote write */
+#define LIMIT_HTTP_ALERTS_BODY (64u << 20)  /* POST /api/v2/alerts: 100,000 of 600 bytes */
+#define LIMIT_HTTP_IN_BYTES    (256u << 20) /* all request bodies being read or worked at */
+#define LIMIT_HTTP_OUT_BYTES   (256u << 20) /* all reply bytes waiting to be sent */
+#define LIMIT_HTTP_BACKLOG     4096         /* listen(2) backlog */
+#define LIMIT_DECODED_BYTES    (32u << 20)  /* one remote-write body after snappy */
+#define LIMIT_DECODED_RATIO    64u          /* snappy's best is about 21: more is a bomb */
+#define LIMIT_WRITE_CACHE      2000000u     /* label blocks remembered by one decoder */
+#define LIMIT_SERIES_ANSWER    1000000u     /* label sets in one answer of /api/v1/series */
 
 /* --- PromQL --- */
 #define LIMIT_EXPR_BYTES    16384u    /* text of one expression */

@@ -360,3 +360,35 @@ int matchers_parse(struct arena *a, struct str s, struct matcher **out, size_t *
 		return err_set(e, ERR_LIMIT, 0, "out of memory");
 	return compile(&p, out, n);
 }
+
+/* The UTF-8 grammar for the whole of s, without braces. */
+static bool utf8_alone(struct parse *p)
+{
+	if (utf8_one(p) != 0)
+		return false;
+	skip_space(p);
+	return p->i == p->s.n;
+}
+
+int matcher_parse_one(struct arena *a, struct str s, struct matcher *out, struct err *e)
+{
+	struct err strict = {0};
+	struct parse p = {.arena = a, .s = s, .e = &strict};
+	struct str name, value;
+
+	if ((s.n > 0 && s.p[0] == '{') || str_ends(s, STR("}")))
+		return err_set(
+			e, ERR_INPUT, 0, "unexpected open or close brace: " STR_FMT, STR_ARG(s));
+	if (!utf8_alone(&p)) {
+		p = (struct parse){.arena = a, .s = s, .e = &strict};
+		if (classic_one(&p, 0, s.n) != 0)
+			return err_set(e, ERR_INPUT, 0, "bad matcher format: " STR_FMT, STR_ARG(s));
+	}
+	name = arena_str(a, p.found[0].name);
+	value = arena_str(a, p.found[0].value);
+	if (a->failed)
+		return err_set(e, ERR_LIMIT, 0, "out of memory");
+	if (name.n == 0)
+		return err_set(e, ERR_INPUT, 0, "bad matcher format: " STR_FMT, STR_ARG(s));
+	return matcher_init(out, p.found[0].op, name, value, e);
+}

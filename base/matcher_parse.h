@@ -20,5 +20,8 @@
  * caller ends each with matcher_fini. On failure nothing is left to free; e->off is the place. */
 int matchers_parse(
 	struct arena *a, struct str s, struct matcher **out, size_t *n, struct err *e) MUST_CHECK;
+/* One matcher alone, as the `filter` of Alertmanager's API: the UTF-8 grammar first, then the
+ * classic one, in which everything behind the operator is the value. */
+int matcher_parse_one(struct arena *a, struct str s, struct matcher *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * route - which handler a path and a method name. Exact paths go before one with an inner "*" (one
  * segment, percent-decoded after matching, so that an encoded slash stays in it), and that goes
- * before a trailing "*" (the whole rest).
+ * before a trailing "*" (the whole rest), of which the longest goes first. Of rows for one path the
+ * first that has the method answers.
  */
 #include "agent/http/internal.h"
 
@@ -37,27 +38,30 @@ void http_route_find(const struct http_server *s, struct http_req *r, unsigned *
 {
 	unsigned want = r->head.method == HTTP_HEAD ? HTTP_GET : r->head.method;
 	enum rank best = NO_MATCH;
+	size_t best_len = 0;
 
 	*methods = 0;
 	for (size_t i = 0; i < s->n_routes; i++) {
 		const struct http_route *route = &s->routes[i];
 		struct str segment = STR("");
 		enum rank rank = match(route, r, &segment);
+		size_t len = rank == MATCH_REST ? strlen(route->path) : 0;
 
-		if (rank == NO_MATCH || rank < best)
+		if (rank == NO_MATCH || rank < best || (rank == best && len < best_len))
 			continue;
 		if (rank == MATCH_REST && (route->methods & want) == 0)
 			continue; /* 404, not 405: the rest is no place of its own */
 		if (rank == MATCH_REST && best == MATCH_REST && r->route != NULL &&
 			strlen(route->path) < strlen(r->route->path))
 			continue; /* "/l/" before "/" */
-		if (rank > best) {
+		if (rank > best || len > best_len) {
 			r->route = NULL;
 			*methods = 0;
 		}
 		best = rank;
+		best_len = len;
 		*methods |= route->methods;
-		if ((route->methods & want) == 0)
+		if ((route->methods & want) == 0 || r->route != NULL)
 			continue;
 		r->route = route;
 		r->route_index = i;

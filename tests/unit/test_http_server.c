@@ -85,7 +85,10 @@ static const struct http_route table[] = {
 	{"/api/v1/label/*/values", HTTP_GET, HTTP_ON_LOOP, 0, false, h_echo},
 	{"/api/v1/error", HTTP_GET, HTTP_ON_LOOP, 0, false, h_error},
 	{"/-/reload", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, 0, true, h_hello},
+	{"/files/special/*", HTTP_GET, HTTP_ON_LOOP, 0, false, h_hello},
 	{"/files/*", HTTP_GET, HTTP_ON_LOOP, 0, false, h_echo},
+	{"/twice", HTTP_GET, HTTP_ON_LOOP, 0, false, h_hello},
+	{"/twice", HTTP_GET | HTTP_PUT, HTTP_ON_LOOP, 0, false, h_error},
 };
 
 static void *run_loop(void *arg)
@@ -196,6 +199,15 @@ START_TEST(a_star_stands_for_a_segment_or_the_rest)
 	expect("GET /api/v1/label//values HTTP/1.1\r\n" END, "HTTP/1.1 404", NULL);
 	expect("GET /api/v1/label/a/b/values HTTP/1.1\r\n" END, "HTTP/1.1 404", NULL);
 	expect("GET /files/a/b.js HTTP/1.1\r\n" END, "HTTP/1.1 200", "\r\n\r\na/b.js|");
+}
+END_TEST
+
+START_TEST(the_longest_rest_and_the_first_row_of_a_method_answer)
+{
+	expect("GET /files/special/x HTTP/1.1\r\n" END, "HTTP/1.1 200", "\r\n\r\nhello");
+	expect("GET /files/specials HTTP/1.1\r\n" END, "HTTP/1.1 200", "\r\n\r\nspecials|");
+	expect("GET /twice HTTP/1.1\r\n" END, "HTTP/1.1 200", "\r\n\r\nhello");
+	expect("PUT /twice HTTP/1.1\r\nContent-Length: 0\r\n" END, "HTTP/1.1 400", NULL);
 }
 END_TEST
 
@@ -618,6 +630,7 @@ int main(void)
 	tcase_add_test(t, head_has_the_length_and_no_body);
 	tcase_add_test(t, parameters_come_from_form_and_query);
 	tcase_add_test(t, a_star_stands_for_a_segment_or_the_rest);
+	tcase_add_test(t, the_longest_rest_and_the_first_row_of_a_method_answer);
 	tcase_add_test(t, chunked_bodies_are_put_together);
 	tcase_add_test(t, unknown_paths_and_methods_are_told);
 	tcase_add_test(t, options_and_cors_work_as_prometheus_does);

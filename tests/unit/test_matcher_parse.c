@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/matcher_parse.h"
+#include "base/num.h"
 
 static const struct {
 	const char *text;
@@ -114,6 +115,47 @@ START_TEST(too_many_matchers_are_refused)
 }
 END_TEST
 
+static const struct {
+	const char *text, *name, *value; /* name NULL: refused, value is the message */
+	enum matcher_op op;
+} alone[] = {
+	{"a=b", "a", "b", MATCH_EQ},
+	{" a != \"b c\" ", "a", "b c", MATCH_NE},
+	{"a=~b.*", "a", "b.*", MATCH_RE},
+	{"a!~\"x|y\"", "a", "x|y", MATCH_NRE},
+	{"\"a b\"=c", "a b", "c", MATCH_EQ},
+	{"a=", "a", "", MATCH_EQ},
+	{"a=b,c=d", "a", "b,c=d", MATCH_EQ}, /* classic: all of it is the value */
+	{"a=b c", "a", "b c", MATCH_EQ},
+	{"bad", NULL, "bad matcher format: bad", MATCH_EQ},
+	{"", NULL, "bad matcher format: ", MATCH_EQ},
+	{"=x", NULL, "bad matcher format: =x", MATCH_EQ},
+	{"{a=b}", NULL, "unexpected open or close brace: {a=b}", MATCH_EQ},
+	{"a=~(", NULL, NULL, MATCH_EQ},
+};
+
+START_TEST(one_matcher_alone_is_read_as_a_filter)
+{
+	struct arena a;
+	struct matcher m;
+	struct err e = {0};
+	int rc;
+
+	arena_init(&a, 1u << 20);
+	rc = matcher_parse_one(&a, str_c(alone[_i].text), &m, &e);
+	ck_assert_msg((rc == 0) == (alone[_i].name != NULL), "%s", e.msg);
+	if (rc == 0) {
+		ck_assert_int_eq(m.op, alone[_i].op);
+		ck_assert(str_eq(m.name, str_c(alone[_i].name)));
+		ck_assert(str_eq(m.value, str_c(alone[_i].value)));
+		matcher_fini(&m);
+	} else if (alone[_i].value != NULL) {
+		ck_assert_str_eq(e.msg, alone[_i].value);
+	}
+	arena_fini(&a);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("matcher_parse");
@@ -124,6 +166,7 @@ int main(void)
 	tcase_add_test(tc, matchers_of_both_grammars_are_read);
 	tcase_add_test(tc, an_error_carries_its_place);
 	tcase_add_test(tc, too_many_matchers_are_refused);
+	tcase_add_loop_test(tc, one_matcher_alone_is_read_as_a_filter, 0, (int)ARRAY_LEN(alone));
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
