@@ -37,6 +37,7 @@ struct send_request {
 	bool follow_redirects;
 	int timeout_ms;   /* total; 0: LIMIT_SEND_TIMEOUT_MS */
 	size_t reply_max; /* bytes of the answer that are kept; 0: LIMIT_REPLY_BYTES */
+	unsigned tag;     /* for who made it: comes back as it was */
 
 	/* answer */
 	int status;             /* HTTP status or last SMTP code; 0 when none came */

@@ -1,376 +1,374 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slack - a message for Slack's incoming webhooks: Block Kit inside one attachment, which gives the
- * colour bar, and a plain top-level text for the phone's notification.
+ * slack - the receiver: a message's parts in the stored payload, incoming webhooks, and which of
+ * the two ways (webhook, bot token) is taken.
  *
- * Escaping (reference notify.md A4): in mrkdwn exactly & < > become entities, once, on every
- * interpolated value, so that a label like <!channel> pages nobody; plain_text and the notification
- * line show entities literally, there < and > are replaced by look-alikes. Limits (A3): a section
- * 3,000 characters, the whole of the blocks far below the undocumented 13,200, 50 blocks.
+ * Never a message is lost to Slack's limits: what it refuses with a 400 is offered again without
+ * blocks, then as plain text (reference notify.md F3). For a webhook the level is `degraded` and,
+ * in its degraded forms, the step.
  */
-#include "base/jsonw.h"
-#include "base/limits.h"
+#include "exporters/slack.h"
+
+#include "base/assert.h"
 #include "base/num.h"
-#include "exporters/integration.h"
-#include "exporters/message.h"
+#include "exporters/notify_template.h"
 
-#define SECTION_MAX  2800u /* bytes of one section's text, entities included: < 3,000 characters */
-#define VALUE_MAX    300u  /* bytes of one interpolated value */
-#define BLOCKS_MAX   9000u /* bytes of text over all blocks */
-#define FALLBACK_MAX 600u
-#define URL_MAX      2900u
+#define MAGIC          "slack1"
+#define PART_MAX       ((size_t)64 << 10)
+#define GRAPH_TEXT_MAX 16384u /* what may be put in place of marks */
 
-enum text_kind { MRKDWN, PLAIN };
+/* ---- the stored payload ---- */
 
-/* Cut at a character border: never inside a UTF-8 sequence. */
-static struct str clip(struct str s, size_t max)
+void slack_parts_write(const struct buf v[SLACK_PARTS], struct buf *out)
 {
-	if (s.n <= max)
-		return s;
-	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
-		max--;
-	return str_sub(s, 0, max);
+	buf_c(out, MAGIC);
+	for (size_t i = 0; i < SLACK_PARTS; i++)
+		buf_printf(out, " %zu", v[i].n);
+	buf_ch(out, '\n');
+	for (size_t i = 0; i < SLACK_PARTS; i++)
+		buf_str(out, buf_view(&v[i]));
 }
 
-static void add_escaped(struct buf *b, struct str s, enum text_kind kind, size_t max)
+bool slack_parts_read(struct str payload, struct slack_parts *out)
 {
-	struct str c = clip(s, max);
+	struct str line = str_sub(payload, 0, str_find(payload, '\n'));
+	size_t at = line.n + 1;
+	unsigned long long n;
+	struct str word;
 
-	for (size_t i = 0; i < c.n; i++) {
-		char ch = c.p[i];
-
-		if (ch == '&')
-			buf_c(b, kind == MRKDWN ? "&amp;" : "&");
-		else if (ch == '<')
-			buf_c(b, kind == MRKDWN ? "&lt;" : "‹");
-		else if (ch == '>')
-			buf_c(b, kind == MRKDWN ? "&gt;" : "›");
-		else if ((unsigned char)ch < 0x20 || ch == 0x7f)
-			buf_ch(b, ch == '\n' && kind == MRKDWN ? '\n' : ' ');
-		else
-			buf_ch(b, ch);
+	if (!str_split(&line, ' ', &word) || !str_eq(word, STR(MAGIC)))
+		return false;
+	for (size_t i = 0; i < SLACK_PARTS; i++) {
+		if (!str_split(&line, ' ', &word) || !str_to_u64(word, &n) || at > payload.n ||
+			n > payload.n - at)
+			return false;
+		out->v[i] = str_n(payload.p + at, (size_t)n);
+		at += (size_t)n;
 	}
-	if (c.n < s.n)
-		buf_c(b, "…");
+	return line.n == 0 && at == payload.n;
 }
 
-static void add_buf(struct buf *to, struct buf *piece, enum text_kind kind, size_t max)
+/* Two JSON strings as one, a newline between. */
+static void joined(struct buf *out, struct str a, struct str b)
 {
-	add_escaped(to, buf_view(piece), kind, max);
-	buf_reset(piece);
+	ASSERT(a.n >= 2 && b.n >= 2);
+	buf_str(out, str_sub(a, 0, a.n - 1));
+	buf_c(out, "\\n");
+	buf_str(out, str_sub(b, 1, b.n));
 }
 
-static const char *colour(const struct message *m)
+void slack_members(const struct slack_parts *p, enum slack_level level, bool whole, struct buf *out)
 {
-	struct str s = labels_get(m->common_labels, STR("severity"));
-
-	if (!m->firing)
-		return "#2E7D32";
-	if (str_eq_nocase(s, STR("warning")))
-		return "#F9A825";
-	if (str_eq_nocase(s, STR("info")))
-		return "#1976D2";
-	return "#D32F2F";
-}
-
-static const char *badge(const struct message *m)
-{
-	struct str s = labels_get(m->common_labels, STR("severity"));
-
-	if (!m->firing)
-		return "\xe2\x9c\x85"; /* check mark */
-	if (str_eq_nocase(s, STR("warning")))
-		return "\xe2\x9a\xa0\xef\xb8\x8f"; /* warning sign */
-	return "\xf0\x9f\x94\xb4";                 /* red circle */
-}
-
-static void state_words(const struct message *m, struct buf *b)
-{
-	buf_c(b, m->firing ? "FIRING" : "RESOLVED");
-	if (m->firing && m->n > 1) {
-		buf_printf(b, " (%zu firing", m->n_firing);
-		if (m->n_resolved > 0)
-			buf_printf(b, ", %zu resolved", m->n_resolved);
-		buf_ch(b, ')');
-	} else if (m->n > 1) {
-		buf_printf(b, " (%zu)", m->n);
+	switch (level) {
+	case SLACK_AS_IT_IS:
+		buf_str(out, p->v[SLACK_FULL]);
+		if (whole)
+			buf_c(out, ",\"blocks\":[]");
+		break;
+	case SLACK_NO_BLOCKS:
+		buf_c(out, "\"text\":");
+		buf_str(out, p->v[SLACK_SHORT]);
+		buf_c(out, ",\"attachments\":[{\"color\":");
+		buf_str(out, p->v[SLACK_COLOUR]);
+		buf_c(out, ",\"mrkdwn_in\":[\"text\"],\"fallback\":");
+		buf_str(out, p->v[SLACK_SHORT]);
+		buf_c(out, ",\"text\":");
+		buf_str(out, p->v[SLACK_LONG]);
+		buf_c(out, "}]");
+		if (whole)
+			buf_c(out, ",\"blocks\":[]");
+		break;
+	case SLACK_PLAIN_TEXT:
+		buf_c(out, "\"text\":");
+		joined(out, p->v[SLACK_SHORT], p->v[SLACK_LONG]);
+		if (whole)
+			buf_c(out, ",\"blocks\":[],\"attachments\":[]");
+		break;
 	}
 }
 
-/* What the phone shows: "🔴 FIRING name · where: summary". */
-static void fallback(const struct message *m, struct buf *b, struct buf *tmp)
+/* A section of nothing but marks, when nothing was found for them. */
+static const char *const empty_sections[] = {
+	"{\"type\":\"section\",\"text\":{\"type\":\"mrkdwn\",\"text\":\"\\n\"}},",
+	"{\"type\":\"section\",\"text\":{\"type\":\"mrkdwn\",\"text\":\"\"}},",
+};
+
+static size_t empty_section_len(struct str rest)
 {
-	buf_printf(b, "%s ", badge(m));
-	state_words(m, b);
-	buf_ch(b, ' ');
-	message_subject(m, tmp);
-	add_buf(b, tmp, PLAIN, VALUE_MAX);
-	buf_c(b, ": ");
-	message_summary(&m->alerts[0], tmp);
-	add_buf(b, tmp, PLAIN, VALUE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(empty_sections); i++) {
+		struct str s = str_c(empty_sections[i]);
+
+		if (str_starts(rest, s))
+			return s.n;
+	}
+	return 0;
 }
 
-static void section(struct jsonw *j, struct buf *text)
+/* JSON text's bytes up to the next that could begin something else; an escape is taken whole, so
+ * that a label's own "\u0001", which stands as "\\u0001", is never read as a mark. */
+static size_t piece_len(struct str rest, bool *mark)
 {
-	struct str s = clip(buf_view(text), SECTION_MAX);
-
-	jsonw_object(j);
-	jsonw_kv_c(j, "type", "section");
-	jsonw_key(j, "text");
-	jsonw_object(j);
-	jsonw_kv_c(j, "type", "mrkdwn");
-	jsonw_kv_str(j, "text", s);
-	jsonw_object_end(j);
-	jsonw_object_end(j);
-	buf_reset(text);
+	*mark = rest.n >= 2 && rest.p[0] == PAYLOAD_MARK;
+	if (*mark)
+		return 2;
+	if (rest.p[0] != '\\')
+		return 1;
+	*mark = str_starts(rest, STR("\\u0001")) && rest.n >= 7;
+	return *mark ? 7 : MIN_OF(rest.n, (size_t)2);
 }
 
-static void context(struct jsonw *j, struct buf *text)
+static void without_marks(struct str s, struct buf *out)
 {
-	jsonw_object(j);
-	jsonw_kv_c(j, "type", "context");
-	jsonw_key(j, "elements");
-	jsonw_array(j);
-	jsonw_object(j);
-	jsonw_kv_c(j, "type", "mrkdwn");
-	jsonw_kv_str(j, "text", clip(buf_view(text), SECTION_MAX));
-	jsonw_object_end(j);
-	jsonw_array_end(j);
-	jsonw_object_end(j);
-	buf_reset(text);
-}
+	for (size_t i = 0; i < s.n;) {
+		bool mark;
+		size_t n = piece_len(str_sub(s, i, s.n), &mark);
 
-static void alert_lines(
-	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp)
-{
-	message_summary(al, tmp);
-	buf_c(b, m->n > 1 ? (al->firing ? "\xf0\x9f\x94\xb4 " : "\xe2\x9c\x85 ") : "");
-	buf_c(b, "*");
-	add_buf(b, tmp, MRKDWN, VALUE_MAX);
-	buf_c(b, "*\n");
-	message_values(m, al, tmp);
-	add_buf(b, tmp, MRKDWN, VALUE_MAX);
-	buf_printf(b, "\nsince <!date^%lld^{date_short_pretty} {time_secs}|",
-		(long long)(al->starts_at_ms / 1000));
-	message_duration(b, m->now_ms - al->starts_at_ms);
-	buf_c(b, " ago>");
-	message_own_labels(m, al, tmp);
-	if (tmp->n > 0) {
-		buf_c(b, " — ");
-		add_buf(b, tmp, MRKDWN, VALUE_MAX * 2);
+		if (!mark)
+			buf_add(out, s.p + i, n);
+		i += n;
 	}
 }
 
-static void description(const struct message *m, struct jsonw *j, struct buf *b)
+void slack_set_body(struct send_request *req, const struct buf *body, const struct delivery *d)
 {
-	struct str d = labels_get(m->alerts[0].annotations, STR("description"));
+	struct buf filled, out;
+	struct str s;
 
-	if (!m->firing || d.n == 0 || labels_get(m->alerts[0].annotations, STR("summary")).n == 0)
+	(void)d;
+	buf_init(&filled, body->n + GRAPH_TEXT_MAX);
+	without_marks(buf_view(body), &filled);
+	s = buf_view(&filled);
+	buf_init(&out, s.n + 1);
+	for (size_t i = 0; i < s.n;) {
+		struct str rest = str_sub(s, i, s.n);
+		size_t empty = rest.p[0] == '{' ? empty_section_len(rest) : 0;
+
+		if (empty == 0)
+			buf_ch(&out, s.p[i]);
+		i += MAX_OF(empty, (size_t)1);
+	}
+	integration_body(req, buf_view(&out));
+	buf_fini(&out);
+	buf_fini(&filled);
+}
+
+/* ---- rendering ---- */
+
+struct str slack_token(const struct slack_config *c)
+{
+	if (c->bot_token.n == 0 && str_ends(c->api_url, STR("/chat.postMessage")))
+		return c->http.bearer; /* how Alertmanager's users gave it before app_token */
+	return c->bot_token;
+}
+
+bool slack_is_bot(const struct slack_config *c)
+{
+	return slack_token(c).n > 0;
+}
+
+static void json_string(struct buf *out, struct str s)
+{
+	struct jsonw j;
+
+	jsonw_init(&j, out);
+	jsonw_str(&j, s);
+}
+
+/* A template that is a name or a channel: one line, the text itself when it fails. */
+static void plain_field(const struct message *m, struct str text, const char *what, struct buf *out)
+{
+	if (text.n == 0 || notify_template_render(m->templates, text, what, m, false, out, NULL))
 		return;
-	add_escaped(b, d, MRKDWN, 1500);
-	section(j, b);
+	buf_str(out, text);
 }
 
-static void button(struct jsonw *j, const char *text, struct str url)
+static void member(struct buf *out, const char *key, const struct buf *value)
 {
-	if (url.n == 0 || url.n > URL_MAX)
+	struct str s = str_trim(buf_view(value));
+
+	if (s.n == 0)
 		return;
-	jsonw_object(j);
-	jsonw_kv_c(j, "type", "button");
-	jsonw_key(j, "text");
-	jsonw_object(j);
-	jsonw_kv_c(j, "type", "plain_text");
-	jsonw_kv_c(j, "text", text);
-	jsonw_object_end(j);
-	jsonw_kv_str(j, "url", url);
-	jsonw_object_end(j);
+	if (out->n > 0)
+		buf_ch(out, ',');
+	buf_printf(out, "\"%s\":", key);
+	json_string(out, slack_clip(s, 400));
 }
 
-static void actions(const struct message *m, struct jsonw *j, struct buf *tmp)
+static void who(const struct message *m, const struct slack_config *c, struct buf *out)
 {
-	struct str runbook = message_link(m, &m->alerts[0], "runbook_url");
-	struct str dashboard = message_link(m, &m->alerts[0], "dashboard_url");
+	const struct {
+		const char *key;
+		struct str text;
+	} fields[] = {{"username", c->username}, {"icon_emoji", c->icon_emoji},
+		{"icon_url", c->icon_url}};
+	struct buf value;
 
-	message_graph_url(m, &m->alerts[0], tmp);
-	if (runbook.n == 0 && dashboard.n == 0 && tmp->n == 0)
-		return;
-	jsonw_object(j);
-	jsonw_kv_c(j, "type", "actions");
-	jsonw_key(j, "elements");
-	jsonw_array(j);
-	button(j, "Runbook", runbook);
-	button(j, "Graph", buf_view(tmp));
-	button(j, "Dashboard", dashboard);
-	jsonw_array_end(j);
-	jsonw_object_end(j);
-	buf_reset(tmp);
+	buf_init(&value, PART_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		buf_reset(&value);
+		plain_field(m, fields[i].text, fields[i].key, &value);
+		member(out, fields[i].key, &value);
+	}
+	buf_fini(&value);
 }
 
-/* Labels that all alerts share, then rule and reason. */
-static void footer(const struct message *m, struct jsonw *j, struct buf *b, struct buf *tmp)
+static bool wants_picture(const struct message *m, const struct slack_config *c)
 {
-	for (size_t i = 0; i < m->common_labels.n && b->n < 1500; i++) {
-		const struct label *l = &m->common_labels.v[i];
-
-		if (str_eq(l->name, STR("alertname")))
-			continue;
-		if (b->n > 0)
-			buf_c(b, " · ");
-		add_escaped(b, l->name, MRKDWN, 60);
-		buf_ch(b, '=');
-		add_escaped(b, l->value, MRKDWN, 120);
-	}
-	if (b->n > 0)
-		buf_c(b, "\n");
-	buf_c(b, "rule group ");
-	add_escaped(b, m->alerts[0].group, MRKDWN, 120);
-	buf_printf(b, " · %s", message_reason_text(m->reason));
-	(void)tmp;
-	context(j, b);
+	return c->graph && slack_is_bot(c) &&
+	       (m->first || m->reason == REASON_FIRST || m->reason == REASON_ALL_RESOLVED);
 }
 
-static void blocks(const struct message *m, struct jsonw *j)
+static void fill_parts(const struct message *m, const struct slack_config *c, struct buf *v)
 {
-	size_t shown = 0, start = j->b->n;
-	struct buf b, tmp;
+	struct buf tmp;
 
-	buf_init(&b, (size_t)64 << 10);
-	buf_init(&tmp, (size_t)64 << 10);
-	buf_printf(&b, "%s *", badge(m));
-	state_words(m, &b);
-	buf_c(&b, "* ");
-	message_subject(m, &tmp);
-	add_buf(&b, &tmp, MRKDWN, VALUE_MAX);
-	if (m->note.n > 0) {
-		buf_ch(&b, '\n');
-		add_escaped(&b, m->note, MRKDWN, VALUE_MAX * 2);
+	buf_init(&tmp, PART_MAX);
+	plain_field(m, c->channel, "channel", &tmp);
+	if (tmp.n > 0)
+		json_string(&v[SLACK_CHANNEL], slack_clip(str_trim(buf_view(&tmp)), 200));
+	who(m, c, &v[SLACK_WHO]);
+	if (slack_is_templated(c, m))
+		slack_fields_members(m, c, &v[SLACK_FULL]);
+	else
+		slack_blocks_members(m, c, &v[SLACK_FULL]);
+	buf_printf(&v[SLACK_COLOUR], "\"%s\"", slack_colour(m));
+	buf_reset(&tmp);
+	slack_headline(m, c, &tmp);
+	json_string(&v[SLACK_SHORT], buf_view(&tmp));
+	buf_reset(&tmp);
+	slack_long_text(m, &tmp);
+	json_string(&v[SLACK_LONG], buf_view(&tmp));
+	if (slack_is_bot(c) && c->thread && !m->first) {
+		buf_reset(&tmp);
+		slack_reply_text(m, &tmp);
+		buf_c(&v[SLACK_REPLY], "\"text\":");
+		json_string(&v[SLACK_REPLY], buf_view(&tmp));
+		if (slack_is_critical(m) &&
+			(m->reason == REASON_REPEAT || m->reason == REASON_NEW_ALERTS))
+			buf_c(&v[SLACK_REPLY], ",\"reply_broadcast\":true");
 	}
-	section(j, &b);
-	for (; shown < m->n && shown < LIMIT_MESSAGE_ALERTS && j->b->n - start < BLOCKS_MAX;
-		shown++) {
-		alert_lines(m, &m->alerts[shown], &b, &tmp);
-		section(j, &b);
+	if (wants_picture(m, c)) {
+		buf_reset(&tmp);
+		message_subject(m, &tmp);
+		json_string(&v[SLACK_PICTURE], slack_clip(buf_view(&tmp), 200));
 	}
-	if (shown < m->n) {
-		buf_printf(&b, "+%zu more", m->n - shown);
-		section(j, &b);
-	}
-	description(m, j, &b);
-	actions(m, j, &tmp);
-	footer(m, j, &b, &tmp);
 	buf_fini(&tmp);
-	buf_fini(&b);
 }
 
 void slack_render(const struct message *m, const struct slack_config *c, struct buf *out)
 {
-	struct buf text, tmp;
-	struct jsonw j;
+	struct buf v[SLACK_PARTS];
 
-	buf_init(&text, (size_t)64 << 10);
-	buf_init(&tmp, (size_t)64 << 10);
-	fallback(m, &text, &tmp);
-	jsonw_init(&j, out);
-	jsonw_object(&j);
-	jsonw_kv_str(&j, "text", clip(buf_view(&text), FALLBACK_MAX));
-	if (c->channel.n > 0)
-		jsonw_kv_str(&j, "channel", c->channel);
-	if (c->username.n > 0)
-		jsonw_kv_str(&j, "username", c->username);
-	if (c->icon_emoji.n > 0)
-		jsonw_kv_str(&j, "icon_emoji", c->icon_emoji);
-	if (c->icon_url.n > 0)
-		jsonw_kv_str(&j, "icon_url", c->icon_url);
-	jsonw_key(&j, "attachments");
-	jsonw_array(&j);
-	jsonw_object(&j);
-	jsonw_kv_c(&j, "color", colour(m));
-	jsonw_kv_str(&j, "fallback", clip(buf_view(&text), FALLBACK_MAX));
-	jsonw_key(&j, "blocks");
-	jsonw_array(&j);
-	blocks(m, &j);
-	jsonw_array_end(&j);
-	jsonw_object_end(&j);
-	jsonw_array_end(&j);
-	jsonw_object_end(&j);
-	buf_fini(&tmp);
-	buf_fini(&text);
-}
-
-void slack_degrade(struct str body, struct buf *out)
-{
-	static const struct str key = {"{\"text\":", 8};
-	size_t end = key.n + 1;
-	struct jsonw j;
-
-	/* our own rendering always starts with the text: cut it out as the JSON string it is */
-	if (!str_starts(body, key) || body.n < end)
-		return;
-	while (end < body.n && body.p[end] != '"')
-		end += body.p[end] == '\\' ? 2 : 1;
-	if (end >= body.n)
-		return;
-	jsonw_init(&j, out);
-	jsonw_object(&j);
-	jsonw_key(&j, "text");
-	jsonw_raw(&j, str_sub(body, key.n, end + 1));
-	jsonw_object_end(&j);
+	for (size_t i = 0; i < SLACK_PARTS; i++)
+		buf_init(&v[i], PART_MAX);
+	fill_parts(m, c, v);
+	slack_parts_write(v, out);
+	for (size_t i = 0; i < SLACK_PARTS; i++)
+		buf_fini(&v[i]);
 }
 
 static int render(
 	const struct message *m, const struct integration *in, struct buf *payload, struct err *e)
 {
-	(void)e;
 	slack_render(m, in->conf, payload);
-	return 0;
+	return payload->failed ? err_set(e, ERR_LIMIT, 0, "message too large") : 0;
+}
+
+/* ---- incoming webhooks ---- */
+
+static enum slack_level webhook_level(const struct delivery *d)
+{
+	if (!d->degraded)
+		return SLACK_AS_IT_IS;
+	return d->step == 0 ? SLACK_NO_BLOCKS : SLACK_PLAIN_TEXT;
+}
+
+static void webhook_body(const struct slack_parts *p, const struct delivery *d, struct buf *b)
+{
+	buf_ch(b, '{');
+	slack_members(p, webhook_level(d), false, b);
+	if (p->v[SLACK_CHANNEL].n > 0) {
+		buf_c(b, ",\"channel\":");
+		buf_str(b, p->v[SLACK_CHANNEL]);
+	}
+	if (p->v[SLACK_WHO].n > 0) {
+		buf_ch(b, ',');
+		buf_str(b, p->v[SLACK_WHO]);
+	}
+	buf_ch(b, '}');
 }
 
 static struct send_request *request(
 	const struct integration *in, const struct delivery *d, struct err *e)
 {
 	const struct slack_config *c = in->conf;
-	struct send_request *req = integration_http(c->api_url, 0, d);
-	struct buf plain;
+	struct send_request *req;
+	struct slack_parts p;
+	struct buf body;
 
-	(void)e;
-	if (!d->degraded)
-		return req;
-	buf_init(&plain, d->payload.n + 64);
-	slack_degrade(d->payload, &plain);
-	integration_body(req, buf_view(&plain));
-	buf_fini(&plain);
+	if (slack_is_bot(c))
+		return slack_bot_request(c, d, e);
+	req = integration_http(c->api_url, c->timeout_ms, d);
+	if (integration_http_options(req, &c->http, e) != 0) {
+		send_request_free(req);
+		return NULL;
+	}
+	if (!slack_parts_read(d->payload, &p))
+		return req; /* whole JSON: stored by an older version */
+	buf_init(&body, d->payload.n * 2 + 1024);
+	webhook_body(&p, d, &body);
+	slack_set_body(req, &body, d);
+	buf_fini(&body);
 	return req;
 }
 
-/* Incoming webhooks answer 200 "ok"; the Web API says no with a 200 and "ok":false. */
-static enum verdict judge(const struct integration *in, const struct delivery *d,
+/* Success is 200 with "ok", or ok:true from servers that answer as the Web API does. */
+static enum verdict webhook_verdict(const struct slack_config *c, const struct delivery *d,
 	const struct send_request *req, struct buf *data)
 {
 	struct str reply = str_trim(str_n(req->reply != NULL ? req->reply : "", req->reply_len));
 
-	if (req->transport_ok && req->status == 200 && !str_eq(reply, STR("ok")) &&
-		!str_has(reply, STR("\"ok\":true")) && !str_has(reply, STR("\"ok\": true")))
-		return VERDICT_FINAL;
-	if (req->transport_ok && req->status == 400)
+	(void)c;
+	if (!req->transport_ok)
+		return VERDICT_RETRY;
+	if (req->status == 400 || req->status == 413)
 		return VERDICT_DEGRADE;
-	return integration_judge_http(in, d, req, data);
+	if (req->status != 200)
+		return integration_judge_http(NULL, d, req, data);
+	if (str_eq(reply, STR("ok")) || str_has(reply, STR("\"ok\":true")) ||
+		str_has(reply, STR("\"ok\": true")))
+		return VERDICT_OK;
+	return VERDICT_FINAL;
 }
 
-/* Its limit counts by webhook, or by channel for a bot. */
+static enum verdict judge(const struct integration *in, const struct delivery *d,
+	const struct send_request *req, struct buf *data)
+{
+	enum verdict v;
+
+	if (slack_is_bot(in->conf))
+		return slack_bot_judge(in->conf, d, req, data);
+	v = webhook_verdict(in->conf, d, req, data);
+	if (v == VERDICT_DEGRADE && d->degraded)
+		return d->step == 0 ? VERDICT_NEXT : VERDICT_FINAL;
+	return v;
+}
+
+/* The limit counts by webhook, or by channel for a bot. */
 static void place(const struct integration *in, struct buf *out)
 {
 	const struct slack_config *c = in->conf;
 
 	buf_str(out, c->api_url);
-	if (c->bot_token.n > 0) {
-		buf_ch(out, '\n');
-		buf_str(out, c->bot_token);
-		buf_ch(out, '\n');
-		buf_str(out, c->channel);
-	}
+	if (!slack_is_bot(c))
+		return;
+	buf_ch(out, '\n');
+	buf_str(out, slack_token(c));
+	buf_ch(out, '\n');
+	buf_str(out, c->channel);
 }
 
-/* Published limit: one message a second per webhook. */
+/* Published limit: one message a second per webhook and per channel. */
 const struct integration_type integration_slack = {.name = "slack",
 	.pace_ms = 1000,
 	.parallel = 1,

@@ -459,19 +459,22 @@ START_TEST(a_refusal_for_good_is_parked_and_others_go_on)
 }
 END_TEST
 
-START_TEST(a_payload_that_slack_refuses_is_sent_as_plain_text)
+START_TEST(a_payload_that_slack_refuses_is_sent_without_blocks_then_as_plain_text)
 {
 	struct rig r;
 
-	inbox.script[0] = 400;
+	inbox.script[0] = inbox.script[1] = 400;
 	start(&r);
 	say(&r, "A", "warning", ALERT_INACTIVE, ALERT_FIRING);
-	await(2);
+	await(3);
 	stop(&r);
-	ck_assert_ptr_nonnull(strstr(inbox.body[0], "attachments"));
-	ck_assert_ptr_null(strstr(inbox.body[1], "attachments"));
-	ck_assert_ptr_nonnull(strstr(inbox.body[1], "FIRING A"));
+	ck_assert_ptr_nonnull(strstr(inbox.body[0], "\"blocks\""));
+	ck_assert_ptr_nonnull(strstr(inbox.body[1], "attachments"));
+	ck_assert_ptr_null(strstr(inbox.body[1], "\"blocks\""));
+	ck_assert_ptr_null(strstr(inbox.body[2], "attachments"));
+	ck_assert_ptr_nonnull(strstr(inbox.body[2], "FIRING A"));
 	ck_assert_str_eq(inbox.id[0], inbox.id[1]);
+	ck_assert_str_eq(inbox.id[0], inbox.id[2]);
 }
 END_TEST
 
@@ -520,7 +523,7 @@ int main(void)
 	tcase_add_test(t, a_server_error_is_repeated_with_the_same_id);
 	tcase_add_test(t, a_refusal_for_good_is_parked_and_others_go_on);
 	tcase_add_test(t, mail_is_repeated_after_4xx_and_parked_after_5xx);
-	tcase_add_test(t, a_payload_that_slack_refuses_is_sent_as_plain_text);
+	tcase_add_test(t, a_payload_that_slack_refuses_is_sent_without_blocks_then_as_plain_text);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
