@@ -258,7 +258,8 @@ static void finish_receiver(struct loader *l, struct conf_receiver *s,
 					conf + k->pub_off};
 		}
 	}
-	*out = (struct receiver_config){s->name, v, made, s->labels};
+	*out = (struct receiver_config){
+		.name = s->name, .v = v, .n = made, .labels = s->labels};
 }
 
 static void check_name(struct loader *l, size_t i)

@@ -9,15 +9,15 @@
 #define BELFRY_BASE_LIMITS_H
 
 /* --- configuration and rule files --- */
-#define LIMIT_YAML_BYTES   (4u << 20)  /* libyaml is quadratic on deep nesting: small files only */
-#define LIMIT_YAML_DEPTH   32u         /* deeper than any real configuration */
-#define LIMIT_YAML_NODES   2000000u    /* nodes of one document */
-#define LIMIT_DIAG_ERRORS  20u         /* errors of one file shown at once */
-#define LIMIT_CONFIG_BYTES (64u << 20) /* arena of one loaded configuration */
-#define LIMIT_RULE_GROUPS  20000u      /* groups over all rule files */
-#define LIMIT_PACKS        32u         /* rule packs in use, those that come along too */
-#define LIMIT_PACK_SETTINGS 256u       /* --set of one command */
-#define LIMIT_RULES        200000u     /* rules over all groups */
+#define LIMIT_YAML_BYTES    (4u << 20)  /* libyaml is quadratic on deep nesting: small files only */
+#define LIMIT_YAML_DEPTH    32u         /* deeper than any real configuration */
+#define LIMIT_YAML_NODES    2000000u    /* nodes of one document */
+#define LIMIT_DIAG_ERRORS   20u         /* errors of one file shown at once */
+#define LIMIT_CONFIG_BYTES  (64u << 20) /* arena of one loaded configuration */
+#define LIMIT_RULE_GROUPS   20000u      /* groups over all rule files */
+#define LIMIT_PACKS         32u         /* rule packs in use, those that come along too */
+#define LIMIT_PACK_SETTINGS 256u        /* --set of one command */
+#define LIMIT_RULES         200000u     /* rules over all groups */
 
 /* --- labels and samples (defaults of VictoriaMetrics and Prometheus; see architecture.md 1.4) ---
  */
@@ -88,9 +88,11 @@
 #define LIMIT_THREADS          100000u     /* incidents about which a receiver keeps something */
 #define LIMIT_THREAD_DATA      4096u       /* bytes of that */
 #define LIMIT_OUTBOX_EXPIRY_MS 86400000    /* a notification is given up, loudly, after this */
-#define LIMIT_MESSAGE_ALERTS   10u         /* alerts written out in one message, then "+K more" */
-#define LIMIT_REPLY_BYTES      (1u << 20)  /* what is kept of a receiver's answer */
-#define LIMIT_SEND_TIMEOUT_MS  10000       /* total time of one delivery attempt */
+#define LIMIT_COALESCE_ENDS    1000        /* resolved alerts a newer message takes over */
+#define LIMIT_RETRY_AFTER_MS   600000 /* Retry-After beyond this is not believed: a page waits */
+#define LIMIT_MESSAGE_ALERTS   10u    /* alerts written out in one message, then "+K more" */
+#define LIMIT_REPLY_BYTES      (1u << 20) /* what is kept of a receiver's answer */
+#define LIMIT_SEND_TIMEOUT_MS  10000      /* total time of one delivery attempt */
 
 /* --- threads and queues --- */
 #define LIMIT_STATE_QUEUE  65536u /* jobs waiting for the state writer */

@@ -115,13 +115,7 @@ static void use_config(struct notify *n, const struct notify_config *cfg)
 	arena_init(&n->route_arena, LIMIT_CONFIG_BYTES);
 	n->cfg = cfg;
 	route_table_init(&n->routes, &n->route_arena, cfg);
-	for (size_t i = 0; i < cfg->n_receivers; i++) {
-		const struct receiver_config *r = &cfg->receivers[i];
-
-		/* known from the start, so that their metrics exist before the first message */
-		for (size_t k = 0; k < r->n; k++)
-			(void)outbox_dest(n, r->name, r->v[k].kind, r->v[k].index);
-	}
+	outbox_use_config(n);
 }
 
 int notify_new(struct notify **out, struct state *state, const struct notify_config *cfg,
@@ -142,12 +136,15 @@ int notify_new(struct notify **out, struct state *state, const struct notify_con
 		"belfry_notify_expired_total", "Messages that expired undelivered.", NULL);
 	n->invalid_total = metric_counter(
 		"belfry_notify_unrenderable_total", "Messages that could not be rendered.", NULL);
+	n->fallback_total = metric_counter("belfry_notify_fallback_total",
+		"Messages told to another receiver because theirs could not take them.", NULL);
 	metric_set(metric_gauge("belfry_notify_outbox_rows_limit",
 			   "Most messages the outbox holds.", NULL),
 		LIMIT_OUTBOX_ROWS);
 	arena_init(&n->route_arena, LIMIT_CONFIG_BYTES);
 	map_init(&n->groups);
 	map_init(&n->rows);
+	map_init(&n->linked);
 	map_init(&n->threads);
 	use_config(n, cfg);
 	if (history_new(&n->history, state_db(state), e) != 0 || notify_store_load(n, e) != 0) {

@@ -142,11 +142,20 @@ struct integration {
 	bool send_resolved;
 	const void *conf; /* struct slack_config, email_config, ... */
 };
+struct escalation_step {
+	struct str to;            /* receiver */
+	int64_t not_delivered_ms; /* no message of the incident was accepted by then; 0: not asked
+				   */
+	int64_t not_acknowledged_ms; /* nobody acknowledged it by then; 0: not asked */
+};
 struct receiver_config {
 	struct str name;
 	const struct integration *v;
 	size_t n;
 	struct labels labels; /* of the receiver itself: to find it by in the API */
+	struct str fallback; /* receiver told what this one refuses or lets expire; empty: none */
+	const struct escalation_step *escalate;
+	size_t n_escalate;
 };
 struct route_config {
 	struct str receiver;

@@ -19,8 +19,6 @@
 #include "base/num.h"
 #include "exporters/notify_internal.h"
 
-#define MESSAGE_MAX ((size_t)4 << 20) /* one rendered message */
-
 static int by_number(const void *a, const void *b)
 {
 	uint64_t x, y;
@@ -119,8 +117,7 @@ static void remember(struct sent *s, const struct snapshot *now, int64_t wall_ms
 
 /* --- rendering --- */
 
-static void collect_alerts(
-	struct message *m, const struct group *g, bool with_resolved, struct arena *a)
+void message_of_group(struct message *m, const struct group *g, bool with_resolved, struct arena *a)
 {
 	struct message_alert *v = ARENA_ARRAY(a, g->members.n, struct message_alert);
 	struct member *mb;
@@ -131,50 +128,10 @@ static void collect_alerts(
 		if (!mb->gone && (mb->al.firing || with_resolved))
 			v[n++] = mb->al;
 	}
+	m->group_key = g->key;
+	m->group_labels = g->labels;
+	m->incident_ms = g->incident_ms;
 	message_finish(m, v, n, a);
-}
-
-static int render(
-	const struct message *m, const struct integration *in, struct buf *out, struct err *e)
-{
-	if (integration_type(in->kind)->render(m, in, out, e) != 0)
-		return -1;
-	return out->failed ? err_set(e, ERR_LIMIT, 0, "message larger than %zu bytes", MESSAGE_MAX)
-			   : 0;
-}
-
-static void enqueue(struct notify *n, const struct message *m, const struct receiver_config *r,
-	const struct integration *in)
-{
-	struct buf body, title;
-	struct row *row;
-	struct err e;
-
-	buf_init(&body, MESSAGE_MAX);
-	buf_init(&title, 4096);
-	if (render(m, in, &body, &e) != 0) {
-		log_error("notify",
-			"msg=\"message cannot be rendered\" receiver=" STR_FMT " error=\"%s\"",
-			STR_ARG(r->name), e.msg);
-		metric_inc(n->invalid_total);
-		buf_reset(&body);
-		buf_c(&body, "{\"text\":\"belfry: a message could not be rendered, see the log\"}");
-	}
-	buf_printf(&title, "%s ", m->firing ? "FIRING" : "RESOLVED");
-	message_subject(m, &title);
-	row = row_new(m->id.p, buf_view(&title), r->name, m->group_key, m->thread);
-	row->kind = in->kind;
-	row->index = in->index;
-	row->firing = m->firing;
-	row->only_firing = m->firing && m->n_firing == m->n;
-	row->created_ms = m->now_ms;
-	row->expires_ms = i64_add_sat(
-		m->now_ms, n->cfg->expiry_ms > 0 ? n->cfg->expiry_ms : LIMIT_OUTBOX_EXPIRY_MS);
-	row->payload = buf_take(&body, &row->payload_len);
-	ASSERT(row->payload != NULL);
-	(void)outbox_add(n, row);
-	buf_fini(&title);
-	buf_fini(&body);
 }
 
 static void tell(struct notify *n, const struct group *g, size_t i, const struct integration *in,
@@ -200,11 +157,11 @@ static void tell(struct notify *n, const struct group *g, size_t i, const struct
 	n->seq_dirty = true;
 	m.thread = arena_printf(&a, "belfry-%s-%016llx-%lld-%zu", n->instance,
 		(unsigned long long)thread, (long long)g->incident_ms, i);
-	collect_alerts(&m, g, in->send_resolved || why == REASON_ALL_RESOLVED, &a);
+	message_of_group(&m, g, in->send_resolved || why == REASON_ALL_RESOLVED, &a);
 	link_message(n->history, &m, &a);
 	ASSERT(!a.failed);
 	if (m.n > 0)
-		enqueue(n, &m, r, in);
+		outbox_tell(n, &m, r, in, STR(""));
 	arena_fini(&a);
 }
 

@@ -12,7 +12,7 @@
  *   notify_reroute.c  a new configuration: groups and members find their new places
  *   notify_flush.c    a due group -> who must be told what -> outbox rows
  *   notify_store.c    dirty things -> rows; rows -> memory at start
- *   outbox.c          rows -> receivers: pace, retry, confirm
+ *   outbox*.c         rows -> receivers: outbox_internal.h
  */
 #ifndef BELFRY_EXPORTERS_NOTIFY_INTERNAL_H
 #define BELFRY_EXPORTERS_NOTIFY_INTERNAL_H
@@ -26,6 +26,7 @@
 #include "exporters/integration.h"
 #include "exporters/message.h"
 #include "exporters/notify.h"
+#include "exporters/outbox_internal.h"
 #include "exporters/route.h"
 
 #define INTEGRATIONS_MAX 64u /* of one receiver */
@@ -67,52 +68,6 @@ struct group {
 	struct group *next_dirty;
 };
 
-/* A message on its way. The payload stays in state.db until it is sent. */
-struct row {
-	int64_t id; /* row id, 0 before it was written */
-	struct str message_id, title, receiver, group_key, thread; /* in `block` */
-	void *block;
-	enum integration_kind kind;
-	size_t index;     /* which of the receiver's integrations of this kind */
-	bool only_firing; /* tells of no end; false when loaded: not known */
-	bool firing, in_flight, parked, degraded, is_new, dirty, finished;
-	char *payload; /* until the first write to state.db */
-	size_t payload_len;
-	unsigned attempts, step;
-	int64_t created_ms, expires_ms; /* wall */
-	int64_t next_mono_ms;
-	char error[200];
-	struct row *next; /* in its destination, in order of creation */
-	struct row *next_dirty;
-};
-
-/* A receiver's integration: the unit of pacing. */
-struct dest {
-	struct str receiver; /* owned */
-	enum integration_kind kind;
-	size_t index;
-	struct row *first, *last;
-	int64_t pace_ms;
-	unsigned parallel;
-	unsigned in_flight, waiting;
-	int64_t hold_mono_ms; /* nothing is sent before: pace, Retry-After, backoff */
-	unsigned failures;    /* in a row, for the backoff */
-	int64_t last_success_ms;
-	uint64_t failed;
-	char last_error[200];
-	struct metric *sent_total, *failed_total, *retries_total, *queued, *last_success;
-	struct dest *next;
-};
-
-/* What an integration keeps about an incident's thread (Slack: the root message). */
-struct thread_data {
-	char *thread, *data; /* owned */
-	uint64_t hash;
-	int64_t at_ms; /* wall, last change */
-	bool dirty;
-	struct thread_data *next_dirty;
-};
-
 struct notify {
 	struct state *state;
 	struct sender sender;
@@ -121,8 +76,11 @@ struct notify {
 	struct route_table routes;
 	struct map groups;  /* by hash of the key */
 	struct map rows;    /* by id */
+	struct map linked;  /* rows in lanes, by group_hash */
 	struct map threads; /* struct thread_data by hash of the thread */
 	struct dest *dests;
+	struct lane *lanes;
+	uint64_t row_order; /* counts rows as they come */
 	size_t n_rows;
 	struct group *dirty_groups;
 	struct row *dirty_rows;
@@ -133,8 +91,9 @@ struct notify {
 	struct history *history;
 	char instance[17]; /* random, drawn once per state.db */
 	atomic_bool quiet;
-	sqlite3_stmt *st[24]; /* prepared statements, notify_store.c */
-	struct metric *groups_gauge, *outbox_gauge, *expired_total, *invalid_total;
+	sqlite3_stmt *st[24];        /* prepared statements, notify_store.c */
+	sqlite3_stmt *outbox_st[16]; /* outbox_store.c */
+	struct metric *groups_gauge, *outbox_gauge, *expired_total, *invalid_total, *fallback_total;
 };
 
 /* notify_group.c */
@@ -158,32 +117,15 @@ void group_reroute(struct notify *n);
 
 /* notify_flush.c */
 void flush_due_groups(struct notify *n);
+/* The group's key, labels, incident and alerts into m, message_finish included. */
+void message_of_group(
+	struct message *m, const struct group *g, bool with_resolved, struct arena *a);
 bool sent_contains(const uint64_t *v, size_t n, uint64_t fp);
 
 /* notify_store.c */
 int notify_store_load(struct notify *n, struct err *e) MUST_CHECK;
 int notify_store_write(struct notify *n, sqlite3 *db, struct err *e) MUST_CHECK; /* repeatable */
 void notify_store_committed(struct notify *n);
-/* The payload of a row from state.db, malloc'ed. */
-int notify_store_payload(
-	struct notify *n, int64_t id, char **out, size_t *len, struct err *e) MUST_CHECK;
 void notify_store_close(struct notify *n);
-
-/* The text kept about a thread; empty when there is none. */
-struct str thread_get(const struct notify *n, struct str thread);
-void thread_put(struct notify *n, struct str thread, struct str data);
-
-/* outbox.c */
-struct row *outbox_add(struct notify *n, struct row *take);
-struct row *row_new(const char *message_id, struct str title, struct str receiver,
-	struct str group_key, struct str thread);
-void row_free(struct row *r);
-struct dest *outbox_dest(
-	struct notify *n, struct str receiver, enum integration_kind kind, size_t index);
-void outbox_link(struct notify *n, struct row *r);
-void outbox_pump(struct notify *n);
-int64_t outbox_due(const struct notify *n);
-void outbox_free(struct notify *n);
-void row_mark(struct notify *n, struct row *r);
 
 #endif

@@ -11,15 +11,11 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/limits.h"
-#include "base/log.h"
 #include "base/num.h"
 #include "base/rd.h"
 #include "exporters/notify_internal.h"
 #include "storage/db.h"
 #include "storage/labels_blob.h"
-
-#define HISTORY_KEEP 10000 /* rows of notify_history */
 
 enum statement {
 	ST_GROUP_PUT,
@@ -27,14 +23,7 @@ enum statement {
 	ST_MEMBERS_DEL,
 	ST_MEMBER_PUT,
 	ST_MEMBER_DEL,
-	ST_ROW_ADD,
-	ST_ROW_SET,
-	ST_ROW_DEL,
-	ST_HISTORY,
-	ST_HISTORY_TRIM,
 	ST_META_PUT,
-	ST_PAYLOAD,
-	ST_THREAD_PUT,
 	ST_COUNT
 };
 
@@ -49,22 +38,7 @@ static const char *const sql[ST_COUNT] = {
 		"INSERT OR REPLACE INTO notify_member VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_MEMBER_DEL] =
 		"DELETE FROM notify_member WHERE group_key=? AND fingerprint=? AND labels=?",
-	[ST_ROW_ADD] = "INSERT OR REPLACE INTO "
-		       "outbox(message_id,receiver,kind,idx,group_key,title,firing,payload,"
-		       "created_ms,expires_ms,next_ms,attempts,degraded,parked,error,thread,step) "
-		       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	[ST_ROW_SET] = "UPDATE outbox SET next_ms=?,attempts=?,degraded=?,parked=?,error=?,step=? "
-		       "WHERE id=?",
-	[ST_ROW_DEL] = "DELETE FROM outbox WHERE id=?",
-	[ST_HISTORY] =
-		"INSERT INTO "
-		"notify_history(at_ms,message_id,receiver,kind,title,outcome,attempts,error) "
-		"VALUES(?,?,?,?,?,?,?,?)",
-	[ST_HISTORY_TRIM] =
-		"DELETE FROM notify_history WHERE id <= (SELECT max(id) FROM notify_history) - ?",
 	[ST_META_PUT] = "INSERT OR REPLACE INTO notify_meta VALUES(?,?)",
-	[ST_PAYLOAD] = "SELECT payload FROM outbox WHERE id=?",
-	[ST_THREAD_PUT] = "INSERT OR REPLACE INTO thread_data VALUES(?,?,?)",
 };
 
 static sqlite3_stmt *statement(const struct notify *n, enum statement which)
@@ -79,6 +53,7 @@ void notify_store_close(struct notify *n)
 		(void)sqlite3_finalize(n->st[i]); /* repeats the last step's error, told already */
 		n->st[i] = NULL;
 	}
+	outbox_store_close(n);
 }
 
 static int64_t to_wall(int64_t mono_ms)
@@ -200,84 +175,6 @@ static int write_group(const struct notify *n, const struct group *g, struct err
 	return 0;
 }
 
-static int add_row(const struct notify *n, sqlite3 *db, struct row *r, struct err *e)
-{
-	sqlite3_stmt *st = statement(n, ST_ROW_ADD);
-
-	db_bind_text(st, 1, r->message_id);
-	db_bind_text(st, 2, r->receiver);
-	(void)sqlite3_bind_int(st, 3, (int)r->kind);
-	(void)sqlite3_bind_int64(st, 4, (int64_t)r->index);
-	db_bind_text(st, 5, r->group_key);
-	db_bind_text(st, 6, r->title);
-	(void)sqlite3_bind_int(st, 7, r->firing);
-	db_bind_blob(st, 8, str_n(r->payload, r->payload_len));
-	(void)sqlite3_bind_int64(st, 9, r->created_ms);
-	(void)sqlite3_bind_int64(st, 10, r->expires_ms);
-	(void)sqlite3_bind_int64(st, 11, to_wall(r->next_mono_ms));
-	(void)sqlite3_bind_int64(st, 12, r->attempts);
-	(void)sqlite3_bind_int(st, 13, r->degraded);
-	(void)sqlite3_bind_int(st, 14, r->parked);
-	db_bind_text(st, 15, str_c(r->error));
-	db_bind_text(st, 16, r->thread);
-	(void)sqlite3_bind_int64(st, 17, r->step);
-	if (db_step_done(st, "store a message", e) != 0)
-		return -1;
-	r->id = sqlite3_last_insert_rowid(db);
-	return 0;
-}
-
-static int add_history(
-	const struct notify *n, const struct row *r, const char *outcome, struct err *e)
-{
-	sqlite3_stmt *st = statement(n, ST_HISTORY);
-
-	(void)sqlite3_bind_int64(st, 1, clock_wall_ms());
-	db_bind_text(st, 2, r->message_id);
-	db_bind_text(st, 3, r->receiver);
-	(void)sqlite3_bind_int(st, 4, (int)r->kind);
-	db_bind_text(st, 5, r->title);
-	db_bind_text(st, 6, str_c(outcome));
-	(void)sqlite3_bind_int64(st, 7, r->attempts);
-	db_bind_text(st, 8, str_c(r->error));
-	if (db_step_done(st, "store the history", e) != 0)
-		return -1;
-	st = statement(n, ST_HISTORY_TRIM);
-	(void)sqlite3_bind_int(st, 1, HISTORY_KEEP);
-	return db_step_done(st, "trim the history", e);
-}
-
-static int set_row(const struct notify *n, const struct row *r, struct err *e)
-{
-	sqlite3_stmt *st = statement(n, ST_ROW_SET);
-
-	(void)sqlite3_bind_int64(st, 1, to_wall(r->next_mono_ms));
-	(void)sqlite3_bind_int64(st, 2, r->attempts);
-	(void)sqlite3_bind_int(st, 3, r->degraded);
-	(void)sqlite3_bind_int(st, 4, r->parked);
-	db_bind_text(st, 5, str_c(r->error));
-	(void)sqlite3_bind_int64(st, 6, r->step);
-	(void)sqlite3_bind_int64(st, 7, r->id);
-	if (db_step_done(st, "update a message", e) != 0)
-		return -1;
-	return r->parked ? add_history(n, r, "failed", e) : 0;
-}
-
-static int write_row(const struct notify *n, sqlite3 *db, struct row *r, struct err *e)
-{
-	sqlite3_stmt *st;
-
-	if (r->is_new)
-		return add_row(n, db, r, e);
-	if (!r->finished)
-		return set_row(n, r, e);
-	st = statement(n, ST_ROW_DEL);
-	(void)sqlite3_bind_int64(st, 1, r->id);
-	if (db_step_done(st, "delete a message", e) != 0)
-		return -1;
-	return add_history(n, r, r->error[0] == '\0' ? "delivered" : "replaced", e);
-}
-
 static int put_meta(const struct notify *n, const char *key, struct str value, struct err *e)
 {
 	sqlite3_stmt *st = statement(n, ST_META_PUT);
@@ -300,19 +197,8 @@ int notify_store_write(struct notify *n, sqlite3 *db, struct err *e)
 		if (!g->dead && write_group(n, g, e) != 0)
 			return -1;
 	}
-	for (struct row *r = n->dirty_rows; r != NULL; r = r->next_dirty) {
-		if (write_row(n, db, r, e) != 0)
-			return -1;
-	}
-	for (const struct thread_data *t = n->dirty_threads; t != NULL; t = t->next_dirty) {
-		sqlite3_stmt *st = statement(n, ST_THREAD_PUT);
-
-		db_bind_text(st, 1, str_c(t->thread));
-		(void)sqlite3_bind_int64(st, 2, t->at_ms);
-		db_bind_text(st, 3, str_c(t->data));
-		if (db_step_done(st, "store a thread", e) != 0)
-			return -1;
-	}
+	if (outbox_store_write(n, db, e) != 0)
+		return -1;
 	if (history_write(n->history, db, e) != 0)
 		return -1;
 	if (!n->seq_dirty)
@@ -346,14 +232,9 @@ static void clean_members(struct group *g)
 void notify_store_committed(struct notify *n)
 {
 	struct group *g;
-	struct row *r;
 
 	n->seq_dirty = false;
 	history_committed(n->history);
-	for (struct thread_data *t; (t = n->dirty_threads) != NULL;) {
-		n->dirty_threads = t->next_dirty;
-		t->dirty = false;
-	}
 	while ((g = n->dirty_groups) != NULL) {
 		n->dirty_groups = g->next_dirty;
 		g->dirty = false;
@@ -362,46 +243,7 @@ void notify_store_committed(struct notify *n)
 		else
 			clean_members(g);
 	}
-	while ((r = n->dirty_rows) != NULL) {
-		n->dirty_rows = r->next_dirty;
-		r->dirty = false;
-		if (r->is_new) {
-			r->is_new = false;
-			map_add(&n->rows, (uint64_t)r->id * UINT64_C(0x9e3779b97f4a7c15), r);
-		}
-		free(r->payload);
-		r->payload = NULL;
-		if (r->finished ||
-			r->parked) { /* a parked one stays in state.db, to be looked at */
-			map_remove(&n->rows, (uint64_t)r->id * UINT64_C(0x9e3779b97f4a7c15), r);
-			n->n_rows -= r->finished;
-			row_free(r);
-		}
-	}
-	metric_set(n->outbox_gauge, (double)n->n_rows);
-}
-
-int notify_store_payload(struct notify *n, int64_t id, char **out, size_t *len, struct err *e)
-{
-	sqlite3_stmt *st = statement(n, ST_PAYLOAD);
-	struct str s;
-	int rc;
-
-	(void)sqlite3_bind_int64(st, 1, id);
-	rc = db_step_row(st, "read a message", e);
-	if (rc <= 0)
-		return rc < 0 ? -1
-			      : err_set(e, ERR_CORRUPT, 0, "message %lld is not in the outbox",
-					(long long)id);
-	s = db_column_str(st, 0);
-	*out = malloc(s.n + 1);
-	ASSERT(*out != NULL);
-	if (s.n > 0)
-		memcpy(*out, s.p, s.n);
-	(*out)[s.n] = '\0';
-	*len = s.n;
-	(void)sqlite3_reset(st);
-	return 0;
+	outbox_store_committed(n);
 }
 
 /* --- loading --- */
@@ -513,26 +355,6 @@ static void load_told_by(struct group *g, sqlite3_stmt *st)
 	else
 		then.n = read_told(db_column_str(st, 11), v, ARRAY_LEN(v));
 	group_told_by(g, &then);
-}
-
-static int load_threads(struct notify *n, sqlite3 *db, struct err *e)
-{
-	sqlite3_stmt *st;
-	int rc;
-
-	if (db_exec(db, "DELETE FROM thread_data WHERE at_ms < unixepoch() * 1000 - 2592000000",
-		    e) != 0)
-		return -1;
-	if (db_prepare(db, &st, "SELECT thread,data FROM thread_data", e) != 0)
-		return -1;
-	while ((rc = db_step_row(st, "read threads", e)) > 0)
-		thread_put(n, db_column_str(st, 0), db_column_str(st, 1));
-	(void)sqlite3_finalize(st);
-	for (struct thread_data *t; (t = n->dirty_threads) != NULL;) {
-		n->dirty_threads = t->next_dirty;
-		t->dirty = false;
-	}
-	return rc < 0 ? -1 : 0;
 }
 
 static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
@@ -652,48 +474,6 @@ static int load_members(struct notify *n, sqlite3 *db, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-static int load_rows(struct notify *n, sqlite3 *db, struct err *e)
-{
-	sqlite3_stmt *st;
-	int rc;
-
-	if (db_prepare(db, &st,
-		    "SELECT "
-		    "id,message_id,receiver,kind,idx,group_key,title,firing,created_ms,expires_ms,"
-		    "next_ms,"
-		    "attempts,degraded,parked,error,thread,step FROM outbox WHERE parked=0 ORDER "
-		    "BY id",
-		    e) != 0)
-		return -1;
-	while ((rc = db_step_row(st, "read the outbox", e)) > 0) {
-		char *id = str_dup_c(db_column_str(st, 1));
-		struct row *r;
-		int kind = sqlite3_column_int(st, 3);
-
-		ASSERT(id != NULL);
-		r = row_new(id, db_column_str(st, 6), db_column_str(st, 2), db_column_str(st, 5),
-			db_column_str(st, 15));
-		free(id);
-		r->id = sqlite3_column_int64(st, 0);
-		r->is_new = false;
-		r->kind = (enum integration_kind)kind; /* judged when it is sent */
-		r->step = (unsigned)sqlite3_column_int(st, 16);
-		r->index = (size_t)sqlite3_column_int64(st, 4);
-		r->firing = sqlite3_column_int(st, 7) != 0;
-		r->created_ms = sqlite3_column_int64(st, 8);
-		r->expires_ms = sqlite3_column_int64(st, 9);
-		r->next_mono_ms = clock_mono_ms(); /* after a start: try at once */
-		r->attempts = (unsigned)sqlite3_column_int(st, 11);
-		r->degraded = sqlite3_column_int(st, 12) != 0;
-		(void)snprintf(r->error, sizeof r->error, STR_FMT, STR_ARG(db_column_str(st, 14)));
-		map_add(&n->rows, (uint64_t)r->id * UINT64_C(0x9e3779b97f4a7c15), r);
-		n->n_rows++;
-		outbox_link(n, r);
-	}
-	(void)sqlite3_finalize(st);
-	return rc < 0 ? -1 : 0;
-}
-
 int notify_store_load(struct notify *n, struct err *e)
 {
 	sqlite3 *db = state_db(n->state);
@@ -702,11 +482,6 @@ int notify_store_load(struct notify *n, struct err *e)
 		if (db_prepare(db, &n->st[i], sql[i], e) != 0)
 			return -1;
 	}
-	if (db_exec(db,
-		    "DELETE FROM outbox WHERE parked=1 AND created_ms < unixepoch() * 1000 - "
-		    "604800000",
-		    e) != 0)
-		return -1;
 	if (load_meta(n, db, e) != 0)
 		return -1;
 	if (n->routes.n > 0) {
@@ -714,5 +489,5 @@ int notify_store_load(struct notify *n, struct err *e)
 			return -1;
 		group_reroute(n);
 	}
-	return load_threads(n, db, e) != 0 ? -1 : load_rows(n, db, e);
+	return outbox_store_load(n, db, e);
 }
