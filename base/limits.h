@@ -77,6 +77,12 @@
 #define LIMIT_REGEX_BYTES   4096u               /* text of one regular expression */
 #define LIMIT_REGEX_PROGRAM (1 << 20)           /* memory of one compiled expression */
 
+/* --- templates of notifications --- */
+#define LIMIT_NOTIFY_TEMPLATE_STEPS  1000000u           /* nodes one may execute */
+#define LIMIT_NOTIFY_TEMPLATE_NS     250000000          /* real time: it runs on the state writer */
+#define LIMIT_NOTIFY_TEMPLATE_OUTPUT ((size_t)1 << 20)  /* more is no message */
+#define LIMIT_NOTIFY_TEMPLATE_MEMORY ((size_t)16 << 20) /* besides 1 KiB an alert */
+
 /* --- rules, notifications --- */
 #define LIMIT_ALERTS_PER_RULE  100000u     /* active alerts of one rule */
 #define LIMIT_ABSENT_SERIES    20000u      /* label sets one belfry_absent_after rule watches */

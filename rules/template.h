@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/labels.h"
+#include "rules/template_value.h"
 
 struct template;
 struct hist;
@@ -40,10 +41,41 @@ struct template_rule_data {
 	void *query_ctx;
 };
 
+/* A rule's text. */
 struct template *template_parse(struct arena *a, struct str text, struct err *e) MUST_CHECK;
 /* Output goes to out; -1 and *e when execution failed. Memory for values from `scratch`. */
 int template_run_rule(const struct template *t, const struct template_rule_data *d,
 	struct arena *scratch, struct buf *out, struct err *e) MUST_CHECK;
+
+/* --- notifications: exporters/notify_template.c --- */
+
+/* Definitions that several texts share. Filled while one thread loads, then immutable. */
+struct template_set;
+struct template_set *template_set_new(struct arena *a);
+/* All definitions of a text replace those of their names that are there; the text itself is the
+ * definition of the file's name (its last part). ours: these are belfry's. */
+int template_set_add(struct template_set *s, struct str file, struct str text, bool ours,
+	struct err *e) MUST_CHECK;
+/* The definition that runs under this name is not belfry's, or it calls such a one (other than
+ * those in `besides`, n of them). */
+bool template_set_redefined(
+	const struct template_set *s, struct str name, const struct str *besides, size_t n);
+/* A text that may call the set's definitions. */
+struct template *template_parse_in(
+	const struct template_set *s, struct arena *a, struct str text, struct err *e) MUST_CHECK;
+
+struct template_notify_run {
+	struct tv data;
+	int64_t now_ms;
+	struct labels route_labels;
+	bool route_rendered; /* their values are no templates any more */
+	bool html;           /* escape by context */
+	uint64_t max_steps;
+	int64_t max_ns; /* of real time */
+};
+int template_run_notify(const struct template *t, const struct template_notify_run *r,
+	struct arena *scratch, struct buf *out, struct err *e) MUST_CHECK;
+
 /* The functions alone, for messages: 0.1 -> "10%", 1234567 -> "1.235M", 3725 -> "1h 2m 5s". */
 void humanize(struct buf *b, double v);
 void humanize_1024(struct buf *b, double v);

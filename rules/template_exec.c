@@ -7,9 +7,12 @@
  */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "rules/template_private.h"
+
+#define ROUTE_LABEL_DEPTH 16u /* labels of a route that refer to each other */
 
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE, FLOW_FAIL };
 
@@ -20,6 +23,7 @@ void tmpl_set_error(struct tmpl_exec *x, const char *fmt, ...)
 {
 	char msg[ERR_MSG_MAX];
 	const struct tmpl_operand *at = x->at;
+	const struct tmpl_source *from = x->def != NULL ? x->def->source : x->t->source;
 	unsigned line = 1, col = 1;
 	va_list ap;
 
@@ -30,16 +34,21 @@ void tmpl_set_error(struct tmpl_exec *x, const char *fmt, ...)
 		(void)err_set(x->e, ERR_INPUT, 0, "%s", msg);
 		return;
 	}
-	for (size_t i = 0; i < at->off && i < x->t->text.n; i++) {
-		line += x->t->text.p[i] == '\n';
-		col = x->t->text.p[i] == '\n' ? 1 : col + 1;
+	for (size_t i = 0; i < at->off && i < from->text.n; i++) {
+		line += from->text.p[i] == '\n';
+		col = from->text.p[i] == '\n' ? 1 : col + 1;
 	}
-	(void)err_set_at(x->e, ERR_INPUT, at->off, "%u:%u: at <%.*s>: %s", line, col,
-		(int)MIN_OF(at->len, (size_t)60), x->t->text.p + at->off, msg);
+	/* A place in another text is no place in the one that was run. */
+	(void)err_set_at(x->e, ERR_INPUT, from == x->t->source ? at->off : SIZE_MAX,
+		"%.*s%s%u:%u: at <%.*s>: %s", (int)MIN_OF(from->file.n, (size_t)60), from->file.p,
+		from->file.n > 0 ? ":" : "", line, col, (int)MIN_OF(at->len, (size_t)60),
+		from->text.p + at->off, msg);
 }
 
 static bool step(struct tmpl_exec *x)
 {
+	uint64_t max = x->env->max_steps > 0 ? x->env->max_steps : LIMIT_TEMPLATE_STEPS;
+
 	if (x->a->failed) {
 		(void)tmpl_fail(x, "the template needs too much memory");
 		return false;
@@ -48,10 +57,17 @@ static bool step(struct tmpl_exec *x)
 		(void)tmpl_fail(x, "the text is longer than %zu bytes", x->out->max);
 		return false;
 	}
-	if (x->steps++ < LIMIT_TEMPLATE_STEPS)
-		return true;
-	(void)tmpl_fail(x, "the template takes more than %u steps", LIMIT_TEMPLATE_STEPS);
-	return false;
+	if (x->steps++ >= max) {
+		(void)tmpl_fail(
+			x, "the template takes more than %llu steps", (unsigned long long)max);
+		return false;
+	}
+	if (x->env->deadline_ns != 0 && x->steps % 64 == 0 &&
+		clock_real_ns() > x->env->deadline_ns) {
+		(void)tmpl_fail(x, "the template takes too long");
+		return false;
+	}
+	return true;
 }
 
 static bool deeper(struct tmpl_exec *x)
@@ -69,8 +85,16 @@ static bool deeper(struct tmpl_exec *x)
 static int get_field(struct tmpl_exec *x, const struct tv *from, struct str name,
 	const struct tv *args, size_t n, struct tv *out)
 {
+	bool found = false;
+
 	if (from->kind == TV_TIME || from->kind == TV_DURATION)
 		return tmpl_method(x, from, name, args, n, out);
+	if (from->named != TV_PLAIN) {
+		int rc = tmpl_named_method(x, from, name, args, n, out, &found);
+
+		if (rc != 0 || found)
+			return rc;
+	}
 	if (from->kind == TV_NIL)
 		return tmpl_fail(x, "nil has no field " STR_FMT, STR_ARG(name));
 	if (!tv_get(from, name, out))
@@ -307,10 +331,17 @@ static enum flow run_node(struct tmpl_exec *x, const struct tmpl_node *n)
 	if (!step(x))
 		return FLOW_FAIL;
 	switch (n->kind) {
-	case TMPL_N_TEXT: buf_str(x->out, n->text); return FLOW_ON;
+	case TMPL_N_TEXT:
+		if (x->html != NULL)
+			tmpl_html_text(x->html, n->text, x->out);
+		else
+			buf_str(x->out, n->text);
+		return FLOW_ON;
 	case TMPL_N_PIPE:
 		if (eval_pipe(x, n->pipe, &v) != 0)
 			return FLOW_FAIL;
+		if (n->pipe->n_slots == 0 && x->html != NULL)
+			return tmpl_html_value(x, &v) == 0 ? FLOW_ON : FLOW_FAIL;
 		if (n->pipe->n_slots == 0)
 			tv_print(x->out, &v);
 		return FLOW_ON;
@@ -343,29 +374,66 @@ static int run_define(
 	struct tmpl_exec *x, const struct tmpl_define *d, const struct tv *prelude, struct tv data)
 {
 	struct tv *frame = ARENA_ARRAY(x->a, d->n_slots, struct tv), *outer = x->frame;
+	const struct tmpl_define *caller = x->def;
 	struct tv dot = x->dot;
 	enum flow f;
 
 	if (frame == NULL)
 		return tmpl_fail(x, "the template needs too much memory");
 	frame[0] = data;
-	if (prelude != NULL)
-		memcpy(&frame[1], prelude, TMPL_PRELUDE * sizeof *prelude);
+	if (prelude != NULL && x->t->lang->n_prelude > 0)
+		memcpy(&frame[1], prelude, x->t->lang->n_prelude * sizeof *prelude);
 	x->frame = frame;
 	x->dot = data;
+	x->def = d;
 	f = run_list(x, d->list);
+	if (f == FLOW_FAIL)
+		return -1;
+	x->def = caller;
 	x->frame = outer;
 	x->dot = dot;
-	return f == FLOW_FAIL ? -1 : 0;
+	return 0;
 }
 
 int tmpl_call(struct tmpl_exec *x, struct str name, struct tv data)
 {
-	for (const struct tmpl_define *d = x->t->defines; d != NULL; d = d->next) {
-		if (str_eq(d->name, name))
-			return run_define(x, d, NULL, data);
-	}
+	const struct tmpl_define *d = tmpl_find(x->t->defines, name);
+
+	if (d == NULL && x->t->set != NULL)
+		d = tmpl_find(x->t->set->defines, name);
+	if (d != NULL)
+		return run_define(x, d, NULL, data);
 	return tmpl_fail(x, "template \"" STR_FMT "\" is not defined", STR_ARG(name));
+}
+
+/* A route's label is a template of its own: run over the same data, as plain text. */
+int tmpl_route_label(struct tmpl_exec *x, struct str name, struct tv *out)
+{
+	struct str text = labels_get(x->env->route_labels, name);
+	struct tmpl_exec inner = *x;
+	const struct template *t;
+	struct buf b;
+	int rc;
+
+	*out = tv_str(text);
+	if (x->env->route_rendered || text.n == 0)
+		return 0;
+	if (x->route_depth >= ROUTE_LABEL_DEPTH)
+		return tmpl_fail(
+			x, "route label \"" STR_FMT "\" goes round in circles", STR_ARG(name));
+	t = template_parse_in(x->t->set, x->a, text, x->e);
+	if (t == NULL)
+		return err_wrap(x->e, "route label \"" STR_FMT "\"", STR_ARG(name));
+	buf_init(&b, x->out->max);
+	inner.t = t;
+	inner.html = NULL;
+	inner.out = &b;
+	inner.route_depth++;
+	rc = run_define(&inner, t->main, NULL, x->env->root);
+	x->steps = inner.steps;
+	if (rc != 0)
+		buf_fini(&b);
+	return rc != 0 ? -1 : tmpl_take(x, &b, out);
 }
 
 /* NOLINTEND(misc-no-recursion) */
@@ -373,12 +441,28 @@ int tmpl_call(struct tmpl_exec *x, struct str name, struct tv data)
 int tmpl_run(const struct template *t, const struct tmpl_env *env, struct tv data,
 	struct arena *scratch, struct buf *out, struct err *e)
 {
-	struct tmpl_exec x = {.t = t, .env = env, .a = scratch, .out = out, .e = e};
+	struct tmpl_exec x = {
+		.t = t, .env = env, .html = env->html, .a = scratch, .out = out, .e = e};
 
 	if (run_define(&x, t->main, env->prelude, data) != 0)
 		return -1;
 	x.at = NULL;
 	return step(&x) ? 0 : -1;
+}
+
+int template_run_notify(const struct template *t, const struct template_notify_run *r,
+	struct arena *scratch, struct buf *out, struct err *e)
+{
+	struct tmpl_html html = {0};
+	struct tmpl_env env = {.max_steps = r->max_steps,
+		.deadline_ns = r->max_ns > 0 ? i64_add_sat(clock_real_ns(), r->max_ns) : 0,
+		.html = r->html ? &html : NULL,
+		.route_labels = r->route_labels,
+		.route_rendered = r->route_rendered,
+		.root = r->data,
+		.now_ms = r->now_ms};
+
+	return tmpl_run(t, &env, r->data, scratch, out, e);
 }
 
 int template_run_rule(const struct template *t, const struct template_rule_data *d,

@@ -3,13 +3,21 @@
 #include "base/num.h"
 #include "rules/template_private.h"
 
-const struct tmpl_func *tmpl_func_find(struct str name)
-{
-	static const struct tmpl_func *const tables[] = {
-		tmpl_builtins, tmpl_compares, tmpl_rule_funcs, tmpl_text_funcs};
+static const struct tmpl_func *const rule_tables[] = {
+	tmpl_builtins, tmpl_compares, tmpl_rule_funcs, tmpl_text_funcs, tmpl_common_funcs};
+static const struct str rule_prelude[TMPL_PRELUDE] = {
+	{"$labels", 7}, {"$externalLabels", 15}, {"$externalURL", 12}, {"$value", 6}};
+const struct tmpl_lang tmpl_lang_rule = {
+	rule_tables, ARRAY_LEN(rule_tables), rule_prelude, TMPL_PRELUDE};
 
-	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-		for (const struct tmpl_func *f = tables[i]; f->name != NULL; f++) {
+static const struct tmpl_func *const notify_tables[] = {
+	tmpl_builtins, tmpl_compares, tmpl_notify_funcs, tmpl_notify_data_funcs, tmpl_common_funcs};
+const struct tmpl_lang tmpl_lang_notify = {notify_tables, ARRAY_LEN(notify_tables), NULL, 0};
+
+const struct tmpl_func *tmpl_func_find(const struct tmpl_lang *lang, struct str name)
+{
+	for (size_t i = 0; i < lang->n_tables; i++) {
+		for (const struct tmpl_func *f = lang->tables[i]; f->name != NULL; f++) {
 			if (str_eq(name, str_c(f->name)))
 				return f;
 		}
@@ -168,7 +176,10 @@ static int escaped(struct tmpl_exec *x, const struct tv *args, size_t n, struct 
 
 static int f_html(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)
 {
-	return escaped(x, args, n, out, escape_html);
+	int rc = escaped(x, args, n, out, escape_html);
+
+	out->safe = TV_ESCAPED_HTML;
+	return rc;
 }
 
 static int f_js(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)
@@ -178,7 +189,10 @@ static int f_js(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv 
 
 static int f_urlquery(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)
 {
-	return escaped(x, args, n, out, tmpl_escape_query);
+	int rc = escaped(x, args, n, out, tmpl_escape_query);
+
+	out->safe = TV_ESCAPED_URL;
+	return rc;
 }
 
 /* --- len, index, slice --- */

@@ -4,6 +4,7 @@
 
 #include "base/dur.h"
 #include "base/num.h"
+#include "base/tz.h"
 #include "rules/template_private.h"
 
 /* --- query and its samples --- */
@@ -204,7 +205,7 @@ static int f_humanize_timestamp(
 		return -1;
 	buf_init(&b, 128);
 	if (isfinite(v))
-		tv_print_time(&b, ns);
+		tv_print_time(&b, ns, NULL);
 	else
 		tv_print_float(&b, v);
 	return tmpl_take(x, &b, out);
@@ -275,11 +276,31 @@ static int duration_method(
 	return 0;
 }
 
-static int time_method(struct tmpl_exec *x, int64_t ns, struct str name, struct tv *out)
+static int time_method(struct tmpl_exec *x, const struct tv *t, struct str name, struct tv *out)
 {
+	int64_t ns = t->u.time.ns;
+	const struct tz *zone = NULL;
 	struct civil c;
+	struct err e;
 
-	civil_from_ms(i64_floor_div(ns, 1000000), &c);
+	if (str_eq(name, STR("UTC")) || str_eq(name, STR("Local"))) {
+		if (name.n == 5)
+			zone = tz_load(x->a, name, &e); /* NULL: UTC, as Go has it */
+		*out = (struct tv){.kind = TV_TIME, .u.time = {ns, zone}};
+		return 0;
+	}
+	if (str_eq(name, STR("IsZero"))) {
+		*out = tv_bool(ns == TV_TIME_ZERO);
+		return 0;
+	}
+	if (ns == TV_TIME_ZERO)
+		ns = INT64_C(-62135596800) * 1000000; /* what fits: its date and time are right */
+	civil_from_ms(t->u.time.ns == TV_TIME_ZERO
+			      ? INT64_C(-62135596800000)
+			      : i64_floor_div(ns, 1000000) +
+					INT64_C(1000) * tz_offset(t->u.time.zone,
+								i64_floor_div(ns, 1000000)),
+		&c);
 	const struct {
 		struct str name;
 		int64_t v;
@@ -288,10 +309,6 @@ static int time_method(struct tmpl_exec *x, int64_t ns, struct str name, struct 
 		{STR("Year"), c.year}, {STR("Day"), c.day}, {STR("Hour"), c.hour},
 		{STR("Minute"), c.minute}, {STR("Second"), c.second}, {STR("YearDay"), c.yday}};
 
-	if (str_eq(name, STR("UTC"))) {
-		*out = tv_time(ns);
-		return 0;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		if (str_eq(name, numbers[i].name)) {
 			*out = tv_int(numbers[i].v);
@@ -301,37 +318,79 @@ static int time_method(struct tmpl_exec *x, int64_t ns, struct str name, struct 
 	return tmpl_fail(x, "a time has no method " STR_FMT, STR_ARG(name));
 }
 
+/* Methods with one argument but Format; *known says whether it is one. */
+static int time_method_1(struct tmpl_exec *x, const struct tv *t, struct str name,
+	const struct tv *arg, struct tv *out, bool *known)
+{
+	static const char *const times[] = {"Sub", "Before", "After", "Equal"};
+	int64_t a = t->u.time.ns, b = arg->u.time.ns;
+
+	*known = true;
+	if (str_eq(name, STR("Add"))) {
+		if (arg->kind != TV_DURATION && arg->kind != TV_INT)
+			return tmpl_fail(x, "Add expected a duration; got %s", tv_type(arg));
+		*out = *t;
+		out->u.time.ns = a == TV_TIME_ZERO ? a : i64_add_sat(a, arg->u.i);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		if (!str_eq(name, str_c(times[i])))
+			continue;
+		if (arg->kind != TV_TIME)
+			return tmpl_fail(x, "%s expected a time; got %s", times[i], tv_type(arg));
+		*out = i == 0   ? tv_duration(i64_sub_sat(a, b))
+		       : i == 1 ? tv_bool(a < b)
+		       : i == 2 ? tv_bool(a > b)
+				: tv_bool(a == b);
+		return 0;
+	}
+	*known = false;
+	return 0;
+}
+
 int tmpl_method(struct tmpl_exec *x, const struct tv *receiver, struct str name,
 	const struct tv *args, size_t n, struct tv *out)
 {
-	bool format = str_eq(name, STR("Format"));
+	bool is_time = receiver->kind == TV_TIME, known = false;
+	bool format = is_time && str_eq(name, STR("Format"));
 	struct str layout;
 	struct buf b;
 	int rc = 0;
 
-	if (n != (receiver->kind == TV_TIME && format ? 1 : 0))
+	if (is_time && n == 1 && !format) {
+		rc = time_method_1(x, receiver, name, &args[0], out, &known);
+		if (rc != 0 || known)
+			return rc;
+	}
+	if (n != (format ? 1 : 0))
 		return tmpl_fail(x, "wrong number of arguments for " STR_FMT, STR_ARG(name));
 	buf_init(&b, x->out->max);
-	if (receiver->kind == TV_DURATION) {
+	if (!is_time) {
 		rc = duration_method(x, receiver->u.i, name, &b, out);
 	} else if (format) {
 		rc = tmpl_arg_str(x, &args[0], &layout);
 		if (rc == 0)
-			tv_format_time(&b, receiver->u.i, layout);
+			tv_format_time(&b, receiver->u.time.ns, receiver->u.time.zone, layout);
 		*out = tv_str(arena_str(x->a, buf_view(&b)));
 	} else if (str_eq(name, STR("String"))) {
-		tv_print_time(&b, receiver->u.i);
+		tv_print_time(&b, receiver->u.time.ns, receiver->u.time.zone);
 		*out = tv_str(arena_str(x->a, buf_view(&b)));
 	} else if (str_eq(name, STR("Month")) || str_eq(name, STR("Weekday"))) {
-		tv_format_time(&b, receiver->u.i, name.n == 5 ? STR("January") : STR("Monday"));
+		tv_format_time(&b, receiver->u.time.ns, receiver->u.time.zone,
+			name.n == 5 ? STR("January") : STR("Monday"));
 		*out = tv_str(arena_str(x->a, buf_view(&b)));
 	} else {
-		rc = time_method(x, receiver->u.i, name, out);
+		rc = time_method(x, receiver, name, out);
 	}
 	if (rc == 0 && b.failed)
 		rc = tmpl_fail(x, "the text is too long");
 	buf_fini(&b);
 	return rc;
+}
+
+int tmpl_f_humanize_duration(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)
+{
+	return f_humanize_duration(x, args, n, out);
 }
 
 const struct tmpl_func tmpl_rule_funcs[] = {

@@ -32,7 +32,7 @@ static unsigned long upper(unsigned long c)
 	return c >= 0x100 && c <= 0x137 && c != 0x131 && c % 2 == 1 ? c - 1 : c;
 }
 
-enum casing { CASE_LOWER, CASE_UPPER, CASE_TITLE };
+enum casing { CASE_LOWER, CASE_UPPER, CASE_TITLE, CASE_WORDS };
 
 /* Go's strings.Title: a word starts behind what is no letter, digit or underscore. */
 static bool ends_word(unsigned long c)
@@ -42,6 +42,12 @@ static bool ends_word(unsigned long c)
 			 (c >= '0' && c <= '9') || c == '_');
 	return c == 0xa0 || c == 0x2028 || c == 0x2029 || c == 0x3000 ||
 	       (c >= 0x2000 && c <= 0x200a);
+}
+
+/* Where Unicode's rules see no end of a word between letters: "don't", "db.internal". */
+static bool inside_word(unsigned long c)
+{
+	return c == '\'' || c == '.' || c == ':';
 }
 
 static int recase(struct tmpl_exec *x, const struct tv *arg, struct tv *out, enum casing how)
@@ -60,13 +66,13 @@ static int recase(struct tmpl_exec *x, const struct tv *arg, struct tv *out, enu
 		if (c == 0xffffffff) {
 			buf_add(&b, s.p + i, n);
 		} else {
-			if (how == CASE_LOWER)
-				c = lower(c);
-			else if (how == CASE_UPPER || start)
+			if (how == CASE_UPPER || (how >= CASE_TITLE && start))
 				c = upper(c);
+			else if (how != CASE_TITLE)
+				c = lower(c);
 			quote_add_rune(&b, c);
 		}
-		start = ends_word(c);
+		start = ends_word(c) && !(how == CASE_WORDS && inside_word(c));
 	}
 	return tmpl_take(x, &b, out);
 }
@@ -75,6 +81,12 @@ static int f_title(struct tmpl_exec *x, const struct tv *args, size_t n, struct 
 {
 	(void)n;
 	return recase(x, &args[0], out, CASE_TITLE);
+}
+
+int tmpl_f_words(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)
+{
+	(void)n;
+	return recase(x, &args[0], out, CASE_WORDS);
 }
 
 static int f_to_upper(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out)
@@ -307,12 +319,17 @@ static int f_safe_html(struct tmpl_exec *x, const struct tv *args, size_t n, str
 	return tmpl_arg_str(x, &args[0], &out->u.s);
 }
 
-const struct tmpl_func tmpl_text_funcs[] = {
-	{"title", 1, 1, f_title},
+/* Both rules and notifications know these. */
+const struct tmpl_func tmpl_common_funcs[] = {
 	{"toUpper", 1, 1, f_to_upper},
 	{"toLower", 1, 1, f_to_lower},
 	{"match", 2, 2, f_match},
 	{"reReplaceAll", 3, 3, f_re_replace_all},
+	{NULL, 0, 0, NULL},
+};
+
+const struct tmpl_func tmpl_text_funcs[] = {
+	{"title", 1, 1, f_title},
 	{"stripPort", 1, 1, f_strip_port},
 	{"stripDomain", 1, 1, f_strip_domain},
 	{"graphLink", 1, 1, f_graph_link},

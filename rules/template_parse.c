@@ -10,9 +10,6 @@
 #include "base/num.h"
 #include "rules/template_private.h"
 
-const struct str tmpl_prelude[TMPL_PRELUDE] = {
-	{"$labels", 7}, {"$externalLabels", 15}, {"$externalURL", 12}, {"$value", 6}};
-
 /* Recursive, bounded by p->depth: NOLINTBEGIN(misc-no-recursion) */
 
 enum ender { END_EOF, END_END, END_ELSE };
@@ -151,6 +148,34 @@ static bool parse_name(struct tmpl_parser *p, const char *what, struct str *name
 	return true;
 }
 
+static bool is_blank(struct str s)
+{
+	return str_trim(s).n == 0;
+}
+
+/* As Go has it: an empty definition gives way to one with content, and never replaces one. */
+static bool keep_define(struct tmpl_parser *p, struct tmpl_define *d, size_t off)
+{
+	d->empty = true;
+	for (const struct tmpl_node *n = d->list; n != NULL; n = n->next)
+		d->empty = d->empty && n->kind == TMPL_N_TEXT && is_blank(n->text);
+	for (struct tmpl_define *o = p->defines; o != NULL; o = o->next) {
+		if (!str_eq(o->name, d->name) || o->name.n == 0)
+			continue;
+		if (!o->empty && !d->empty)
+			return tmpl_fail_parse(p, off, "template \"" STR_FMT "\" is defined twice",
+				STR_ARG(d->name));
+		if (o->empty) {
+			d->next = o->next;
+			*o = *d;
+		}
+		return true;
+	}
+	d->next = p->defines;
+	p->defines = d;
+	return true;
+}
+
 /* The body of a definition: a scope of its own, where only `$` is known. */
 static bool parse_define(struct tmpl_parser *p, struct str name, size_t off)
 {
@@ -161,16 +186,10 @@ static bool parse_define(struct tmpl_parser *p, struct str name, size_t off)
 
 	if (d == NULL || saved == NULL)
 		return tmpl_fail_parse(p, off, "the template needs too much memory");
-	for (const struct tmpl_define *o = p->defines; o != NULL; o = o->next) {
-		if (str_eq(o->name, name))
-			return tmpl_fail_parse(
-				p, off, "template \"" STR_FMT "\" is defined twice", STR_ARG(name));
-	}
 	if (++p->depth > LIMIT_TEMPLATE_DEPTH)
 		return tmpl_fail_parse(p, off, "nested deeper than %u", LIMIT_TEMPLATE_DEPTH);
 	d->name = name;
-	d->next = p->defines;
-	p->defines = d;
+	d->source = p->source;
 	memcpy(saved, p->vars, vars * sizeof *saved);
 	p->vars[0] = STR("$");
 	p->n_vars = p->max_vars = 1;
@@ -187,7 +206,7 @@ static bool parse_define(struct tmpl_parser *p, struct str name, size_t off)
 	p->max_vars = max;
 	p->loops = loops;
 	p->depth--;
-	return true;
+	return keep_define(p, d, off);
 }
 
 static bool parse_call(struct tmpl_parser *p, struct tmpl_node **out)
@@ -307,38 +326,178 @@ static bool parse_list(struct tmpl_parser *p, struct tmpl_node **out, enum ender
 
 /* NOLINTEND(misc-no-recursion) */
 
-struct template *template_parse(struct arena *a, struct str text, struct err *e)
+/* Text to main and definitions; main is not among p->defines. */
+static struct tmpl_define *parse_text(
+	struct tmpl_parser *p, struct arena *a, struct str text, bool ours, struct str file)
 {
-	struct template *t = ARENA_NEW(a, struct template);
 	struct tmpl_define *m = ARENA_NEW(a, struct tmpl_define);
-	struct tmpl_parser *p = ARENA_NEW(a, struct tmpl_parser);
+	struct tmpl_source *source = ARENA_NEW(a, struct tmpl_source);
 	enum ender end;
 
 	if (text.n > LIMIT_TEMPLATE_BYTES) {
-		(void)err_set(e, ERR_LIMIT, 0, "the template is longer than %u bytes",
+		(void)err_set(p->e, ERR_LIMIT, 0, "the template is longer than %u bytes",
 			LIMIT_TEMPLATE_BYTES);
 		return NULL;
 	}
-	if (t == NULL || m == NULL || p == NULL) {
-		(void)err_set(e, ERR_LIMIT, 0, "the template needs too much memory");
+	if (m == NULL || source == NULL) {
+		(void)err_set(p->e, ERR_LIMIT, 0, "the template needs too much memory");
 		return NULL;
 	}
-	t->text = arena_str(a, text);
-	*p = (struct tmpl_parser){.a = a, .e = e, .text = t->text};
+	*source = (struct tmpl_source){arena_str(a, file), arena_str(a, text), ours};
+	p->a = a;
+	p->source = source;
 	p->vars[p->n_vars++] = STR("$");
-	for (size_t i = 0; i < TMPL_PRELUDE; i++)
-		p->vars[p->n_vars++] = tmpl_prelude[i];
+	for (size_t i = 0; i < p->lang->n_prelude; i++)
+		p->vars[p->n_vars++] = p->lang->prelude[i];
 	p->max_vars = p->n_vars;
-	p->t = t->text.p != NULL ? tmpl_lex(a, t->text, e) : NULL;
-	if (p->t == NULL || !parse_list(p, &m->list, &end))
+	if (source->text.p == NULL || source->file.p == NULL) {
+		(void)err_set(p->e, ERR_LIMIT, 0, "the template needs too much memory");
 		return NULL;
+	}
+	p->t = tmpl_lex(a, source->text, p->e);
+	if (p->t == NULL || !parse_list(p, &m->list, &end)) {
+		if (a->failed)
+			(void)err_set(p->e, ERR_LIMIT, 0, "the template needs too much memory");
+		return NULL;
+	}
 	if (end != END_EOF) {
 		(void)tmpl_fail_parse(
 			p, p->t[-1].off, "unexpected {{" STR_FMT "}}", STR_ARG(p->t[-1].text));
 		return NULL;
 	}
 	m->n_slots = p->max_vars;
-	t->main = m;
+	m->source = source;
+	m->empty = true;
+	for (const struct tmpl_node *n = m->list; n != NULL; n = n->next)
+		m->empty = m->empty && n->kind == TMPL_N_TEXT && is_blank(n->text);
+	return m;
+}
+
+static struct template *parse_template(const struct tmpl_lang *lang, const struct template_set *set,
+	struct arena *a, struct str text, struct err *e)
+{
+	struct template *t = ARENA_NEW(a, struct template);
+	struct tmpl_parser *p = ARENA_NEW(a, struct tmpl_parser);
+
+	if (t == NULL || p == NULL) {
+		(void)err_set(e, ERR_LIMIT, 0, "the template needs too much memory");
+		return NULL;
+	}
+	p->lang = lang;
+	p->e = e;
+	t->main = parse_text(p, a, text, false, STR(""));
+	if (t->main == NULL)
+		return NULL;
+	t->lang = lang;
+	t->source = p->source;
 	t->defines = p->defines;
+	t->set = set;
 	return t;
+}
+
+struct template *template_parse(struct arena *a, struct str text, struct err *e)
+{
+	return parse_template(&tmpl_lang_rule, NULL, a, text, e);
+}
+
+struct template *template_parse_in(
+	const struct template_set *s, struct arena *a, struct str text, struct err *e)
+{
+	return parse_template(&tmpl_lang_notify, s, a, text, e);
+}
+
+/* --- sets --- */
+
+struct template_set *template_set_new(struct arena *a)
+{
+	struct template_set *s = ARENA_NEW(a, struct template_set);
+
+	if (s != NULL)
+		s->a = a;
+	return s;
+}
+
+const struct tmpl_define *tmpl_find(const struct tmpl_define *d, struct str name)
+{
+	while (d != NULL && !str_eq(d->name, name))
+		d = d->next;
+	return d;
+}
+
+static void set_put(struct template_set *s, struct tmpl_define *d)
+{
+	const struct tmpl_define *old = tmpl_find(s->defines, d->name);
+
+	if (old != NULL && !old->empty && d->empty)
+		return;
+	d->next = s->defines;
+	s->defines = d;
+}
+
+int template_set_add(
+	struct template_set *s, struct str file, struct str text, bool ours, struct err *e)
+{
+	struct tmpl_parser *p = ARENA_NEW(s->a, struct tmpl_parser);
+	struct tmpl_define *m, *next;
+	size_t slash = file.n;
+
+	if (p == NULL)
+		return err_set(e, ERR_LIMIT, 0, "the template needs too much memory");
+	p->lang = &tmpl_lang_notify;
+	p->e = e;
+	m = parse_text(p, s->a, text, ours, file);
+	if (m == NULL)
+		return -1;
+	for (struct tmpl_define *d = p->defines; d != NULL; d = next) {
+		next = d->next;
+		set_put(s, d);
+	}
+	while (slash > 0 && file.p[slash - 1] != '/')
+		slash--;
+	m->name = str_sub(p->source->file, slash, file.n);
+	if (m->name.n > 0)
+		set_put(s, m);
+	return 0;
+}
+
+/* --- what was redefined --- */
+
+static bool is_one_of(struct str name, const struct str *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(name, v[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Bounded by depth: NOLINTBEGIN(misc-no-recursion) */
+static bool list_redefined(const struct template_set *s, const struct tmpl_node *n,
+	const struct str *besides, size_t n_besides, unsigned depth)
+{
+	for (; n != NULL && depth > 0; n = n->next) {
+		const struct tmpl_define *d;
+
+		if (list_redefined(s, n->list, besides, n_besides, depth - 1) ||
+			list_redefined(s, n->other, besides, n_besides, depth - 1))
+			return true;
+		if (n->kind != TMPL_N_CALL || is_one_of(n->text, besides, n_besides))
+			continue;
+		d = tmpl_find(s->defines, n->text);
+		if (d != NULL && (!d->source->ours ||
+					 list_redefined(s, d->list, besides, n_besides, depth - 1)))
+			return true;
+	}
+	return false;
+}
+/* NOLINTEND(misc-no-recursion) */
+
+bool template_set_redefined(
+	const struct template_set *s, struct str name, const struct str *besides, size_t n)
+{
+	const struct tmpl_define *d = tmpl_find(s->defines, name);
+
+	if (d == NULL)
+		return false;
+	return !d->source->ours || list_redefined(s, d->list, besides, n, 12);
 }

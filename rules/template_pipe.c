@@ -60,7 +60,7 @@ static bool parse_word(struct tmpl_parser *p, const struct tmpl_token *t, struct
 	if (is_keyword(t->text))
 		return tmpl_fail_parse(p, t->off, "unexpected {{" STR_FMT "}}", STR_ARG(t->text));
 	o->kind = TMPL_O_FUNC;
-	o->func = tmpl_func_find(t->text);
+	o->func = tmpl_func_find(p->lang, t->text);
 	if (o->func == NULL)
 		return tmpl_fail_parse(
 			p, t->off, "function \"" STR_FMT "\" is not defined", STR_ARG(t->text));

@@ -6,6 +6,7 @@
 #define BELFRY_RULES_TEMPLATE_PRIVATE_H
 
 #include "rules/template.h"
+#include "rules/template_html.h"
 #include "rules/template_value.h"
 
 /* --- tokens (template_lex.c) --- */
@@ -97,28 +98,54 @@ struct tmpl_node {
 	struct tmpl_node *next;
 };
 
+/* Where a definition comes from, for messages. */
+struct tmpl_source {
+	struct str file; /* "" for a text of its own */
+	struct str text;
+	bool ours; /* belfry's own definitions */
+};
+
 struct tmpl_define {
 	struct str name;
+	const struct tmpl_source *source;
 	struct tmpl_node *list;
 	unsigned n_slots;
+	bool empty; /* nothing but white space and definitions */
 	struct tmpl_define *next;
 };
 
 struct template
 {
-	struct str text;
+	const struct tmpl_lang *lang;
+	const struct tmpl_source *source;
 	const struct tmpl_define *main;
 	const struct tmpl_define *defines; /* all but main */
+	const struct template_set *set;    /* more of them; NULL: none */
 };
 
-	/* --- parser state, shared by its two files --- */
+/* What the two kinds of templates differ in: rules' and notifications'. */
+struct tmpl_lang {
+	const struct tmpl_func *const *tables;
+	size_t n_tables;
+	const struct str *prelude; /* names of variables that are there without being declared */
+	unsigned n_prelude;
+};
+extern const struct tmpl_lang tmpl_lang_rule, tmpl_lang_notify;
+
+struct template_set {
+	struct arena *a;
+	struct tmpl_define *defines; /* the newest first */
+};
+
+/* --- parser state, shared by its two files --- */
 
 #define TMPL_VARS 256u /* variables in scope at once */
 
 struct tmpl_parser {
 	struct arena *a;
 	struct err *e;
-	struct str text;
+	const struct tmpl_lang *lang;
+	const struct tmpl_source *source;
 	const struct tmpl_token *t; /* the next token */
 	struct tmpl_define *defines;
 	struct str vars[TMPL_VARS]; /* in scope: the index is the slot */
@@ -137,18 +164,26 @@ bool tmpl_fail_parse(struct tmpl_parser *p, size_t off, const char *fmt, ...)
 
 /* What functions may ask for beyond their arguments. */
 struct tmpl_env {
+	uint64_t max_steps;         /* 0: LIMIT_TEMPLATE_STEPS */
+	int64_t deadline_ns;        /* of clock_real_ns(); 0: none */
+	struct tmpl_html *html;     /* NULL: plain text */
+	struct labels route_labels; /* values are templates, unless they are rendered already */
+	bool route_rendered;
+	struct tv root; /* the data, for what a route label's template sees */
 	struct str external_url;
 	int64_t now_ms;
 	int (*query)(void *ctx, struct str expr, int64_t at_ms, struct arena *a,
 		struct template_sample **samples, size_t *n, struct err *e);
 	void *query_ctx;
-	/* variables of the main template after `$` (TMPL_PRELUDE of them) */
+	/* variables of the main template after `$` (the language's prelude) */
 	struct tv prelude[4];
 };
 
 struct tmpl_exec {
 	const struct template *t;
+	const struct tmpl_define *def; /* being run */
 	const struct tmpl_env *env;
+	struct tmpl_html *html; /* where in the HTML the output stands; NULL: no escaping */
 	struct arena *a;
 	struct buf *out;
 	struct err *e;
@@ -156,15 +191,15 @@ struct tmpl_exec {
 	struct tv dot;
 	const struct tmpl_operand *at; /* what is evaluated, for messages */
 	uint64_t steps;
-	unsigned depth;
+	unsigned depth, route_depth;
 };
 
-/* Names at parse time of struct tmpl_env's prelude. */
-#define TMPL_PRELUDE 4u
-extern const struct str tmpl_prelude[TMPL_PRELUDE];
+#define TMPL_PRELUDE 4u /* of rules */
 
 int tmpl_run(const struct template *t, const struct tmpl_env *env, struct tv data,
 	struct arena *scratch, struct buf *out, struct err *e) MUST_CHECK;
+/* The definition of a name in a list of them, or NULL. */
+const struct tmpl_define *tmpl_find(const struct tmpl_define *d, struct str name);
 /* Run a named template into x->out. */
 int tmpl_call(struct tmpl_exec *x, struct str name, struct tv data) MUST_CHECK;
 /* Sets *x->e with the place of x->at; the value is -1, which the analyzer sees here. */
@@ -182,9 +217,9 @@ struct tmpl_func {
 };
 #define TMPL_ANY ((size_t)-1)
 
-const struct tmpl_func *tmpl_func_find(struct str name);
+const struct tmpl_func *tmpl_func_find(const struct tmpl_lang *lang, struct str name);
 extern const struct tmpl_func tmpl_builtins[], tmpl_compares[], tmpl_rule_funcs[],
-	tmpl_text_funcs[];
+	tmpl_text_funcs[], tmpl_common_funcs[], tmpl_notify_funcs[], tmpl_notify_data_funcs[];
 /* A string argument, or an error that names what it is. */
 int tmpl_arg_str(struct tmpl_exec *x, const struct tv *v, struct str *out);
 /* A number in any form: float, int or text. */
@@ -195,8 +230,21 @@ int tmpl_take(struct tmpl_exec *x, struct buf *b, struct tv *out);
 int tmpl_method(struct tmpl_exec *x, const struct tv *receiver, struct str name,
 	const struct tv *args, size_t n, struct tv *out);
 
+/* A method or field of a named type (enum tv_named); *found tells whether it has it. */
+int tmpl_named_method(struct tmpl_exec *x, const struct tv *receiver, struct str name,
+	const struct tv *args, size_t n, struct tv *out, bool *found);
+/* A route's label, expanded. */
+int tmpl_route_label(struct tmpl_exec *x, struct str name, struct tv *out);
+/* As encoding/json, with < > & escaped. */
+int tmpl_json(struct tmpl_exec *x, struct buf *b, const struct tv *v);
+
 /* Percent-encoding of a query's value, a blank as `+`. */
 void tmpl_escape_query(struct buf *b, struct str s);
+
+/* `title` of notifications: capital first letters, the rest small. */
+int tmpl_f_words(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out);
+
+int tmpl_f_humanize_duration(struct tmpl_exec *x, const struct tv *args, size_t n, struct tv *out);
 
 /* template_printf.c: fmt.Sprintf. */
 void tmpl_printf(struct buf *b, struct str format, const struct tv *args, size_t n);

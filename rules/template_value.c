@@ -36,9 +36,19 @@ struct tv tv_list(const struct tv *v, size_t n)
 	return (struct tv){.kind = TV_LIST, .u.list = {v, n}};
 }
 
+struct tv tv_kv(struct labels ls)
+{
+	return (struct tv){.kind = TV_LABELS, .named = TV_KV, .u.labels = ls};
+}
+
+struct tv tv_named_list(enum tv_named type, const struct tv *v, size_t n)
+{
+	return (struct tv){.kind = TV_LIST, .named = (uint8_t)type, .u.list = {v, n}};
+}
+
 struct tv tv_time(int64_t ns)
 {
-	return (struct tv){.kind = TV_TIME, .u.i = ns};
+	return (struct tv){.kind = TV_TIME, .u.time = {ns, NULL}};
 }
 
 struct tv tv_duration(int64_t ns)
@@ -110,10 +120,15 @@ const char *tv_type(const struct tv *v)
 	case TV_INT: return "int";
 	case TV_FLOAT: return "float64";
 	case TV_STR: return "string";
-	case TV_LIST: return "[]interface {}";
+	case TV_LIST:
+		return v->named == TV_ALERTS    ? "template.Alerts"
+		       : v->named == TV_PAIRS   ? "template.Pairs"
+		       : v->named == TV_STRINGS ? "template.Strings"
+		       : v->named == TV_STRS    ? "[]string"
+						: "[]interface {}";
 	case TV_MAP:
 	case TV_STRUCT: return v->u.map->type;
-	case TV_LABELS: return "map[string]string";
+	case TV_LABELS: return v->named == TV_KV ? "template.KV" : "map[string]string";
 	case TV_TIME: return "*time.Time";
 	case TV_DURATION: return "*time.Duration";
 	case TV_HIST: return "*histogram.FloatHistogram";
@@ -226,6 +241,42 @@ static void print_list(struct buf *b, struct tv_list l)
 	buf_ch(b, ']');
 }
 
+/* As upstream's types print themselves: the alert's name first. */
+static void print_kv(struct buf *b, struct labels ls)
+{
+	struct str name = labels_get(ls, STR("alertname"));
+	bool first = true;
+
+	if (has_label(ls, STR("alertname"))) {
+		buf_c(b, "alertname=");
+		buf_str(b, name);
+		first = false;
+	}
+	for (size_t i = 0; i < ls.n; i++) {
+		if (str_eq(ls.v[i].name, STR("alertname")))
+			continue;
+		buf_c(b, first ? "" : ", ");
+		buf_str(b, ls.v[i].name);
+		buf_ch(b, '=');
+		buf_str(b, ls.v[i].value);
+		first = false;
+	}
+}
+
+static void print_pairs(struct buf *b, struct tv_list l)
+{
+	for (size_t i = 0; i < l.n && !b->failed; i++) {
+		struct tv name, value;
+
+		(void)tv_get(&l.v[i], STR("Name"), &name);
+		(void)tv_get(&l.v[i], STR("Value"), &value);
+		buf_c(b, i > 0 ? ", " : "");
+		tv_print(b, &name);
+		buf_ch(b, '=');
+		tv_print(b, &value);
+	}
+}
+
 static void print_labels(struct buf *b, struct labels ls)
 {
 	buf_c(b, "map[");
@@ -241,7 +292,9 @@ static void print_labels(struct buf *b, struct labels ls)
 
 static void print_tree(struct buf *b, const struct tv *v)
 {
-	if (v->kind == TV_LIST) {
+	if (v->kind == TV_LIST && v->named == TV_PAIRS) {
+		print_pairs(b, v->u.list);
+	} else if (v->kind == TV_LIST) {
 		print_list(b, v->u.list);
 	} else if (v->kind == TV_MAP) {
 		buf_c(b, "map[");
@@ -266,8 +319,13 @@ void tv_print(struct buf *b, const struct tv *v)
 	case TV_LIST:
 	case TV_MAP:
 	case TV_STRUCT: print_tree(b, v); break;
-	case TV_LABELS: print_labels(b, v->u.labels); break;
-	case TV_TIME: tv_print_time(b, v->u.i); break;
+	case TV_LABELS:
+		if (v->named == TV_KV)
+			print_kv(b, v->u.labels);
+		else
+			print_labels(b, v->u.labels);
+		break;
+	case TV_TIME: tv_print_time(b, v->u.time.ns, v->u.time.zone); break;
 	case TV_DURATION: tv_print_duration(b, v->u.i); break;
 	case TV_HIST: tv_print_hist(b, v->u.h); break;
 	default: break;

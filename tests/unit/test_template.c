@@ -259,7 +259,7 @@ static const struct {
 	{"{{ $x = 1 }}", 3, "undefined variable \"$x\""},
 	{"{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}", 38, "undefined variable \"$x\""},
 	{"{{ define \"a\" }}{{ $labels.job }}{{ end }}", 19, "undefined variable \"$labels\""},
-	{"{{ define \"a\" }}{{ end }}{{ define \"a\" }}{{ end }}", 28,
+	{"{{ define \"a\" }}1{{ end }}{{ define \"a\" }}2{{ end }}", 29,
 		"template \"a\" is defined twice"},
 	{"{{ if true }}{{ define \"a\" }}{{ end }}{{ end }}", 16,
 		"{{define}} stands inside of another action"},
