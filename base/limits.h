@@ -100,6 +100,19 @@
 #define LIMIT_REPLY_BYTES      (1u << 20) /* what is kept of a receiver's answer */
 #define LIMIT_SEND_TIMEOUT_MS  10000      /* total time of one delivery attempt */
 
+/* --- dispatcher --- */
+#define LIMIT_SILENCES        10000u /* kept, those that are over for less than 5 days included */
+#define LIMIT_SILENCE_BYTES   65536u /* one silence: matchers, comment, annotations */
+#define LIMIT_SILENCE_KEEP_MS 432000000   /* an expired silence is forgotten after this: 120 h */
+#define LIMIT_EXTERNAL_ALERTS 100000u     /* firing alerts posted by others */
+#define LIMIT_ALERT_BYTES     (64u << 10) /* labels and annotations of one posted alert */
+#define LIMIT_POST_ALERTS     10000u      /* alerts of one POST */
+#define LIMIT_API_ALERTS      100000u     /* alerts in one answer */
+#define LIMIT_INHIBIT_RULES   1000u       /* inhibit_rules of one configuration */
+#define LIMIT_INHIBITED_BY    8u          /* sources an alert is shown with */
+#define LIMIT_INTERVALS       1000u       /* time intervals of one list */
+#define LIMIT_INTERVAL_RANGES 400u        /* ranges of one field of a time interval */
+
 /* --- threads and queues --- */
 #define LIMIT_STATE_QUEUE  65536u /* jobs waiting for the state writer */
 #define LIMIT_CLIENT_QUEUE 4096u  /* transfers waiting for an http-client thread */
