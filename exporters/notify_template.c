@@ -91,11 +91,13 @@ struct str notify_template_field(
 		return text;
 	if (t == NULL || !template_set_redefined(t->set, str_c(name), besides, ARRAY_LEN(besides)))
 		return STR("");
-	return notify_template_default(text, name);
+	return notify_template_default(t, text, name);
 }
 
-struct str notify_template_default(struct str text, const char *name)
+struct str notify_template_default(
+	const struct notify_templates *t, struct str text, const char *name)
 {
+	(void)t; /* whatever it holds: the call finds it when it runs */
 	if (text.n > 0)
 		return text;
 	for (const struct notify_template_call *c = notify_template_calls; c->name != NULL; c++) {

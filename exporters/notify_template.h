@@ -49,7 +49,8 @@ struct str notify_template_field(
 	const struct notify_templates *t, struct str text, const char *name);
 /* The same, but never empty: for payloads that have no form of belfry's own (Opsgenie's
  * description). */
-struct str notify_template_default(struct str text, const char *name);
+struct str notify_template_default(
+	const struct notify_templates *t, struct str text, const char *name);
 
 /* Expand text over m, appended to out (of which nothing is kept on failure). _html escapes by
  * context. t NULL: belfry's definitions alone. */

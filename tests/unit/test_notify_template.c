@@ -312,7 +312,7 @@ START_TEST(own_messages_give_way_only_to_what_the_user_wrote)
 	ck_assert(str_eq(notify_template_field(title, STR(""), "slack.default.title"),
 		STR("{{ template \"slack.default.title\" . }}")));
 	ck_assert_uint_eq(notify_template_field(title, STR(""), "slack.default.text").n, 0);
-	ck_assert(str_eq(notify_template_default(STR(""), "discord.default.title"),
+	ck_assert(str_eq(notify_template_default(NULL, STR(""), "discord.default.title"),
 		STR("{{ template \"discord.default.title\" . }}")));
 	arena_fini(&a);
 }
