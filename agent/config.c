@@ -130,20 +130,22 @@ static void finish(struct loader *l)
 {
 	const struct conf_root *r = &l->p->root;
 	struct config *c = &l->p->pub;
+	struct config_place own;
 
-	if (r->n_receivers > RECEIVERS_MAX) {
-		diag_error(l->diag, config_pos(r->node, "receivers"), "more than %u receivers",
-			RECEIVERS_MAX);
-		return;
-	}
 	finish_web(l);
 	finish_statsd(l);
 	finish_storage(l);
 	config_finish_scrape(l);
 	config_finish_rule_files(l);
 	config_finish_packs(l);
+	config_alertmanager_begin(l, &own);
 	config_load_templates(l);
-	config_finish_notify(l);
+	if (r->n_receivers <= RECEIVERS_MAX)
+		config_finish_notify(l);
+	else
+		diag_error(l->diag, config_pos(r->node, "receivers"), "more than %u receivers",
+			RECEIVERS_MAX);
+	config_alertmanager_end(l, &own);
 	c->scrape_interval_ms = r->global.scrape_interval_ms;
 	c->scrape_timeout_ms = r->global.scrape_timeout_ms;
 	c->evaluation_interval_ms = r->global.evaluation_interval_ms;
@@ -180,8 +182,7 @@ static void apply_flags(struct loader *l, const struct config_flags *flags)
 	}
 }
 
-/* The file as diagnostics keep it; NULL when that takes too much memory (told). */
-static const struct diag_file *keep_file(struct diag *d, struct str path, struct str text)
+const struct diag_file *config_keep_file(struct diag *d, struct str path, struct str text)
 {
 	struct arena *a = diag_arena(d);
 	struct diag_file *f = a != NULL ? ARENA_NEW(a, struct diag_file) : NULL;
@@ -196,7 +197,7 @@ static const struct diag_file *keep_file(struct diag *d, struct str path, struct
 	return NULL;
 }
 
-static const struct yaml_node *parse(struct loader *l)
+const struct yaml_node *config_parse(struct loader *l)
 {
 	const struct yaml_node *const *docs;
 	size_t n;
@@ -237,8 +238,8 @@ static struct config *load_text(struct str path, struct str text, const struct c
 		slash--;
 	l.p->pub.path = arena_str(l.arena, path);
 	l.folder = arena_str(l.arena, str_sub(path, 0, slash));
-	l.file = keep_file(d, path, text);
-	root = l.file != NULL ? parse(&l) : NULL;
+	l.file = config_keep_file(d, path, text);
+	root = l.file != NULL ? config_parse(&l) : NULL;
 	if (diag_errors(d) == errors || root != NULL) {
 		config_decode(&l, &config_root, root, &l.p->root);
 		apply_flags(&l, flags);

@@ -68,6 +68,21 @@ const char *config_check_url(struct str url);
 const char *config_check_host_port(struct str s, bool port_needed);
 bool config_is_loopback(struct str listen);
 
+/* The file as diagnostics keep it; NULL when that takes too much memory (told). */
+const struct diag_file *config_keep_file(struct diag *d, struct str path, struct str text);
+/* l->file as one map; NULL when it is empty or none (told). */
+const struct yaml_node *config_parse(struct loader *l);
+
+/* Where the loader stands. */
+struct config_place {
+	const struct yaml_node *root, *global;
+	const struct diag_file *file;
+	struct str folder;
+};
+/* Between the two, notifications come from alertmanager_config_file when there is one. */
+void config_alertmanager_begin(struct loader *l, struct config_place *own);
+void config_alertmanager_end(struct loader *l, const struct config_place *own);
+
 /* Checks and final structs, part by part. */
 void config_finish_scrape(struct loader *l);
 void config_finish_notify(struct loader *l);

@@ -155,6 +155,8 @@ static bool is_empty(const struct config_key *k, const void *place)
 {
 	static const char zero[sizeof(struct list)];
 
+	if (k->flags & CF_MERGED)
+		return true;
 	switch (k->type) {
 	case CT_STR:
 	case CT_ENUM: return k->def == NULL && ((const struct str *)place)->n == 0;

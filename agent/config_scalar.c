@@ -86,7 +86,7 @@ bool config_scalar(
 		return false;
 	}
 	*out = node->scalar;
-	if (!str_has(node->scalar, STR("${")))
+	if (l->alertmanager || !str_has(node->scalar, STR("${")))
 		return true;
 	buf_init(&b, SCALAR_MAX);
 	ok = expand(l, node, &b);

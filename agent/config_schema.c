@@ -412,7 +412,10 @@ static const struct config_key root_keys[] = {
 	CK_UNBUILT("inhibit_rules", NULL),
 	CK_UNBUILT("time_intervals", NULL),
 	CK_UNBUILT("mute_time_intervals", NULL),
-	CK_UNBUILT("alertmanager_config_file", NULL),
+	CK(CT_STR, struct conf_root, alertmanager_config_file, "alertmanager_config_file", NULL,
+		CF_PATH | CF_MERGED,
+		"An Alertmanager configuration as it is, with all of Alertmanager's defaults, "
+		"instead of route, receivers and their like here."),
 	CK_UNBUILT("scrape_config_files", NULL),
 	CK_UNBUILT("remote_write", NULL),
 	CK_UNBUILT("remote_read", NULL),

@@ -47,6 +47,7 @@ enum {
 	CF_TEMPLATE = 256,    /* text (or values of a map) of receivers that is a template */
 	CF_HTML = 512,        /* a template whose values are escaped for HTML */
 	CF_CHECK_ONLY = 1024, /* read and checked, but refused by `run` when it says something */
+	CF_MERGED = 4096,     /* names a file; what came from it is printed instead */
 	CF_NO_EFFECT = 2048,  /* read, without effect here: a warning */
 };
 
@@ -217,6 +218,7 @@ struct conf_root {
 	size_t n_receivers;
 	struct conf_query query;
 	const struct yaml_node *tracing, *event_recorder;
+	struct str alertmanager_config_file;
 };
 
 /* The whole file. */

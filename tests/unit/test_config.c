@@ -397,6 +397,90 @@ START_TEST(secrets_come_from_files_and_rules_from_patterns)
 }
 END_TEST
 
+START_TEST(an_alertmanager_file_is_taken_as_it_is)
+{
+	char dir[] = "/tmp/belfry-config-XXXXXX", path[200], command[300], back[200];
+	const struct route_config *r;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_ptr_nonnull(getcwd(back, sizeof back));
+	ck_assert_int_eq(chdir(dir), 0);
+	ck_assert_int_eq(mkdir("am", 0700), 0);
+	write_file("am/url", STR("https://h/x\n"));
+	write_file("am/am.yml", STR("global: {slack_api_url_file: url, resolve_timeout: 7m}\n"
+				    "route: {receiver: s, routes: [{match: {a: '${b}'}}]}\n"
+				    "receivers:\n"
+				    "- name: s\n"
+				    "  slack_configs: [{channel: x}, {send_resolved: true}]\n"
+				    "  email_configs: [{to: a@b, from: c@d, smarthost: 'm:25'}]\n"
+				    "  webhook_configs: [{url: 'http://h'}]\n"));
+	ck_assert_int_eq(chmod("am/am.yml", 0600), 0);
+	write_file("b.yml", STR("alertmanager_config_file: am/am.yml\n"
+				"global: {scrape_interval: 5s}\n"));
+	snprintf(path, sizeof path, "%s/b.yml", dir);
+	ck_assert_int_eq(chdir(back), 0);
+	c = config_load(path, NULL, d);
+	ck_assert_msg(c != NULL && diag_warnings(d) == 0, "%s", printed());
+	ck_assert_int_eq(c->scrape_interval_ms, 5000);
+	r = &c->notify.root;
+	SAME(r->receiver, "s");
+	ck_assert_int_eq(r->group_wait_ms, 30000);
+	ck_assert_int_eq(r->group_interval_ms, 300000);
+	ck_assert(matcher_matches(&r->routes[0].matchers[0], STR("${b}")));
+	SAME(SLACK(c->notify.receivers[0], 0)->api_url, "https://h/x");
+	ck_assert(!c->notify.receivers[0].v[0].send_resolved);
+	ck_assert(c->notify.receivers[0].v[1].send_resolved);
+	ck_assert(!EMAIL(c->notify.receivers[0], 2)->send_resolved);
+	ck_assert(!EMAIL(c->notify.receivers[0], 2)->threading);
+	ck_assert(c->notify.receivers[0].v[3].send_resolved);
+	again();
+
+	snprintf(command, sizeof command, "echo 'route: {receiver: s}' >> %s", path);
+	ck_assert_int_eq(system(command), 0);
+	c = config_load(path, NULL, d);
+	ck_assert_ptr_null(c);
+	ck_assert_ptr_nonnull(strstr(printed(), "b.yml:3:1: route stands in the file of"));
+	again();
+
+	snprintf(command, sizeof command, "echo 'scrape_configs: []' >> %s/am/am.yml", dir);
+	ck_assert_int_eq(system(command), 0);
+	c = config_load(path, NULL, d);
+	ck_assert_ptr_null(c);
+	ck_assert_ptr_nonnull(strstr(printed(), "am.yml:8:1: unknown key \"scrape_configs\""));
+	again();
+
+	snprintf(command, sizeof command, "rm -r %s/am", dir);
+	ck_assert_int_eq(system(command), 0);
+	c = config_load(path, NULL, d);
+	ck_assert_ptr_null(c);
+	ck_assert_ptr_nonnull(strstr(printed(), "b.yml:1:27: alertmanager_config_file: "));
+	snprintf(command, sizeof command, "rm -r %s", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+START_TEST(what_is_only_checked_is_no_error_of_a_check)
+{
+	static const struct config_flags check = {.check = true};
+	static const char text[] =
+		"tracing: {endpoint: h}\n"
+		"route: {receiver: s}\n"
+		"receivers:\n"
+		"- name: s\n"
+		"  sns_configs: [{topic_arn: a}]\n"
+		"  victorops_configs: [{api_key_file: /nonexistent, routing_key: x}]\n"
+		"  pagerduty_configs: [{service_key: x}]\n"
+		"  webhook_configs: [{url: 'http://h/{{ .Status }}'}]\n";
+
+	c = config_load_text(STR("belfry.yml"), str_c(text), &check, d);
+	ck_assert_msg(c != NULL, "%s", printed());
+	refused(text, "belfry.yml:5:3: sns_configs is only checked: belfry cannot run with it");
+	ck_assert_ptr_nonnull(strstr(out.p, "belfry.yml:6:3: victorops_configs is only"));
+	ck_assert_ptr_nonnull(strstr(out.p, "belfry.yml:7:24: service_key is only"));
+	ck_assert_ptr_nonnull(strstr(out.p, "belfry.yml:8:27: url: a template"));
+}
+END_TEST
+
 START_TEST(a_file_that_is_none_is_refused_without_waiting)
 {
 	ck_assert_ptr_null(config_load("/nonexistent/belfry.yml", NULL, d));
@@ -535,6 +619,8 @@ int main(void)
 	tcase_add_test(tc, printing_hides_secrets_and_reads_back);
 	tcase_add_test(tc, keys_that_need_a_restart_are_named);
 	tcase_add_test(tc, secrets_come_from_files_and_rules_from_patterns);
+	tcase_add_test(tc, an_alertmanager_file_is_taken_as_it_is);
+	tcase_add_test(tc, what_is_only_checked_is_no_error_of_a_check);
 	tcase_add_test(tc, a_file_that_is_none_is_refused_without_waiting);
 	tcase_add_test(tc, every_good_file_loads);
 	tcase_add_test(tc, every_bad_file_is_refused_with_its_messages);

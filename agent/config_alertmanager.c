@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_alertmanager - alertmanager_config_file: an Alertmanager configuration as it is.
+ *
+ * Its keys are a part of belfry.yml's, so the same table reads it, cut down to what Alertmanager
+ * knows; they are read over belfry.yml's own, which must have none of them. While the notifications
+ * are finished, the loader stands in that file: its folder, its places, Alertmanager's defaults,
+ * and no ${VAR}, which Alertmanager takes literally.
+ */
+#include <sys/stat.h>
+
+#include "agent/config_load.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/num.h"
+
+static const char *const top_keys[] = {"route", "receivers", "inhibit_rules", "time_intervals",
+	"mute_time_intervals", "templates", "tracing", "event_recorder"};
+
+static bool is_top_key(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(top_keys); i++) {
+		if (str_eq(name, str_c(top_keys[i])))
+			return true;
+	}
+	return false;
+}
+
+/* Keys of global that are Alertmanager's. */
+static bool is_global_key(struct str name)
+{
+	static const char *const starts[] = {"smtp_", "slack_", "pagerduty_", "opsgenie_",
+		"telegram_", "mattermost_", "rocketchat_", "jira_", "victorops_", "webex_",
+		"wechat_", "resolve_timeout", "http_config"};
+
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+		if (str_starts(name, str_c(starts[i])))
+			return true;
+	}
+	return false;
+}
+
+/* The keys of a section that `is` likes; `sub` replaces the sub-section of global. NULL: no memory.
+ */
+static struct config_section *cut(struct loader *l, const struct config_section *from,
+	bool (*is)(struct str name), const struct config_section *sub)
+{
+	struct config_section *s = ARENA_NEW(l->arena, struct config_section);
+	struct config_key *keys = ARENA_ARRAY(l->arena, from->n, struct config_key);
+	size_t n = 0;
+
+	if (s == NULL || keys == NULL)
+		return NULL;
+	for (size_t i = 0; i < from->n; i++) {
+		struct str name = str_c(from->keys[i].name);
+		bool global = sub != NULL && str_eq(name, STR("global"));
+
+		if (!is(name) && !global)
+			continue;
+		keys[n] = from->keys[i];
+		if (global)
+			keys[n].sub = sub;
+		n++;
+	}
+	*s = *from;
+	s->keys = keys;
+	s->n = n;
+	return s;
+}
+
+static void refuse_mixture(struct loader *l, const struct yaml_node *root)
+{
+	const struct yaml_node *global = yaml_get(root, STR("global"));
+
+	for (size_t i = 0; root != NULL && i < root->n; i++) {
+		const struct yaml_node *key = root->pairs[i].key;
+
+		if (is_top_key(key->scalar) && root->pairs[i].value->kind != YAML_NULL)
+			diag_error(l->diag, key->pos,
+				STR_FMT " stands in the file of alertmanager_config_file; it "
+					"cannot be here as well",
+				STR_ARG(key->scalar));
+	}
+	for (size_t i = 0; global != NULL && global->kind == YAML_MAP && i < global->n; i++) {
+		const struct yaml_node *key = global->pairs[i].key;
+
+		if (is_global_key(key->scalar) && global->pairs[i].value->kind != YAML_NULL)
+			diag_error(l->diag, key->pos,
+				"global." STR_FMT " stands in the file of "
+				"alertmanager_config_file; it cannot be here as well",
+				STR_ARG(key->scalar));
+	}
+}
+
+/* Its text, kept for messages; NULL when it cannot be read (told). */
+static const struct diag_file *read_file(struct loader *l, struct str path)
+{
+	struct diag_pos at = config_pos(l->p->root.node, "alertmanager_config_file");
+	const struct diag_file *f = NULL;
+	struct str text = STR_NULL;
+	struct arena a;
+	struct stat st;
+	struct err e = {0};
+
+	path = arena_str(l->arena, path);
+	if (path.p == NULL || memchr(path.p, '\0', path.n) != NULL)
+		return NULL;
+	arena_init(&a, LIMIT_YAML_BYTES + 65536u);
+	if (stat(path.p, &st) == 0 && !S_ISREG(st.st_mode))
+		diag_error(l->diag, at, "alertmanager_config_file: " STR_FMT " is not a file",
+			STR_ARG(path));
+	else if (fd_read_file(path.p, LIMIT_YAML_BYTES, &a, &text, &e) != 0)
+		diag_error(l->diag, at, "alertmanager_config_file: %s", e.msg);
+	else
+		f = config_keep_file(l->diag, path, text);
+	if (text.n > 0)
+		explicit_bzero((char *)(uintptr_t)text.p, text.n);
+	arena_fini(&a);
+	return f;
+}
+
+static void warn_readable(struct loader *l, const char *path)
+{
+	struct stat st;
+
+	if (l->p->inline_secrets && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		diag_warn(l->diag, (struct diag_pos){0},
+			"%s holds secrets and everybody may read it: chmod o-r, or give secrets by "
+			"their _file keys",
+			path);
+}
+
+static void decode(struct loader *l, const struct yaml_node *node)
+{
+	const struct config_key *global = config_key_find(&config_root, STR("global"));
+	const struct config_section *sub = cut(l, global->sub, is_global_key, NULL);
+	const struct config_section *top =
+		sub != NULL ? cut(l, &config_root, is_top_key, sub) : NULL;
+	bool own_secrets = l->p->inline_secrets;
+
+	if (top == NULL)
+		return;
+	l->p->inline_secrets = false;
+	config_decode(l, top, node, &l->p->root);
+	warn_readable(l, l->file->path.p);
+	l->p->inline_secrets = own_secrets;
+	if (l->p->root.route.node == NULL)
+		diag_error(l->diag, node != NULL ? node->pos : (struct diag_pos){l->file, 1, 1, 0},
+			"an Alertmanager configuration has a route");
+}
+
+void config_alertmanager_begin(struct loader *l, struct config_place *own)
+{
+	struct conf_root *r = &l->p->root;
+	struct str path = r->alertmanager_config_file;
+	const struct diag_file *f;
+	const struct yaml_node *node;
+	size_t slash = path.n;
+
+	*own = (struct config_place){r->node, r->global.node, l->file, l->folder};
+	if (path.n == 0)
+		return;
+	refuse_mixture(l, r->node);
+	f = l->no_files ? NULL : read_file(l, path);
+	if (f == NULL)
+		return;
+	l->file = f;
+	while (slash > 0 && path.p[slash - 1] != '/')
+		slash--;
+	l->folder = str_sub(path, 0, slash);
+	l->alertmanager = true;
+	node = config_parse(l);
+	if (node != NULL)
+		decode(l, node);
+}
+
+void config_alertmanager_end(struct loader *l, const struct config_place *own)
+{
+	l->p->root.node = own->root;
+	l->p->root.global.node = own->global;
+	l->file = own->file;
+	l->folder = own->folder;
+	l->alertmanager = false;
+}
