@@ -21,7 +21,8 @@
 static bool anything_dirty(const struct notify *n)
 {
 	return n->dirty_groups != NULL || n->dirty_rows != NULL || n->dirty_threads != NULL ||
-	       n->seq_dirty || history_dirty(n->history);
+	       n->silences.dirty != NULL || n->alerts.dirty != NULL || n->seq_dirty ||
+	       history_dirty(n->history);
 }
 
 static int64_t on_next(void *arg)
@@ -31,10 +32,22 @@ static int64_t on_next(void *arg)
 	return anything_dirty(n) ? 0 : n->due_mono_ms;
 }
 
+/* What the time alone changes. Repeatable: what was done is not due again. */
+static void follow_clock(struct notify *n)
+{
+	if (heap_key(&n->expiries) <= clock_mono_ms())
+		external_expire(n);
+	if (n->silences.due_wall_ms <= clock_wall_ms())
+		suppress_silences(n);
+	if (n->minute_mono_ms <= clock_mono_ms())
+		suppress_minute(n);
+}
+
 static int on_tick(void *arg, sqlite3 *db, struct err *e)
 {
 	struct notify *n = arg;
 
+	follow_clock(n);
 	flush_due_groups(n);
 	return notify_store_write(n, db, e);
 }
@@ -68,7 +81,7 @@ static int run_batch(struct state_job *job, sqlite3 *db, struct err *e)
 		return -1;
 	if (!bj->applied) { /* memory is changed once, however often the transaction is tried */
 		history_batch(bj->n, bj->batch);
-		group_apply(bj->n, bj->batch);
+		event_apply(bj->n, bj->batch);
 	}
 	bj->applied = true;
 	return 0;
@@ -116,6 +129,7 @@ static void use_config(struct notify *n, const struct notify_config *cfg)
 	n->cfg = cfg;
 	route_table_init(&n->routes, &n->route_arena, cfg);
 	outbox_use_config(n);
+	suppress_config(n);
 }
 
 int notify_new(struct notify **out, struct state *state, const struct notify_config *cfg,
@@ -146,11 +160,20 @@ int notify_new(struct notify **out, struct state *state, const struct notify_con
 	map_init(&n->rows);
 	map_init(&n->linked);
 	map_init(&n->threads);
+	heap_init(&n->due);
+	heap_init(&n->expiries);
+	live_alerts_init(&n->alerts);
+	silence_set_init(&n->silences);
 	use_config(n, cfg);
+	n->loading = true;
 	if (history_new(&n->history, state_db(state), e) != 0 || notify_store_load(n, e) != 0) {
 		notify_free(n);
 		return -1;
 	}
+	if (n->routes.n > 0)
+		group_reroute(n);
+	suppress_load(n);
+	n->loading = false;
 	n->due_mono_ms = 0; /* the first tick looks at everything that was loaded */
 	state_add_module(state, &module);
 	*out = n;
@@ -171,6 +194,7 @@ static int run_reload(struct state_job *job, sqlite3 *db, struct err *e)
 	(void)e;
 	use_config(rj->n, rj->cfg);
 	group_reroute(rj->n);
+	suppress_load(rj->n);
 	return 0;
 }
 
@@ -200,11 +224,15 @@ void notify_free(struct notify *n)
 	if (n == NULL)
 		return;
 	notify_store_close(n);
+	suppress_free(n);
 	while ((g = map_each(&n->groups, &pos)) != NULL) {
 		group_free(n, g);
 		pos = 0; /* the table shifted */
 	}
 	map_fini(&n->groups);
+	live_alerts_fini(&n->alerts);
+	heap_fini(&n->due);
+	heap_fini(&n->expiries);
 	outbox_free(n);
 	history_free(n->history);
 	arena_fini(&n->route_arena);

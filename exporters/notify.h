@@ -22,6 +22,8 @@
 #include "rules/alert_event.h"
 #include "storage/state.h"
 
+struct named_interval; /* exporters/time_interval.h */
+
 /* --- configuration: plain data in one arena, filled by agent/config, immutable afterwards --- */
 /* http_config: how a receiver's HTTP server is spoken to (integration_http_options applies it). */
 struct http_options {
@@ -167,8 +169,20 @@ struct route_config {
 	bool continue_;
 	int64_t group_wait_ms, group_interval_ms,
 		repeat_interval_ms; /* inherited values filled in */
+	struct labels labels;       /* inherited ones filled in */
+	/* Not inherited. A group is muted inside any of the first, and outside all of the second.
+	 */
+	const struct named_interval *const *mute, *const *active;
+	size_t n_mute, n_active;
 	const struct route_config *routes;
 	size_t n_routes;
+};
+struct inhibit_rule {
+	struct str name; /* may be empty */
+	const struct matcher *source, *target;
+	size_t n_source, n_target;
+	const struct str *equal;
+	size_t n_equal;
 };
 struct notify_templates;
 struct notify_config {
@@ -178,6 +192,12 @@ struct notify_config {
 	struct str external_url;
 	const struct notify_templates *templates; /* exporters/notify_template.h */
 	int64_t expiry_ms;                        /* give a message up after this; 24 h */
+	const struct inhibit_rule *inhibit_rules;
+	size_t n_inhibit_rules;
+	int64_t resolve_timeout_ms; /* of alerts from outside without an end; 0: 5 min */
+	bool group_ticks;   /* as Alertmanager: groups are looked at every group_interval only */
+	bool resolve_waits; /* a group that is over waits for group_interval like other changes */
+	bool drop_suppressed_ends; /* the end of a suppressed alert is not told */
 };
 
 struct notify;

@@ -1,104 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * notify_group - alert events become members of groups; groups get their flush times.
+ * notify_group - alerts become members of groups; groups get their flush times.
  *
  * Times: a new group waits group_wait (not when its alert has fired for longer: a restart). A
  * change to a known group is told group_interval after the last flush, but after group_wait at the
- * soonest, so that siblings join; a group that is resolved as a whole is told at once.
+ * soonest, so that siblings join; a group that is resolved as a whole is told at once. With
+ * `notifications.group_ticks` a group is looked at every group_interval only, as Alertmanager does.
  */
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/num.h"
 #include "exporters/notify_internal.h"
 
 /* --- members --- */
 
-struct packer {
-	char *p;
-};
-
-static struct str pack_str(struct packer *k, struct str s)
+struct member *group_member(const struct group *g, const struct live_alert *a)
 {
-	char *at = k->p;
-
-	if (s.n > 0)
-		memcpy(at, s.p, s.n);
-	at[s.n] = '\0';
-	k->p += s.n + 1;
-	return str_n(at, s.n);
-}
-
-static size_t labels_bytes(struct labels ls)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < ls.n; i++)
-		n += ls.v[i].name.n + ls.v[i].value.n + 2;
-	return n;
-}
-
-static struct labels pack_labels(struct packer *k, struct label **array, struct labels ls)
-{
-	struct label *v = *array;
-
-	for (size_t i = 0; i < ls.n; i++) {
-		v[i].name = pack_str(k, ls.v[i].name);
-		v[i].value = pack_str(k, ls.v[i].value);
+	/* an alert is in few groups, a group may have many alerts */
+	for (struct member *m = a->members; m != NULL; m = m->next_of_alert) {
+		if (m->group == g && !m->gone)
+			return m;
 	}
-	*array += ls.n;
-	return (struct labels){v, ls.n};
+	return NULL;
 }
 
-static const char *known_op(const char *op)
+struct member *group_join(struct group *g, struct live_alert *a)
 {
-	static const char *const ops[] = {">", ">=", "<", "<=", "==", "!="};
-
-	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
-		if (strcmp(op, ops[i]) == 0)
-			return ops[i];
-	}
-	return "";
-}
-
-struct member *member_new(const struct alert_event *ev)
-{
-	size_t pairs = ev->labels.n + ev->annotations.n;
-	size_t bytes = labels_bytes(ev->labels) + labels_bytes(ev->annotations) + ev->rule->name.n +
-		       ev->rule->group.n + ev->rule->expr.n + 3;
 	struct member *m = calloc(1, sizeof *m);
-	struct packer k;
-	struct label *array;
 
 	ASSERT(m != NULL);
-	m->block = malloc(pairs * sizeof(struct label) + bytes);
-	ASSERT(m->block != NULL);
-	array = m->block;
-	k.p = (char *)(array + pairs);
-	m->al.labels = pack_labels(&k, &array, ev->labels);
-	m->al.annotations = pack_labels(&k, &array, ev->annotations);
-	m->al.rule = pack_str(&k, ev->rule->name);
-	m->al.group = pack_str(&k, ev->rule->group);
-	m->al.expr = pack_str(&k, ev->rule->expr);
-	m->al.fingerprint = ev->fingerprint;
+	m->a = a;
+	m->group = g;
+	m->next_of_alert = a->members;
+	a->members = m;
+	if (g->members.n == 0 && g->incident_ms == 0)
+		g->incident_ms = clock_wall_ms();
+	map_add(&g->members, a->hash, m);
+	g->n_firing += a->al.firing;
 	return m;
 }
 
-void member_free(struct member *m)
+void group_forget(struct notify *n, struct group *g, struct member *m)
 {
-	free(m->block);
-	free(m);
-}
+	struct live_alert *a = m->a;
+	struct member **at = &a->members;
 
-static void take_values(struct member *m, const struct alert_event *ev)
-{
-	m->al.value = ev->value;
-	m->al.current = ev->current;
-	m->al.worst = ev->worst;
-	m->al.threshold = ev->threshold;
-	m->al.op = known_op(ev->op);
+	while (*at != m)
+		at = &(*at)->next_of_alert;
+	*at = m->next_of_alert;
+	map_remove(&g->members, a->hash, m);
+	free(m);
+	event_release(n, a);
 }
 
 /* --- groups --- */
@@ -115,6 +71,7 @@ static void free_sent(struct group *g)
 	for (size_t i = 0; i < g->n_sent; i++) {
 		free(g->sent[i].firing);
 		free(g->sent[i].resolved);
+		free(g->sent[i].held);
 	}
 	free(g->sent);
 	free(g->receiver);
@@ -133,23 +90,45 @@ void group_told_by(struct group *g, const struct receiver_config *r)
 	}
 }
 
+const struct receiver_config *group_receiver(const struct notify *n, const struct group *g)
+{
+	if (g->route != ROUTE_NONE)
+		return n->routes.v[g->route].receiver;
+	for (size_t i = 0; i < n->cfg->n_receivers; i++) {
+		if (str_eq(n->cfg->receivers[i].name, str_c(g->receiver)))
+			return &n->cfg->receivers[i];
+	}
+	return NULL;
+}
+
+const struct route_config *group_route(const struct notify *n, const struct group *g)
+{
+	static const struct route_config none = {.group_wait_ms = 5000, .group_interval_ms = 60000};
+
+	return g->route != ROUTE_NONE ? n->routes.v[g->route].cfg : &none;
+}
+
+struct str group_shown_key(const struct group *g)
+{
+	return str_sub(g->key, 0, str_find(g->key, GROUP_ORPHAN_MARK));
+}
+
 struct group *group_new(struct notify *n, struct str key, struct labels labels, size_t route)
 {
 	struct group *g = calloc(1, sizeof *g);
-	struct label *array;
-	struct packer k;
+	char *text;
 
 	ASSERT(g != NULL);
-	g->block = malloc(labels.n * sizeof(struct label) + labels_bytes(labels) + key.n + 1);
-	ASSERT(g->block != NULL);
-	array = g->block;
-	k.p = (char *)(array + labels.n);
-	g->labels = pack_labels(&k, &array, labels);
-	g->key = pack_str(&k, key);
+	g->labels = labels_clone(labels);
+	text = malloc(key.n + 1);
+	ASSERT(text != NULL);
+	memcpy(text, key.p, key.n);
+	text[key.n] = '\0';
+	g->key = str_n(text, key.n);
+	g->block = text;
 	g->hash = hash_str(key);
 	g->route = route;
-	group_told_by(g, n->routes.v[route].receiver);
-	g->due_mono_ms = INT64_MAX;
+	group_told_by(g, route != ROUTE_NONE ? n->routes.v[route].receiver : NULL);
 	map_init(&g->members);
 	map_add(&n->groups, g->hash, g);
 	metric_set(n->groups_gauge, (double)n->groups.n);
@@ -161,12 +140,16 @@ void group_free(struct notify *n, struct group *g)
 	struct member *m;
 	size_t pos = 0;
 
+	heap_remove(&n->due, &g->due);
 	map_remove(&n->groups, g->hash, g);
 	metric_set(n->groups_gauge, (double)n->groups.n);
-	while ((m = map_each(&g->members, &pos)) != NULL)
-		member_free(m);
+	while ((m = map_each(&g->members, &pos)) != NULL) {
+		group_forget(n, g, m);
+		pos = 0; /* the table shifted */
+	}
 	map_fini(&g->members);
 	free_sent(g);
+	labels_unclone(g->labels);
 	free(g->block);
 	free(g);
 }
@@ -206,41 +189,63 @@ struct group *group_find(const struct notify *n, struct str key)
 	return NULL;
 }
 
-struct member *group_member(const struct group *g, uint64_t fp, struct labels ls)
-{
-	struct map_iter it;
+/* --- times --- */
 
-	for (struct member *m = map_first(&g->members, fp, &it); m != NULL;
-		m = map_next(&g->members, &it)) {
-		if (labels_eq(m->al.labels, ls))
-			return m;
-	}
-	return NULL;
+int64_t group_due_ms(const struct group *g)
+{
+	return g->due.place > 0 ? g->due.key : INT64_MAX;
 }
 
-/* Flush no later than this. */
+void group_due_at(struct notify *n, struct group *g, int64_t mono_ms)
+{
+	if (mono_ms == INT64_MAX)
+		heap_remove(&n->due, &g->due);
+	else
+		heap_set(&n->due, &g->due, mono_ms);
+	n->due_mono_ms = MIN_OF(n->due_mono_ms, heap_key(&n->due));
+}
+
 void group_due_by(struct notify *n, struct group *g, int64_t mono_ms)
 {
-	if (mono_ms < g->due_mono_ms)
-		g->due_mono_ms = mono_ms;
-	if (g->due_mono_ms < n->due_mono_ms)
-		n->due_mono_ms = g->due_mono_ms;
+	if (mono_ms < group_due_ms(g))
+		group_due_at(n, g, mono_ms);
 }
 
-static void schedule_change(struct notify *n, struct group *g, const struct member *m)
+static int64_t next_tick(const struct group *g, int64_t interval_ms)
 {
-	const struct route_config *r = n->routes.v[g->route].cfg;
+	int64_t past = clock_wall_ms() - g->flushed_wall_ms;
+
+	if (past < 0 || interval_ms <= 0) /* the clock was set back */
+		past = 0;
+	return i64_add_sat(clock_mono_ms(), interval_ms - past % MAX_OF(interval_ms, 1));
+}
+
+void group_schedule_change(struct notify *n, struct group *g, const struct live_alert *a)
+{
+	const struct route_config *r = group_route(n, g);
 	int64_t mono = clock_mono_ms(), wall = clock_wall_ms();
 	int64_t soonest = i64_add_sat(mono, r->group_wait_ms), after;
 
+	if (g->route == ROUTE_NONE) {
+		if (!a->al.firing)
+			group_due_by(n, g, mono);
+		return;
+	}
 	if (g->flushed_wall_ms == 0) {
-		bool old = i64_add_sat(m->al.starts_at_ms, r->group_wait_ms) < wall;
+		/* What has fired for long was told before the restart; not so what may be
+		 * inhibited: its sources must have time to come. */
+		bool old = i64_add_sat(a->al.starts_at_ms, r->group_wait_ms) < wall &&
+			   !inhibit_is_target(a);
 
 		group_due_by(n, g, old ? mono : soonest);
 		return;
 	}
-	if (g->n_firing == 0) {
+	if (g->n_firing == 0 && !n->cfg->resolve_waits) {
 		group_due_by(n, g, mono);
+		return;
+	}
+	if (n->cfg->group_ticks) {
+		group_due_by(n, g, next_tick(g, r->group_interval_ms));
 		return;
 	}
 	after = i64_add_sat(
@@ -249,89 +254,47 @@ static void schedule_change(struct notify *n, struct group *g, const struct memb
 	group_due_by(n, g, MAX_OF(soonest, after));
 }
 
-static void fire(struct notify *n, struct group *g, const struct alert_event *ev)
-{
-	struct member *m = group_member(g, ev->fingerprint, ev->labels);
-	bool again = m != NULL && !m->al.firing;
+/* --- joining --- */
 
-	if (m != NULL && !again) {
-		take_values(m, ev);
+static void join_route(struct notify *n, struct live_alert *a, size_t node, struct arena *scratch)
+{
+	struct labels labels = route_group_labels(n->routes.v[node].cfg, a->al.labels, scratch);
+	struct str key = group_key_of(n, node, labels, scratch);
+	struct group *g = group_find(n, key);
+	struct member *m;
+
+	ASSERT(!scratch->failed);
+	if (g == NULL)
+		g = group_new(n, key, labels, node);
+	if (group_member(g, a) != NULL)
 		return;
-	}
-	if (again) { /* fired anew before its end was told: one alert, a new beginning */
-		map_remove(&g->members, m->al.fingerprint, m);
-		member_free(m);
-	}
-	m = member_new(ev);
-	m->al.firing = true;
-	m->al.starts_at_ms = ev->fired_at_ms;
-	take_values(m, ev);
+	m = group_join(g, a);
 	m->dirty = true;
-	if (g->members.n == 0)
-		g->incident_ms = clock_wall_ms();
-	map_add(&g->members, m->al.fingerprint, m);
-	g->n_firing++;
+	event_note(n, a, HISTORY_GROUPED, key);
 	group_mark(n, g);
-	schedule_change(n, g, m);
+	group_schedule_change(n, g, a);
 }
 
-static void resolve(struct notify *n, struct group *g, const struct alert_event *ev)
+void group_join_all(struct notify *n, struct live_alert *a)
 {
-	struct member *m = group_member(g, ev->fingerprint, ev->labels);
-
-	if (m == NULL || !m->al.firing)
-		return;
-	m->al.firing = false;
-	m->al.ends_at_ms = ev->resolved_at_ms != 0 ? ev->resolved_at_ms : clock_wall_ms();
-	take_values(m, ev);
-	m->dirty = true;
-	g->n_firing--;
-	group_mark(n, g);
-	schedule_change(n, g, m);
-}
-
-static void apply_event(struct notify *n, const struct alert_event *ev, struct arena *scratch)
-{
-	bool firing = ev->to == ALERT_FIRING;
-	size_t nodes[ROUTES_MAX], count;
-
-	if (!firing && ev->from != ALERT_FIRING)
-		return; /* pending comes and goes without a word */
-	count = route_match(&n->routes, ev->labels, nodes, ROUTES_MAX);
-	for (size_t i = 0; i < count; i++) {
-		struct arena_mark mark = arena_mark(scratch);
-		struct labels labels =
-			route_group_labels(n->routes.v[nodes[i]].cfg, ev->labels, scratch);
-		struct str key = group_key_of(n, nodes[i], labels, scratch);
-		struct group *g = group_find(n, key);
-
-		ASSERT(!scratch->failed);
-		if (g == NULL && firing)
-			g = group_new(n, key, labels, nodes[i]);
-		if (g != NULL && firing)
-			fire(n, g, ev);
-		else if (g != NULL)
-			resolve(n, g, ev);
-		arena_release(scratch, mark);
-	}
-}
-
-void group_apply(struct notify *n, const struct alert_batch *b)
-{
+	size_t nodes[ROUTES_MAX];
+	size_t count = route_match(&n->routes, a->al.labels, nodes, ROUTES_MAX);
 	struct arena scratch;
 
 	arena_init(&scratch, (size_t)16 << 20);
-	for (size_t i = 0; i < b->n; i++)
-		apply_event(n, &b->events[i], &scratch);
+	for (size_t i = 0; i < count; i++) {
+		struct arena_mark mark = arena_mark(&scratch);
+
+		join_route(n, a, nodes[i], &scratch);
+		arena_release(&scratch, mark);
+	}
 	arena_fini(&scratch);
 }
 
 void group_update_due(struct notify *n)
 {
-	struct group *g;
-	size_t pos = 0;
+	int64_t due = MIN_OF(outbox_due(n), heap_key(&n->due));
 
-	n->due_mono_ms = outbox_due(n);
-	while ((g = map_each(&n->groups, &pos)) != NULL)
-		n->due_mono_ms = MIN_OF(n->due_mono_ms, g->due_mono_ms);
+	due = MIN_OF(due, heap_key(&n->expiries));
+	n->due_mono_ms = MIN_OF(due, suppress_due(n));
 }

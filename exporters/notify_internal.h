@@ -8,7 +8,11 @@
  * caused it (storage/state.h).
  *
  *   notify.c          glue: jobs, module hooks, reload, status
- *   notify_group.c    events -> groups and members, timers
+ *   notify_event.c    events -> alerts (exporters/live_alert.h), which begin and end
+ *   notify_group.c    groups and members, timers
+ *   notify_suppress.c silences, inhibition, time intervals: what is not told, and when again
+ *   notify_external.c alerts from outside
+ *   notify_api.c      the door for other threads
  *   notify_reroute.c  a new configuration: groups and members find their new places
  *   notify_flush.c    a due group -> who must be told what -> outbox rows
  *   notify_store.c    dirty things -> rows; rows -> memory at start
@@ -20,24 +24,28 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "base/heap.h"
 #include "base/map.h"
 #include "base/metrics.h"
 #include "exporters/history.h"
+#include "exporters/inhibit.h"
 #include "exporters/integration.h"
+#include "exporters/live_alert.h"
 #include "exporters/message.h"
 #include "exporters/notify.h"
 #include "exporters/outbox_internal.h"
 #include "exporters/route.h"
+#include "exporters/silence.h"
 
 #define INTEGRATIONS_MAX 64u /* of one receiver */
 #define ROUTES_MAX       64u /* nodes one alert may reach through `continue` */
 
-/* One alert in one group. Its strings stand in one block behind the struct. */
+/* One alert in one group. */
 struct member {
-	struct message_alert al; /* labels, annotations and texts point into `block` */
-	void *block;
-	struct member *next_dirty;
-	bool dirty, gone; /* gone: told as resolved, the row is to be deleted */
+	struct live_alert *a;
+	struct group *group;
+	struct member *next_of_alert;
+	bool dirty, gone; /* gone: its end was told, the row is to be deleted */
 };
 
 /* What one integration was told last about a group. */
@@ -48,6 +56,10 @@ struct sent {
 	int64_t at_ms;               /* wall */
 	uint64_t *firing, *resolved; /* sorted fingerprints */
 	size_t n_firing, n_resolved;
+	/* Told as firing earlier, left out of the last message because they are suppressed, and not
+	 * told as resolved: their end is still owed. */
+	uint64_t *held;
+	size_t n_held;
 };
 
 struct group {
@@ -60,12 +72,25 @@ struct group {
 	size_t n_firing;
 	int64_t incident_ms;     /* wall: when this incident began */
 	int64_t flushed_wall_ms; /* 0: never */
-	int64_t due_mono_ms;     /* next flush; INT64_MAX: none */
+	struct heap_node due;    /* monotonic time of the next flush; in no heap: none */
 	struct sent *sent;       /* one per integration of that receiver */
 	size_t n_sent;
 	char *receiver;   /* whom `sent` speaks of; owned */
 	bool dirty, dead; /* dead: to be deleted from state.db and freed */
+	bool muted_noted; /* the history knows that it is muted */
 	struct group *next_dirty;
+};
+
+/* ROUTE_NONE: its route is gone (reload). It tells the old receiver the end of what it was told,
+ * and nothing else. */
+#define ROUTE_NONE        SIZE_MAX
+#define GROUP_ORPHAN_MARK '\001' /* in its key: behind it stands the receiver */
+
+/* What time intervals say about a route now. */
+struct route_mute {
+	bool muted;
+	struct str *names; /* of the intervals that mute it, or of those it waits for */
+	size_t n_names;
 };
 
 struct notify {
@@ -74,6 +99,15 @@ struct notify {
 	const struct notify_config *cfg;
 	struct arena route_arena;
 	struct route_table routes;
+	struct route_mute *mutes; /* by route, in route_arena */
+	bool any_intervals;
+	bool loading;           /* what is found again after a start is no news for the history */
+	int64_t minute_mono_ms; /* when intervals are looked at next */
+	struct live_alerts alerts;
+	struct silence_set silences;
+	struct inhibitor inhibitor;
+	struct heap due;      /* groups */
+	struct heap expiries; /* alerts from outside */
 	struct map groups;  /* by hash of the key */
 	struct map rows;    /* by id */
 	struct map linked;  /* rows in lanes, by group_hash */
@@ -96,21 +130,57 @@ struct notify {
 	struct metric *groups_gauge, *outbox_gauge, *expired_total, *invalid_total, *fallback_total;
 };
 
+/* notify_event.c: alerts begin, change and end. */
+void event_apply(struct notify *n, const struct alert_batch *b);
+/* It begins to fire (new, or again before its end was told); al.starts_at_ms is set. */
+void event_fire(struct notify *n, struct live_alert *a, int64_t wall_ms);
+/* Nobody says any more that it fires. */
+void event_resolve(struct notify *n, struct live_alert *a, int64_t ends_at_ms);
+/* Frees it when it neither fires nor is held by a group. */
+void event_release(struct notify *n, struct live_alert *a);
+void event_note(
+	struct notify *n, const struct live_alert *a, enum history_kind kind, struct str detail);
+
 /* notify_group.c */
-void group_apply(struct notify *n, const struct alert_batch *b);
 void group_mark(struct notify *n, struct group *g);
 void group_free(struct notify *n, struct group *g);
 struct group *group_new(struct notify *n, struct str key, struct labels labels, size_t route);
-struct member *member_new(const struct alert_event *ev);
-void member_free(struct member *m);
 void group_update_due(struct notify *n);
 void group_told_by(struct group *g, const struct receiver_config *r); /* sent becomes empty */
 struct group *group_find(const struct notify *n, struct str key);
-struct member *group_member(const struct group *g, uint64_t fp, struct labels ls);
+struct member *group_member(const struct group *g, const struct live_alert *a); /* not gone */
+struct member *group_join(struct group *g, struct live_alert *a);
+void group_forget(struct notify *n, struct group *g, struct member *m); /* frees m */
+void group_join_all(struct notify *n, struct live_alert *a); /* into the groups of its routes */
 struct str group_key_of(
 	const struct notify *n, size_t route, struct labels labels, struct arena *a);
-void group_due_by(struct notify *n, struct group *g, int64_t mono_ms);
+void group_due_by(struct notify *n, struct group *g, int64_t mono_ms); /* no later than this */
+void group_due_at(struct notify *n, struct group *g, int64_t mono_ms); /* INT64_MAX: never */
+int64_t group_due_ms(const struct group *g);
+void group_schedule_change(struct notify *n, struct group *g, const struct live_alert *a);
 size_t receiver_integrations(const struct receiver_config *r);
+struct str group_shown_key(const struct group *g); /* the one receivers know */
+const struct receiver_config *group_receiver(const struct notify *n, const struct group *g);
+const struct route_config *group_route(const struct notify *n, const struct group *g);
+
+/* notify_suppress.c: what is not told, and when it is told again. */
+void suppress_new(struct notify *n, struct live_alert *a); /* works it out, tells the history */
+void suppress_silences(struct notify *n);                  /* follows changes and the clock */
+void suppress_minute(struct notify *n);                    /* time intervals */
+void suppress_config(struct notify *n);                    /* the configuration is another */
+void suppress_load(struct notify *n); /* after suppress_config, when alerts and groups stand */
+void suppress_free(struct notify *n);
+int64_t suppress_due(const struct notify *n);
+
+/* notify_external.c: alerts from outside. */
+int external_load(struct notify *n, struct err *e) MUST_CHECK;
+int external_write(const struct notify *n, sqlite3 *db, struct err *e) MUST_CHECK;
+void external_committed(struct notify *n);
+void external_expire(struct notify *n);
+void external_disarm(struct notify *n, struct live_alert *a); /* its timer */
+/* D1, D2: all valid ones; what is wrong with the others goes to `wrong`. */
+void external_post(
+	struct notify *n, const struct external_alert *v, size_t count, struct buf *wrong);
 
 /* notify_reroute.c: after a reload, and after loading what another configuration may have left. */
 void group_reroute(struct notify *n);
@@ -121,6 +191,9 @@ void flush_due_groups(struct notify *n);
 void message_of_group(
 	struct message *m, const struct group *g, bool with_resolved, struct arena *a);
 bool sent_contains(const uint64_t *v, size_t n, uint64_t fp);
+bool sent_owes(const struct sent *s, uint64_t fp); /* told that it fires, not that it ended */
+/* Somebody would be told something now. */
+bool flush_wanted(struct notify *n, struct group *g);
 
 /* notify_store.c */
 int notify_store_load(struct notify *n, struct err *e) MUST_CHECK;

@@ -4,7 +4,9 @@
  * alerts move to the groups they now belong to.
  *
  * The hardest idea: what a receiver was told moves along with the alert. So whoever knows of it is
- * not paged again and still hears of its end, and whoever is new is told.
+ * not paged again and still hears of its end, and whoever is new is told. A receiver that no route
+ * leads to any more keeps a group without a route (ROUTE_NONE), which tells it the end of what it
+ * was told, in the old group's name, and nothing else.
  */
 #include <stdlib.h>
 
@@ -26,6 +28,95 @@ static size_t same_integration(const struct group *from, const struct group *to,
 	return k;
 }
 
+static void insert_sorted(uint64_t **v, size_t *n, uint64_t fp)
+{
+	uint64_t *p;
+	size_t i = *n;
+
+	if (sent_contains(*v, *n, fp))
+		return;
+	p = realloc(*v, (*n + 1) * sizeof *p);
+	ASSERT(p != NULL);
+	for (; i > 0 && p[i - 1] > fp; i--)
+		p[i] = p[i - 1];
+	p[i] = fp;
+	*v = p;
+	(*n)++;
+}
+
+static void take_out(uint64_t *v, size_t *n, uint64_t fp)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		if (v[i] != fp)
+			v[kept++] = v[i];
+	}
+	*n = kept;
+}
+
+/* --- groups without a route --- */
+
+static bool integration_exists(const struct notify *n, const char *receiver, const struct sent *s)
+{
+	for (size_t i = 0; i < n->cfg->n_receivers; i++) {
+		const struct receiver_config *r = &n->cfg->receivers[i];
+
+		for (size_t k = 0; str_eq(r->name, str_c(receiver)) && k < r->n; k++) {
+			if (r->v[k].kind == s->kind && r->v[k].index == s->index)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Whom g spoke to, as a group of its own; made when it is not there. */
+static struct group *orphan_of(struct notify *n, const struct group *g)
+{
+	struct integration v[INTEGRATIONS_MAX];
+	struct receiver_config then = {.name = str_c(g->receiver), .v = v, .n = g->n_sent};
+	struct group *o;
+	struct buf key;
+
+	memset(v, 0, sizeof v);
+	for (size_t i = 0; i < g->n_sent; i++) {
+		v[i].kind = g->sent[i].kind;
+		v[i].index = g->sent[i].index;
+	}
+	buf_init(&key, (size_t)1 << 20);
+	buf_str(&key, group_shown_key(g));
+	buf_ch(&key, GROUP_ORPHAN_MARK);
+	buf_c(&key, g->receiver);
+	o = group_find(n, buf_view(&key));
+	if (o == NULL) {
+		o = group_new(n, buf_view(&key), g->labels, ROUTE_NONE);
+		o->incident_ms = g->incident_ms;
+		o->flushed_wall_ms = g->flushed_wall_ms;
+		group_told_by(o, &then);
+	}
+	buf_fini(&key);
+	return o;
+}
+
+/* What integration i of g was told about the alert, o has to end. */
+static void hand_over(
+	struct notify *n, const struct sent *s, struct group *o, size_t i, struct live_alert *a)
+{
+	struct sent *to;
+
+	if (i >= o->n_sent || o->sent[i].kind != s->kind || o->sent[i].index != s->index)
+		return; /* an older one of the same name and another shape */
+	to = &o->sent[i];
+	insert_sorted(&to->firing, &to->n_firing, a->al.fingerprint);
+	to->at_ms = MAX_OF(to->at_ms, s->at_ms);
+	to->any = true;
+	if (group_member(o, a) == NULL)
+		group_join(o, a)->dirty = true;
+	group_mark(n, o);
+	if (!a->al.firing)
+		group_due_by(n, o, clock_mono_ms());
+}
+
 /* --- a group that keeps its route --- */
 
 static bool same_shape(const struct group *g, const struct receiver_config *r)
@@ -36,6 +127,20 @@ static bool same_shape(const struct group *g, const struct receiver_config *r)
 	for (size_t i = 0; same && i < g->n_sent; i++)
 		same = g->sent[i].kind == r->v[i].kind && g->sent[i].index == r->v[i].index;
 	return same;
+}
+
+/* Integration k of the old receiver is not told by this group any more. */
+static void orphan_told(struct notify *n, struct group *g, const struct group *old, size_t k)
+{
+	struct member *m;
+	size_t pos = 0;
+
+	if (!old->sent[k].any || !integration_exists(n, old->receiver, &old->sent[k]))
+		return;
+	while ((m = map_each(&g->members, &pos)) != NULL) {
+		if (!m->gone && sent_owes(&old->sent[k], m->a->al.fingerprint))
+			hand_over(n, &old->sent[k], orphan_of(n, old), k, m->a);
+	}
 }
 
 /* The sent log for what the receiver is now; integrations that are new are told soon. */
@@ -56,11 +161,15 @@ static void fit_sent(struct notify *n, struct group *g)
 		if (k == old.n_sent)
 			continue;
 		g->sent[i] = old.sent[k]; /* kind and index are the same */
-		old.sent[k] = (struct sent){0};
+		old.sent[k].any = false;
+		old.sent[k].firing = old.sent[k].resolved = old.sent[k].held = NULL;
+		old.sent[k].n_firing = old.sent[k].n_resolved = old.sent[k].n_held = 0;
 	}
 	for (size_t k = 0; k < old.n_sent; k++) {
+		orphan_told(n, g, &old, k);
 		free(old.sent[k].firing);
 		free(old.sent[k].resolved);
+		free(old.sent[k].held);
 	}
 	free(old.sent);
 	free(old.receiver);
@@ -77,7 +186,7 @@ static bool belongs(
 
 	for (size_t i = 0; i < count; i++)
 		found = found || nodes[i] == g->route;
-	if (g->dead || !found)
+	if (g->dead || g->route == ROUTE_NONE || !found)
 		return false;
 	same = labels_eq(route_group_labels(n->routes.v[g->route].cfg, ls, a), g->labels);
 	arena_release(a, mark);
@@ -86,120 +195,131 @@ static bool belongs(
 
 /* --- a member that moves --- */
 
-static struct member *copy_member(const struct member *m)
+/* What integrations of `from` were told of the alert, those of `to` know. */
+static void inherit_sent(const struct group *from, struct group *to, uint64_t fp)
 {
-	struct alert_rule_info info = {
-		.name = m->al.rule, .group = m->al.group, .expr = m->al.expr};
-	struct alert_event ev = {.labels = m->al.labels,
-		.annotations = m->al.annotations,
-		.fingerprint = m->al.fingerprint,
-		.rule = &info};
-	struct member *c = member_new(&ev);
-
-	c->al.firing = m->al.firing;
-	c->al.starts_at_ms = m->al.starts_at_ms;
-	c->al.ends_at_ms = m->al.ends_at_ms;
-	c->al.value = m->al.value;
-	c->al.current = m->al.current;
-	c->al.worst = m->al.worst;
-	c->al.threshold = m->al.threshold;
-	c->al.op = m->al.op;
-	c->dirty = true;
-	return c;
-}
-
-static void insert_sorted(uint64_t **v, size_t *n, uint64_t fp)
-{
-	uint64_t *p = realloc(*v, (*n + 1) * sizeof *p);
-	size_t i = *n;
-
-	ASSERT(p != NULL);
-	for (; i > 0 && p[i - 1] > fp; i--)
-		p[i] = p[i - 1];
-	p[i] = fp;
-	*v = p;
-	(*n)++;
-}
-
-/* True when an integration of `to` was told by `from` that this alert fires. */
-static bool inherit_sent(const struct group *from, struct group *to, uint64_t fp)
-{
-	bool told = false;
-
 	for (size_t i = 0; i < to->n_sent; i++) {
 		size_t k = same_integration(from, to, i);
 		struct sent *s = &to->sent[i];
+		bool held;
 
-		if (k == from->n_sent ||
-			!sent_contains(from->sent[k].firing, from->sent[k].n_firing, fp))
+		if (k == from->n_sent || !sent_owes(&from->sent[k], fp) || sent_owes(s, fp))
 			continue;
-		told = true;
-		if (!sent_contains(s->firing, s->n_firing, fp))
-			insert_sorted(&s->firing, &s->n_firing, fp);
+		held = !sent_contains(from->sent[k].firing, from->sent[k].n_firing, fp);
+		insert_sorted(held ? &s->held : &s->firing, held ? &s->n_held : &s->n_firing, fp);
 		s->at_ms = s->any ? MAX_OF(s->at_ms, from->sent[k].at_ms) : from->sent[k].at_ms;
 		s->any = true;
 	}
-	return told;
 }
 
 static bool was_told(const struct group *g, uint64_t fp)
 {
 	for (size_t i = 0; i < g->n_sent; i++) {
-		if (sent_contains(g->sent[i].firing, g->sent[i].n_firing, fp))
+		if (sent_owes(&g->sent[i], fp))
 			return true;
 	}
 	return false;
 }
 
-static void move_to(struct notify *n, const struct group *from, const struct member *m, size_t node,
+static void move_to(struct notify *n, const struct group *from, struct live_alert *a, size_t node,
 	struct arena *scratch)
 {
 	struct arena_mark mark = arena_mark(scratch);
-	struct labels labels = route_group_labels(n->routes.v[node].cfg, m->al.labels, scratch);
+	struct labels labels = route_group_labels(n->routes.v[node].cfg, a->al.labels, scratch);
 	struct str key = group_key_of(n, node, labels, scratch);
 	struct group *to = group_find(n, key);
-	struct member *c;
 
 	ASSERT(!scratch->failed);
+	if (to == from) {
+		arena_release(scratch, mark);
+		return;
+	}
 	if (to == NULL) {
 		to = group_new(n, key, labels, node);
 		to->incident_ms = from->incident_ms;
 		to->flushed_wall_ms = from->flushed_wall_ms;
 	}
 	arena_release(scratch, mark);
-	if (to == from || group_member(to, m->al.fingerprint, m->al.labels) != NULL)
-		return;
-	(void)inherit_sent(from, to, m->al.fingerprint);
-	c = copy_member(m);
-	map_add(&to->members, c->al.fingerprint, c);
-	to->n_firing += c->al.firing;
+	inherit_sent(from, to, a->al.fingerprint);
 	group_mark(n, to);
+	if (group_member(to, a) != NULL)
+		return;
+	group_join(to, a)->dirty = true;
 	group_due_by(n, to, i64_add_sat(clock_mono_ms(), n->routes.v[node].cfg->group_wait_ms));
+}
+
+/* Another group tells the same integration the alert's end. */
+static bool inherited(const struct group *g, size_t i, const struct live_alert *a)
+{
+	for (const struct member *m = a->members; m != NULL; m = m->next_of_alert) {
+		size_t k;
+
+		if (m->group == g || m->gone || m->group->dead || m->group->route == ROUTE_NONE ||
+			strcmp(m->group->receiver, g->receiver) != 0)
+			continue;
+		for (k = 0; k < m->group->n_sent; k++) {
+			const struct sent *s = &m->group->sent[k];
+
+			if (s->kind == g->sent[i].kind && s->index == g->sent[i].index &&
+				sent_owes(s, a->al.fingerprint))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Ends that nobody else tells; true when g itself goes on to do so. */
+static bool settle(struct notify *n, struct group *g, struct live_alert *a)
+{
+	bool owed = false;
+
+	for (size_t i = 0; i < g->n_sent; i++) {
+		struct sent *s = &g->sent[i];
+
+		if (!sent_owes(s, a->al.fingerprint))
+			continue;
+		if (inherited(g, i, a) || !integration_exists(n, g->receiver, s)) {
+			take_out(s->firing, &s->n_firing, a->al.fingerprint);
+			take_out(s->held, &s->n_held, a->al.fingerprint);
+		} else if (g->route == ROUTE_NONE && !g->dead) {
+			owed = true;
+		} else {
+			hand_over(n, s, orphan_of(n, g), i, a);
+		}
+	}
+	return owed;
 }
 
 static void leave(struct notify *n, struct group *g, struct member *m, struct arena *scratch)
 {
 	size_t nodes[ROUTES_MAX];
-	size_t count = route_match(&n->routes, m->al.labels, nodes, ROUTES_MAX);
+	struct live_alert *a = m->a;
+	size_t count = route_match(&n->routes, a->al.labels, nodes, ROUTES_MAX);
 
 	/* one that is over and was never told of has nothing to say elsewhere */
-	for (size_t i = 0; i < count && (m->al.firing || was_told(g, m->al.fingerprint)); i++)
-		move_to(n, g, m, nodes[i], scratch);
+	for (size_t i = 0; i < count && (a->al.firing || was_told(g, a->al.fingerprint)); i++)
+		move_to(n, g, a, nodes[i], scratch);
+	group_mark(n, g);
+	if (settle(n, g, a))
+		return;
 	m->gone = true;
 	m->dirty = true;
-	g->n_firing -= m->al.firing;
-	m->al.firing = false;
-	group_mark(n, g);
+	g->n_firing -= a->al.firing;
 }
 
 static void move_strangers(struct notify *n, struct group *g, struct arena *scratch)
 {
 	struct member *m;
-	size_t pos = 0;
+	size_t pos = 0, left = 0;
 
 	while ((m = map_each(&g->members, &pos)) != NULL) {
-		if (!m->gone && !belongs(n, g, m->al.labels, scratch))
+		if (!m->gone && !belongs(n, g, m->a->al.labels, scratch))
 			leave(n, g, m, scratch);
+		left += !m->gone;
+	}
+	if (left == 0 && g->route == ROUTE_NONE) {
+		g->dead = true;
+		group_mark(n, g);
 	}
 }
 
@@ -207,6 +327,10 @@ static void keep_or_bury(struct notify *n, struct group *g)
 {
 	struct buf b;
 
+	if (str_find(g->key, GROUP_ORPHAN_MARK) < g->key.n) {
+		g->route = ROUTE_NONE;
+		return;
+	}
 	buf_init(&b, (size_t)1 << 20);
 	labels_print(&b, g->labels, false);
 	/* key = route key ':' labels */
@@ -216,8 +340,21 @@ static void keep_or_bury(struct notify *n, struct group *g)
 		fit_sent(n, g);
 		return;
 	}
+	g->route = ROUTE_NONE;
 	g->dead = true; /* its members move out before it is deleted */
 	group_mark(n, g);
+}
+
+/* Alerts that no route took before. */
+static void join_homeless(struct notify *n)
+{
+	struct live_alert *a;
+	size_t pos = 0;
+
+	while ((a = map_each(&n->alerts.by_labels, &pos)) != NULL) {
+		if (a->al.firing && a->members == NULL)
+			group_join_all(n, a);
+	}
 }
 
 void group_reroute(struct notify *n)
@@ -243,4 +380,5 @@ void group_reroute(struct notify *n)
 	}
 	arena_fini(&scratch);
 	free(v);
+	join_homeless(n);
 }

@@ -97,12 +97,14 @@ static int put_group(const struct notify *n, const struct group *g, struct err *
 		write_fps(&sent, g->sent[i].firing, g->sent[i].n_firing);
 		write_fps(&sent, g->sent[i].resolved, g->sent[i].n_resolved);
 	}
+	for (size_t i = 0; i < g->n_sent; i++) /* since version 3 */
+		write_fps(&sent, g->sent[i].held, g->sent[i].n_held);
 	db_bind_text(st, 1, g->key);
-	db_bind_text(st, 2, n->routes.v[g->route].key);
+	db_bind_text(st, 2, g->route != ROUTE_NONE ? n->routes.v[g->route].key : STR(""));
 	db_bind_blob(st, 3, buf_view(&labels));
 	(void)sqlite3_bind_int64(st, 4, g->incident_ms);
 	(void)sqlite3_bind_int64(st, 5, g->flushed_wall_ms);
-	(void)sqlite3_bind_int64(st, 6, to_wall(g->due_mono_ms));
+	(void)sqlite3_bind_int64(st, 6, to_wall(group_due_ms(g)));
 	db_bind_blob(st, 7, buf_view(&sent));
 	db_bind_text(st, 8, str_c(g->receiver));
 	for (size_t i = 0; i < g->n_sent; i++)
@@ -120,7 +122,7 @@ static int put_member(
 	const struct notify *n, const struct group *g, const struct member *m, struct err *e)
 {
 	sqlite3_stmt *st = statement(n, m->gone ? ST_MEMBER_DEL : ST_MEMBER_PUT);
-	const struct message_alert *al = &m->al;
+	const struct message_alert *al = &m->a->al;
 	struct buf labels, annotations;
 	int rc;
 
@@ -168,8 +170,14 @@ static int write_group(const struct notify *n, const struct group *g, struct err
 	}
 	if (put_group(n, g, e) != 0)
 		return -1;
+	/* who left first: an alert may have joined again */
 	while ((m = map_each(&g->members, &pos)) != NULL) {
-		if (m->dirty && put_member(n, g, m, e) != 0)
+		if (m->dirty && m->gone && put_member(n, g, m, e) != 0)
+			return -1;
+	}
+	pos = 0;
+	while ((m = map_each(&g->members, &pos)) != NULL) {
+		if (m->dirty && !m->gone && put_member(n, g, m, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -199,7 +207,8 @@ int notify_store_write(struct notify *n, sqlite3 *db, struct err *e)
 	}
 	if (outbox_store_write(n, db, e) != 0)
 		return -1;
-	if (history_write(n->history, db, e) != 0)
+	if (history_write(n->history, db, e) != 0 || silence_write(&n->silences, db, e) != 0 ||
+		external_write(n, db, e) != 0)
 		return -1;
 	if (!n->seq_dirty)
 		return 0;
@@ -207,7 +216,7 @@ int notify_store_write(struct notify *n, sqlite3 *db, struct err *e)
 	return put_meta(n, "seq", str_c(seq), e);
 }
 
-static void clean_members(struct group *g)
+static void clean_members(struct notify *n, struct group *g)
 {
 	struct member *gone[64];
 	size_t n_gone;
@@ -222,10 +231,8 @@ static void clean_members(struct group *g)
 			if (m->gone)
 				gone[n_gone++] = m;
 		}
-		for (size_t i = 0; i < n_gone; i++) {
-			map_remove(&g->members, gone[i]->al.fingerprint, gone[i]);
-			member_free(gone[i]);
-		}
+		for (size_t i = 0; i < n_gone; i++)
+			group_forget(n, g, gone[i]);
 	} while (n_gone == ARRAY_LEN(gone));
 }
 
@@ -235,14 +242,16 @@ void notify_store_committed(struct notify *n)
 
 	n->seq_dirty = false;
 	history_committed(n->history);
+	silence_committed(&n->silences);
 	while ((g = n->dirty_groups) != NULL) {
 		n->dirty_groups = g->next_dirty;
 		g->dirty = false;
 		if (g->dead)
 			group_free(n, g);
 		else
-			clean_members(g);
+			clean_members(n, g);
 	}
+	external_committed(n);
 	outbox_store_committed(n);
 }
 
@@ -301,7 +310,11 @@ static void load_sent(struct group *g, struct str blob)
 		s->at_ms = (int64_t)rd_varint(&r);
 		if (!read_fps(&r, &s->firing, &s->n_firing) ||
 			!read_fps(&r, &s->resolved, &s->n_resolved))
-			break;
+			return;
+	}
+	for (size_t i = 0; i < g->n_sent && rd_more(&r); i++) {
+		if (!read_fps(&r, &g->sent[i].held, &g->sent[i].n_held))
+			return;
 	}
 }
 
@@ -380,10 +393,11 @@ static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
 			break;
 		}
 		/* its route is gone: group_reroute finds its alerts another place */
-		g = group_new(n, db_column_str(st, 0), labels, route < n->routes.n ? route : 0);
+		g = group_new(
+			n, db_column_str(st, 0), labels, route < n->routes.n ? route : ROUTE_NONE);
 		g->incident_ms = sqlite3_column_int64(st, 3);
 		g->flushed_wall_ms = sqlite3_column_int64(st, 4);
-		g->due_mono_ms = to_mono(sqlite3_column_int64(st, 5));
+		group_due_at(n, g, to_mono(sqlite3_column_int64(st, 5)));
 		load_told_by(g, st);
 		load_sent(g, db_column_str(st, 6));
 	}
@@ -410,35 +424,35 @@ static double column_f64(sqlite3_stmt *st, int col)
 							   : sqlite3_column_double(st, col);
 }
 
-static void load_member(
-	struct group *g, sqlite3_stmt *st, struct labels labels, struct labels annotations)
+static void load_member(struct notify *n, struct group *g, sqlite3_stmt *st, struct labels labels,
+	struct labels annotations)
 {
-	struct alert_rule_info info = {.name = db_column_str(st, 12),
+	struct live_alert_source source = {.labels = labels,
+		.annotations = annotations,
+		.fingerprint = (uint64_t)sqlite3_column_int64(st, 1),
+		.rule = db_column_str(st, 12),
 		.group = db_column_str(st, 13),
 		.expr = db_column_str(st, 14)};
-	struct alert_event ev = {.labels = labels,
-		.annotations = annotations,
-		.rule = &info,
-		.fingerprint = (uint64_t)sqlite3_column_int64(st, 1)};
 	struct str op = db_column_str(st, 11);
-	struct member *m = member_new(&ev);
+	struct live_alert *a = live_alert_find(&n->alerts, labels);
+	char text[3] = "";
 
-	m->al.firing = sqlite3_column_int(st, 4) != 0;
-	m->al.starts_at_ms = sqlite3_column_int64(st, 5);
-	m->al.ends_at_ms = sqlite3_column_int64(st, 6);
-	m->al.value = column_f64(st, 7);
-	m->al.current = column_f64(st, 8);
-	m->al.worst = column_f64(st, 9);
-	m->al.threshold = column_f64(st, 10);
-	m->al.op = str_eq(op, STR(">"))    ? ">"
-		   : str_eq(op, STR(">=")) ? ">="
-		   : str_eq(op, STR("<"))  ? "<"
-		   : str_eq(op, STR("<=")) ? "<="
-		   : str_eq(op, STR("==")) ? "=="
-		   : str_eq(op, STR("!=")) ? "!="
-					   : "";
-	map_add(&g->members, m->al.fingerprint, m);
-	g->n_firing += m->al.firing;
+	if (a == NULL) {
+		a = live_alert_new(&n->alerts, &source);
+		a->al.firing = sqlite3_column_int(st, 4) != 0;
+		a->al.starts_at_ms = sqlite3_column_int64(st, 5);
+		a->al.ends_at_ms = sqlite3_column_int64(st, 6);
+		a->al.value = column_f64(st, 7);
+		a->al.current = column_f64(st, 8);
+		a->al.worst = column_f64(st, 9);
+		a->al.threshold = column_f64(st, 10);
+		memcpy(text, op.p, MIN_OF(op.n, sizeof text - 1));
+		a->al.op = live_alert_op(text);
+		a->from_rule = a->al.firing && source.rule.n > 0;
+		a->updated_ms = clock_wall_ms();
+	}
+	if (group_member(g, a) == NULL)
+		(void)group_join(g, a);
 }
 
 static int load_members(struct notify *n, sqlite3 *db, struct err *e)
@@ -467,7 +481,7 @@ static int load_members(struct notify *n, sqlite3 *db, struct err *e)
 			rc = -1;
 			break;
 		}
-		load_member(g, st, labels, annotations);
+		load_member(n, g, st, labels, annotations);
 	}
 	arena_fini(&scratch);
 	(void)sqlite3_finalize(st);
@@ -487,7 +501,8 @@ int notify_store_load(struct notify *n, struct err *e)
 	if (n->routes.n > 0) {
 		if (load_groups(n, db, e) != 0 || load_members(n, db, e) != 0)
 			return -1;
-		group_reroute(n);
 	}
+	if (external_load(n, e) != 0 || silence_load(&n->silences, db, e) != 0)
+		return -1;
 	return outbox_store_load(n, db, e);
 }

@@ -52,8 +52,14 @@ static const char version_2[] =
 
 /* one block a part */
 static const char version_3[] =
-	/* dispatcher: silences, alerts from outside, mute marks */
-	""
+	/* dispatcher: silences, alerts from outside */
+	"CREATE TABLE silence(id TEXT PRIMARY KEY, matchers BLOB NOT NULL, starts_ms INTEGER NOT "
+	"NULL,"
+	" ends_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, created_by TEXT NOT NULL,"
+	" comment TEXT NOT NULL, annotations BLOB NOT NULL, recurring TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE external_alert(labels BLOB PRIMARY KEY, annotations BLOB NOT NULL,"
+	" starts_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
+	" timed_out INTEGER NOT NULL, generator_url TEXT NOT NULL) WITHOUT ROWID;"
 	/* delivery: what an integration keeps about a thread (Slack's ts), steps, acknowledgements
 	 */
 	"CREATE TABLE thread_data(thread TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, data TEXT NOT "
