@@ -93,7 +93,7 @@ struct email_config {
 	struct str ca_file, cert_file, key_file, server_name;
 	const struct label *headers; /* values T; a Subject here replaces ours */
 	size_t n_headers;
-	struct str html, text;   /* T; when one is given the message has no part of ours */
+	struct str html, text;   /* T; in place of our part */
 	bool has_html, has_text; /* given, perhaps as "": then there is no such part */
 	bool threading;          /* one conversation for all messages of an incident */
 	enum mail_thread_by thread_by;
