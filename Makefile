@@ -83,7 +83,7 @@ WEB_GZ  := $(patsubst $(WEB_DIR)/%,$(GEN)/web/%.gz,$(WEB_SRC)) \
 
 # snappy has no .pc file on Debian; probe.sh looks for its header.
 PKGS := libcurl libevent libevent_pthreads sqlite3 yaml-0.1 libprotobuf-c jansson zlib re2 \
-        libxxhash libcrypto
+        libxxhash libcrypto cairo
 
 # Goals that need no compiler and no libraries: they install them first, or never use them.
 OUTER := help check asan tsan cover fuzz bench fault lint demo deb rpm packages-test dist clean format

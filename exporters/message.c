@@ -10,7 +10,18 @@
 
 #include "base/dur.h"
 #include "base/f64.h"
+#include "base/limits.h"
 #include "base/num.h"
+#include "exporters/clean.h"
+
+#define EXPR_GUESSED_MAX 4096u /* bytes of an expression that is read for its unit */
+#define SUBJECT_PART     160u  /* bytes of one label in a subject */
+#define SUMMARY_MAX      1000u
+#define OWN_VALUE_MAX    120u
+#define OWN_LABELS       12u
+#define SPREAD_MIN       5u    /* alerts before it is told how they spread */
+#define SPREAD_ALERTS    2000u /* of which it is counted */
+#define SPREAD_SHOWN     3u
 
 static unsigned severity_rank(struct labels ls)
 {
@@ -60,6 +71,37 @@ static struct labels common(
 	return (struct labels){out, kept};
 }
 
+/* Groups hold alerts of few rules: the guess is made once for each. */
+static void find_units(struct message_alert *v, size_t n)
+{
+	struct {
+		struct str expr;
+		struct unit unit;
+	} known[4] = {{{NULL, 0}, {UNIT_NONE, false}}};
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = 0;
+
+		while (k < used && !str_eq(known[k].expr, v[i].expr))
+			k++;
+		if (k == used) {
+			if (v[i].expr.n == 0 || v[i].expr.n > EXPR_GUESSED_MAX)
+				continue;
+			if (used < ARRAY_LEN(known))
+				used++;
+			else if (i >= LIMIT_MESSAGE_ALERTS)
+				continue; /* a group of everything: those that are shown have theirs
+					   */
+			else
+				k = used - 1;
+			known[k].expr = v[i].expr;
+			known[k].unit = unit_of_expr(v[i].expr);
+		}
+		v[i].unit = known[k].unit;
+	}
+}
+
 void message_finish(struct message *m, struct message_alert *alerts, size_t n, struct arena *a)
 {
 	m->alerts = alerts;
@@ -72,6 +114,7 @@ void message_finish(struct message *m, struct message_alert *alerts, size_t n, s
 		m->n_firing += alerts[i].firing;
 	m->n_resolved = n - m->n_firing;
 	m->firing = m->n_firing > 0;
+	find_units(alerts, n);
 	m->common_labels = common(alerts, n, false, a);
 	m->common_annotations = common(alerts, n, true, a);
 }
@@ -98,7 +141,7 @@ void message_subject(const struct message *m, struct buf *out)
 	if (name.n == 0)
 		name = labels_get(m->group_labels, STR("alertname"));
 	if (name.n > 0)
-		buf_str(out, name);
+		clean_text(out, name, SUBJECT_PART, CLEAN_ONE_LINE);
 	else
 		buf_printf(out, "%zu alerts", m->n);
 	for (size_t i = 0; i < ARRAY_LEN(where); i++) {
@@ -107,7 +150,7 @@ void message_subject(const struct message *m, struct buf *out)
 		if (v.n == 0)
 			continue;
 		buf_c(out, first ? " · " : ", ");
-		buf_str(out, v);
+		clean_text(out, v, SUBJECT_PART, CLEAN_ONE_LINE);
 		first = false;
 		if (i < 2)
 			break; /* service or job says enough */
@@ -167,61 +210,208 @@ void message_summary(const struct message_alert *al, struct buf *out)
 		s = labels_get(al->annotations, STR("message"));
 	if (!al->firing)
 		buf_c(out, "was: "); /* its numbers are those of the last evaluation that fired */
-	if (s.n > 0)
-		buf_str(out, s);
+	clean_text(out, s.n > 0 ? s : al->expr, SUMMARY_MAX, CLEAN_LINES);
+}
+
+void message_value(const struct message_alert *al, double v, struct buf *out)
+{
+	if (isnan(v))
+		buf_c(out, "no value");
 	else
-		buf_str(out, al->expr);
+		unit_print(out, v, al->unit);
+}
+
+/* The extreme since it fired, when it says more than the value now. */
+static void peak(const struct message_alert *al, double now, const char *word, struct buf *out)
+{
+	if (isnan(al->worst) || al->worst == now)
+		return;
+	buf_printf(out, ", %s ", word);
+	message_value(al, al->worst, out);
 }
 
 void message_values(const struct message *m, const struct message_alert *al, struct buf *out)
 {
 	double now = isnan(al->current) && al->firing ? al->value : al->current;
 
-	if (al->firing) {
-		buf_c(out, "now ");
-		message_number(out, now);
-		if (al->op[0] != '\0') {
-			buf_printf(out, " (alert at %s ", al->op);
-			message_number(out, al->threshold);
-			buf_ch(out, ')');
-		}
-		if (!isnan(al->worst)) {
-			buf_c(out, ", worst ");
-			message_number(out, al->worst);
-		}
-		buf_c(out, ", for ");
-		message_duration(out, m->now_ms - al->starts_at_ms);
+	if (!al->firing) {
+		buf_c(out, "fired for ");
+		message_duration(out, al->ends_at_ms - al->starts_at_ms);
+		peak(al, now, "worst", out);
+		buf_c(out, ", now ");
+		message_value(al, now, out);
 		return;
 	}
-	buf_c(out, "fired for ");
-	message_duration(out, al->ends_at_ms - al->starts_at_ms);
-	if (!isnan(al->worst)) {
-		buf_c(out, ", worst ");
-		message_number(out, al->worst);
+	if (!isnan(now)) {
+		buf_c(out, "now ");
+		message_value(al, now, out);
+		if (al->op[0] != '\0') {
+			buf_printf(out, " (alert at %s ", al->op);
+			message_value(al, al->threshold, out);
+			buf_ch(out, ')');
+		}
+		peak(al, now, al->op[0] == '<' ? "lowest" : "peak", out);
+		buf_c(out, ", ");
 	}
-	buf_c(out, ", now ");
-	if (isnan(now))
-		buf_c(out, "no value");
-	else
-		message_number(out, now);
+	buf_c(out, "for ");
+	message_duration(out, m->now_ms - al->starts_at_ms);
 }
 
 void message_own_labels(const struct message *m, const struct message_alert *al, struct buf *out)
 {
-	bool first = true;
+	size_t shown = 0, left = 0;
 
 	for (size_t i = 0; i < al->labels.n; i++) {
 		const struct label *l = &al->labels.v[i];
 
 		if (labels_get(m->common_labels, l->name).n > 0)
 			continue;
-		if (!first)
+		if (shown == OWN_LABELS) {
+			left++;
+			continue;
+		}
+		if (shown++ > 0)
 			buf_c(out, ", ");
-		first = false;
-		buf_str(out, l->name);
+		clean_text(out, l->name, OWN_VALUE_MAX, CLEAN_ONE_LINE);
 		buf_ch(out, '=');
-		buf_str(out, str_sub(l->value, 0, 200));
+		clean_text(out, l->value, OWN_VALUE_MAX, CLEAN_ONE_LINE);
 	}
+	if (left > 0)
+		buf_printf(out, ", +%zu more", left);
+}
+
+/* --- many alerts --- */
+
+/* How far beyond its threshold: 1 is at it. Comparable within a rule, and roughly between rules. */
+static double badness(const struct message_alert *al)
+{
+	double now = isnan(al->current) ? al->value : al->current;
+	double v = al->firing || isnan(al->worst) ? now : al->worst;
+
+	if (isnan(v) || isnan(al->threshold))
+		return 1;
+	if (al->op[0] == '<')
+		return v > 0 ? al->threshold / v : 1 + al->threshold - v;
+	return al->threshold > 0 ? v / al->threshold : 1 + v - al->threshold;
+}
+
+static bool is_worse(const struct message_alert *a, const struct message_alert *b)
+{
+	double x = badness(a), y = badness(b);
+
+	if (a->firing != b->firing)
+		return a->firing;
+	return x > y; /* else the order of the message: severity, labels */
+}
+
+size_t message_worst(const struct message *m, const struct message_alert **out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		size_t at = n;
+
+		while (at > 0 && is_worse(&m->alerts[i], out[at - 1]))
+			at--;
+		if (at == max)
+			continue;
+		if (n < max)
+			n++;
+		for (size_t k = n - 1; k > at; k--)
+			out[k] = out[k - 1];
+		out[at] = &m->alerts[i];
+	}
+	return n;
+}
+
+struct tally {
+	struct str value;
+	size_t n;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	return str_cmp(((const struct tally *)a)->value, ((const struct tally *)b)->value);
+}
+
+static int by_count(const void *a, const void *b)
+{
+	const struct tally *x = a, *y = b;
+
+	return x->n != y->n ? (x->n > y->n ? -1 : 1) : str_cmp(x->value, y->value);
+}
+
+/* The values of one label over n alerts, the most frequent first; how many there are. */
+static size_t count_values(const struct message *m, size_t n, struct str name, struct tally *v)
+{
+	size_t kept = 0, values = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct str s = labels_get(m->alerts[i].labels, name);
+
+		if (s.n > 0)
+			v[kept++] = (struct tally){s, 1};
+	}
+	qsort(v, kept, sizeof *v, by_value);
+	for (size_t i = 0; i < kept; i++) {
+		if (values > 0 && str_eq(v[values - 1].value, v[i].value))
+			v[values - 1].n++;
+		else
+			v[values++] = v[i];
+	}
+	qsort(v, values, sizeof *v, by_count);
+	return values;
+}
+
+static void print_spread(
+	struct str name, const struct tally *v, size_t values, size_t n, struct buf *out)
+{
+	clean_text(out, name, OWN_VALUE_MAX, CLEAN_ONE_LINE);
+	buf_c(out, ": ");
+	for (size_t i = 0; i < values && i < SPREAD_SHOWN; i++) {
+		if (i == 0)
+			buf_printf(out, "%zu of %zu on ", v[i].n, n);
+		else
+			buf_printf(out, ", %zu on ", v[i].n);
+		clean_text(out, v[i].value, 80, CLEAN_ONE_LINE);
+	}
+	if (values > SPREAD_SHOWN)
+		buf_printf(out, ", %zu more", values - SPREAD_SHOWN);
+}
+
+void message_spread(const struct message *m, struct buf *out)
+{
+	size_t n = MIN_OF(m->firing ? m->n_firing : m->n, (size_t)SPREAD_ALERTS);
+	double most = 0;
+	struct labels first = m->n > 0 ? m->alerts[0].labels : (struct labels){NULL, 0};
+	struct str best = STR_NULL;
+	struct tally *v;
+
+	if (n < SPREAD_MIN)
+		return;
+	v = calloc(n, sizeof *v);
+	if (v == NULL)
+		return; /* a line less */
+	for (size_t i = 0; i < first.n; i++) {
+		double surprise;
+		size_t values;
+
+		if (labels_get(m->common_labels, first.v[i].name).n > 0)
+			continue;
+		values = count_values(m, n, first.v[i].name, v);
+		/* values that gather many alerts; one each says nothing */
+		if (values < 2 || values > n / 2)
+			continue;
+		/* 1 when all values have the same share; the more values, the more specific */
+		surprise = (double)v[0].n * (double)values / (double)n + (double)values * 1e-6;
+		if (surprise > most) {
+			best = first.v[i].name;
+			most = surprise;
+		}
+	}
+	if (best.n > 0)
+		print_spread(best, v, count_values(m, n, best, v), n, out);
+	free(v);
 }
 
 struct str message_link(

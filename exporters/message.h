@@ -17,6 +17,7 @@
 #include "base/labels.h"
 #include "exporters/notify.h"
 #include "exporters/sender.h"
+#include "exporters/unit.h"
 
 struct message_alert {
 	bool firing;
@@ -26,6 +27,7 @@ struct message_alert {
 	double value, current, worst, threshold; /* NaN: not known */
 	const char *op;                          /* "" when there is none */
 	struct str rule, group, expr;
+	struct unit unit; /* of the values; message_finish sets it */
 };
 
 enum message_reason {
@@ -66,17 +68,29 @@ const char *message_reason_text(enum message_reason r);
 /* "ConnectionPoolExhausted · shop": alert name(s) and where; the same for firing and resolved, so
  * that threads hold. */
 void message_subject(const struct message *m, struct buf *out);
+/* All texts below are for people and harmless but for a format's own escaping: no control
+ * characters, no marks of direction, valid UTF-8, cut with a visible mark (exporters/clean.h). */
 /* "pool orders at 100 % ...": the summary, else the description, else the expression and value of
  * an alert. */
 void message_summary(const struct message_alert *al, struct buf *out);
+/* A value of an alert with its unit: "97 %", "1.2 s". */
+void message_value(const struct message_alert *al, double v, struct buf *out);
 /* A number for people: 4 significant digits, no exponent for everyday sizes. */
 void message_number(struct buf *out, double v);
 /* "3m 20s". */
 void message_duration(struct buf *out, int64_t ms);
-/* "now 0.97 (> 0.9), worst 1" or, resolved, "fired 3m 20s, worst 1, now 0.2". */
+/* "now 97 % (alert at > 90 %), peak 100 %, for 3m 20s" or, resolved, "fired for 3m 20s, worst 100
+ * %, now 20 %". */
 void message_values(const struct message *m, const struct message_alert *al, struct buf *out);
 /* Labels of one alert that are not common to all, "k=v, k=v". */
 void message_own_labels(const struct message *m, const struct message_alert *al, struct buf *out);
+/* The (at most max) alerts that are worst: those that fire first, by how far their value is beyond
+ * the threshold. How many. */
+size_t message_worst(const struct message *m, const struct message_alert **out, size_t max);
+/* Of many alerts at once: the label that tells them apart best and its most frequent values,
+ * "instance: 7 of 12 on db1:9100, 3 on db2:9100, +2 more"; nothing for few alerts or when no label
+ * gathers them. */
+void message_spread(const struct message *m, struct buf *out);
 /* http(s) link of an annotation, or empty: nothing else is ever made a link. */
 struct str message_link(
 	const struct message *m, const struct message_alert *al, const char *annotation);
@@ -85,6 +99,8 @@ void message_graph_url(const struct message *m, const struct message_alert *al, 
 
 /* Formats: the body that is stored in the outbox (exporters/integration.h is the door). */
 void slack_render(const struct message *m, const struct slack_config *c, struct buf *out);
+int email_render(const struct message *m, const struct email_config *c, struct buf *out,
+	struct err *e) MUST_CHECK;
 void webhook_render(const struct message *m, const struct webhook_config *c, struct buf *out);
 
 #endif

@@ -17,11 +17,12 @@
 enum unit_kind {
 	UNIT_NONE,
 	UNIT_SECONDS,
+	UNIT_MILLISECONDS,
 	UNIT_BYTES,
 	UNIT_RATIO,     /* 0..1, shown as per cent */
 	UNIT_PERCENT,   /* 0..100 */
 	UNIT_TIMESTAMP, /* Unix seconds */
-	UNIT_CELSIUS,
+	UNIT_CELSIUS
 };
 
 struct unit {
@@ -32,6 +33,9 @@ struct unit {
 /* Of the values of an expression; the side of a comparison when it is one. UNIT_NONE when the text
  * is not PromQL or nothing is known. */
 struct unit unit_of_expr(struct str expr);
+/* The same of a parsed one (rules/promql/engine.h). */
+struct pq_expr;
+struct unit unit_of_parsed(const struct pq_expr *x);
 /* "1.2 s", "41 %", "3.4 MiB/s", "12/s", "0.973": 3 significant digits, C locale. */
 void unit_print(struct buf *out, double v, struct unit u);
 /* The same number without digits it does not need, for an axis whose labels are `step` apart. */

@@ -20,7 +20,7 @@ debian_packages() {
 	case $1 in
 	build) echo gcc g++ make pkgconf gzip ca-certificates libc6-dev libcurl4-openssl-dev libevent-dev \
 		libsqlite3-dev libyaml-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev zlib1g-dev \
-		libre2-dev libxxhash-dev libsnappy-dev libssl-dev node=nodejs npm=npm ;;
+		libre2-dev libxxhash-dev libsnappy-dev libssl-dev libcairo2-dev node=nodejs npm=npm ;;
 	test) echo check libsubunit-dev python3 python3-snappy python3-aiosmtpd python3-yaml sqlite3 \
 		prometheus prometheus-node-exporter chromium curl procps openssl=openssl \
 		sendmail,smtpd=opensmtpd ;;
@@ -36,7 +36,7 @@ fedora_packages() {
 	case $1 in
 	build) echo gcc gcc-c++ make pkgconf-pkg-config gzip ca-certificates libcurl-devel libevent-devel \
 		sqlite-devel libyaml-devel protobuf-c-devel protobuf-c-compiler jansson-devel zlib-devel \
-		re2-devel xxhash-devel snappy-devel openssl-devel node=nodejs npm=npm ;;
+		re2-devel xxhash-devel snappy-devel openssl-devel cairo-devel node=nodejs npm=npm ;;
 	test) echo check-devel subunit-devel libasan libubsan libtsan python3 python3-snappy python3-aiosmtpd \
 		python3-pyyaml sqlite prometheus=golang-github-prometheus node_exporter=node-exporter \
 		chromium,chromium-browser=chromium curl procps-ng openssl=openssl \
