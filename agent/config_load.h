@@ -39,6 +39,13 @@ struct loader {
 /* Fill the struct `out` of section s from a map (NULL: defaults only). Everything wrong is told. */
 void config_decode(
 	struct loader *l, const struct config_section *s, const struct yaml_node *node, void *out);
+/* Names of the keys matchers stand under. */
+struct config_matcher_keys {
+	const char *match, *match_re, *matchers;
+};
+/* nodes: of these keys, NULL when not given. The matchers are ended with the configuration. */
+void config_matchers_read(struct loader *l, const struct config_matcher_keys *k,
+	const struct yaml_node *const nodes[3], const struct matcher **out, size_t *n);
 /* A scalar with ${VAR} expanded; false when a variable is missing or it is no scalar (told). */
 bool config_scalar(
 	struct loader *l, const char *what, const struct yaml_node *node, struct str *out);
@@ -87,6 +94,11 @@ void config_alertmanager_end(struct loader *l, const struct config_place *own);
 void config_finish_scrape(struct loader *l);
 void config_finish_notify(struct loader *l);
 void config_finish_receivers(struct loader *l); /* fills pub.notify.receivers */
+void config_finish_intervals(struct loader *l); /* before the routes, which name them */
+void config_finish_inhibit(struct loader *l);
+/* What a route names of the intervals. */
+void config_route_intervals(
+	struct loader *l, const struct conf_route *r, bool is_root, struct route_config *out);
 void config_finish_rule_files(struct loader *l);
 void config_finish_packs(struct loader *l);
 

@@ -4,118 +4,7 @@
  */
 #include "agent/config_receiver.h"
 #include "base/limits.h"
-#include "base/matcher_parse.h"
 #include "base/num.h"
-
-/* ---- matchers ---- */
-
-struct matcher_list {
-	struct matcher *v;
-	size_t n, cap;
-};
-
-static void add_matchers(struct loader *l, struct matcher_list *list, struct matcher *m, size_t n)
-{
-	size_t need = list->n + n;
-
-	if (n == 0)
-		return; /* "{}" */
-	if (need > list->cap) {
-		size_t cap = MAX_OF(need, list->cap * 2);
-		struct matcher *v = ARENA_ARRAY(l->arena, cap, struct matcher);
-
-		if (v == NULL) {
-			for (size_t i = 0; i < n; i++)
-				matcher_fini(&m[i]);
-			return;
-		}
-		if (list->n > 0)
-			memcpy(v, list->v, list->n * sizeof *v);
-		list->v = v;
-		list->cap = cap;
-	}
-	memcpy(list->v + list->n, m, n * sizeof *m);
-	list->n = need;
-}
-
-static void matcher_line(struct loader *l, const struct yaml_node *node, struct matcher_list *list)
-{
-	struct matcher *m;
-	struct str text;
-	struct err e = {0};
-	size_t n;
-
-	if (node->kind == YAML_NULL) {
-		diag_error(l->diag, node->pos, "empty entry in matchers");
-		return;
-	}
-	if (!config_scalar(l, "matchers", node, &text))
-		return;
-	if (matchers_parse(l->arena, text, &m, &n, &e) == 0)
-		add_matchers(l, list, m, n);
-	else
-		diag_error(l->diag,
-			text.p == node->scalar.p ? yaml_scalar_pos(node, e.off, 1) : node->pos,
-			"matchers: %s", e.msg);
-}
-
-static void matcher_map(struct loader *l, const char *key, enum matcher_op op,
-	const struct yaml_node *node, struct matcher_list *list)
-{
-	if (node == NULL)
-		return;
-	if (node->kind != YAML_MAP) {
-		diag_error(l->diag, node->pos, "%s must be a map of labels and values", key);
-		return;
-	}
-	for (size_t i = 0; i < node->n; i++) {
-		const struct yaml_pair *p = &node->pairs[i];
-		struct matcher m;
-		struct str value;
-		struct err e = {0};
-
-		if (p->key->scalar.n == 0)
-			diag_error(l->diag, p->key->pos, "%s: empty label name", key);
-		else if (op == MATCH_RE && p->value->kind == YAML_NULL)
-			diag_error(l->diag, p->key->pos, "%s: \"" STR_FMT "\" has no expression",
-				key, STR_ARG(p->key->scalar));
-		else if (!config_scalar(l, key, p->value, &value))
-			continue;
-		else if (matcher_init(&m, op, p->key->scalar, value, &e) != 0)
-			diag_error(l->diag, p->value->pos, "%s: %s", key, e.msg);
-		else
-			add_matchers(l, list, &m, 1);
-	}
-}
-
-static void finish_matchers(struct loader *l, struct conf_route *r)
-{
-	const struct yaml_node *lines = r->matcher_lines;
-	struct matcher_list list = {NULL, 0, 0};
-	struct config_matchers *keep;
-
-	matcher_map(l, "match", MATCH_EQ, r->match, &list);
-	matcher_map(l, "match_re", MATCH_RE, r->match_re, &list);
-	if (lines != NULL && lines->kind == YAML_SEQ) {
-		for (size_t i = 0; i < lines->n; i++)
-			matcher_line(l, lines->items[i], &list);
-	} else if (lines != NULL) {
-		matcher_line(l, lines, &list);
-	}
-	r->matchers = list.v;
-	r->n_matchers = list.n;
-	if (list.n == 0)
-		return;
-	keep = ARENA_NEW(l->arena, struct config_matchers);
-	if (keep == NULL) {
-		for (size_t i = 0; i < list.n; i++)
-			matcher_fini(&list.v[i]);
-		r->n_matchers = 0;
-		return;
-	}
-	*keep = (struct config_matchers){list.v, list.n, l->p->matchers};
-	l->p->matchers = keep;
-}
 
 /* ---- routes ---- */
 
@@ -174,7 +63,17 @@ static void check_group_by(struct loader *l, struct conf_route *r, struct route_
 			"are one group");
 }
 
-static void inherit_route(struct conf_route *r, const struct conf_route *up)
+static void inherit_labels(struct loader *l, struct conf_route *r, const struct conf_route *up)
+{
+	struct labels_builder b;
+
+	labels_builder_init(&b, l->arena, up->labels);
+	for (size_t i = 0; i < r->labels.n; i++)
+		labels_builder_set(&b, r->labels.v[i].name, r->labels.v[i].value);
+	r->labels = labels_builder_done(&b);
+}
+
+static void inherit_route(struct loader *l, struct conf_route *r, const struct conf_route *up)
 {
 	if (r->receiver.n == 0)
 		r->receiver = up->receiver;
@@ -188,6 +87,8 @@ static void inherit_route(struct conf_route *r, const struct conf_route *up)
 		r->group_interval_ms = up->group_interval_ms;
 	if (!config_given(r->node, "repeat_interval"))
 		r->repeat_interval_ms = up->repeat_interval_ms;
+	if (up->labels.n > 0)
+		inherit_labels(l, r, up);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the file, LIMIT_YAML_DEPTH */
@@ -195,14 +96,18 @@ static void finish_route(struct loader *l, struct conf_route *r, const struct co
 	bool up_group_all, struct route_config *out)
 {
 	struct route_config *below = ARENA_ARRAY(l->arena, r->n_routes, struct route_config);
+	static const struct config_matcher_keys keys = {"match", "match_re", "matchers"};
 	bool own_group = r->n_group_by > 0;
 
-	finish_matchers(l, r);
+	config_matchers_read(l, &keys,
+		(const struct yaml_node *const[]){r->match, r->match_re, r->matcher_lines},
+		&r->matchers, &r->n_matchers);
 	check_receiver(l, r);
 	check_group_by(l, r, out);
+	config_route_intervals(l, r, up->node == NULL, out);
 	if (!own_group)
 		out->group_by_all = up_group_all;
-	inherit_route(r, up);
+	inherit_route(l, r, up);
 	if (r->repeat_interval_ms < r->group_interval_ms &&
 		config_given(r->node, "repeat_interval"))
 		diag_warn(l->diag, config_pos(r->node, "repeat_interval"),
@@ -218,6 +123,7 @@ static void finish_route(struct loader *l, struct conf_route *r, const struct co
 	out->group_wait_ms = r->group_wait_ms;
 	out->group_interval_ms = r->group_interval_ms;
 	out->repeat_interval_ms = r->repeat_interval_ms;
+	out->labels = r->labels;
 	out->routes = below;
 	out->n_routes = below != NULL ? r->n_routes : 0;
 }
@@ -254,9 +160,15 @@ void config_finish_notify(struct loader *l)
 	struct notify_config *out = &l->p->pub.notify;
 
 	config_finish_receivers(l);
+	config_finish_intervals(l);
 	if (r->route.node != NULL)
 		finish_route(l, &r->route, top, false, &out->root);
 	check_root(l, r);
+	config_finish_inhibit(l);
+	out->resolve_timeout_ms = r->global.resolve_timeout_ms;
+	out->group_ticks = r->notifications.group_ticks;
+	out->resolve_waits = !r->notifications.resolve_at_once;
+	out->drop_suppressed_ends = !r->notifications.resolve_suppressed;
 	out->external_url = r->web.external_url;
 	out->expiry_ms = LIMIT_OUTBOX_EXPIRY_MS;
 }

@@ -5,6 +5,7 @@
  */
 #include "agent/config_load.h"
 #include "base/dur.h"
+#include "base/limits.h"
 
 struct strs {
 	const struct str *v;
@@ -119,6 +120,33 @@ static void put_matchers(struct buf *out, const struct list *list)
 	buf_ch(out, ']');
 }
 
+/* As YAML's flow style, which is nearly JSON. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the file, LIMIT_YAML_DEPTH */
+static void put_node(struct buf *out, const struct yaml_node *node, unsigned depth)
+{
+	if (depth > LIMIT_YAML_DEPTH || node->kind == YAML_NULL) {
+		buf_c(out, "null");
+		return;
+	}
+	if (node->kind == YAML_SCALAR) {
+		put_str(out, node->scalar);
+		return;
+	}
+	buf_ch(out, node->kind == YAML_SEQ ? '[' : '{');
+	for (size_t i = 0; i < node->n && !out->failed; i++) {
+		if (i > 0)
+			buf_c(out, ", ");
+		if (node->kind == YAML_SEQ) {
+			put_node(out, node->items[i], depth + 1);
+			continue;
+		}
+		put_str(out, node->pairs[i].key->scalar);
+		buf_c(out, ": ");
+		put_node(out, node->pairs[i].value, depth + 1);
+	}
+	buf_ch(out, node->kind == YAML_SEQ ? ']' : '}');
+}
+
 void config_print_value(const struct config_key *k, const void *place, struct buf *out)
 {
 	if (k->flags & CF_SECRET) {
@@ -144,6 +172,9 @@ void config_print_value(const struct config_key *k, const void *place, struct bu
 	case CT_PARAMS: put_pairs(out, place, true); break;
 	case CT_MATCHERS: put_matchers(out, place); break;
 	case CT_NODE:
+		if (k->flags & CF_SHOWN)
+			put_node(out, *(const struct yaml_node *const *)place, 0);
+		break;
 	case CT_MAP:
 	case CT_LIST:
 	case CT_UNBUILT: break;
@@ -173,6 +204,8 @@ static bool is_empty(const struct config_key *k, const void *place)
 	case CT_BOOL: return false;
 	case CT_MAP: return *(const struct yaml_node *const *)place == NULL && k->doc != NULL;
 	case CT_NODE:
+		return (k->flags & CF_SHOWN) == 0 ||
+		       *(const struct yaml_node *const *)place == NULL;
 	case CT_UNBUILT: return true;
 	}
 	return true;

@@ -48,6 +48,7 @@ enum {
 	CF_HTML = 512,        /* a template whose values are escaped for HTML */
 	CF_CHECK_ONLY = 1024, /* read and checked, but refused by `run` when it says something */
 	CF_MERGED = 4096,     /* names a file; what came from it is printed instead */
+	CF_SHOWN = 8192,      /* a node that is printed as it was written */
 	CF_NO_EFFECT = 2048,  /* read, without effect here: a warning */
 };
 
@@ -197,6 +198,27 @@ struct conf_route {
 	size_t n_matchers;
 	struct conf_route *routes;
 	size_t n_routes;
+	struct labels labels;
+	const struct str *mute; /* names of time intervals */
+	size_t n_mute;
+	const struct str *active;
+	size_t n_active;
+};
+struct conf_inhibit {
+	const struct yaml_node *node;
+	struct str name;
+	const struct yaml_node *source_match, *source_match_re, *source_lines;
+	const struct yaml_node *target_match, *target_match_re, *target_lines;
+	const struct matcher *source; /* all three of them */
+	size_t n_source;
+	const struct matcher *target;
+	size_t n_target;
+	const struct str *equal;
+	size_t n_equal;
+};
+struct conf_notifications {
+	const struct yaml_node *node;
+	bool group_ticks, resolve_at_once, resolve_suppressed;
 };
 struct conf_root {
 	const struct yaml_node *node;
@@ -217,6 +239,10 @@ struct conf_root {
 	struct conf_receiver *receivers;
 	size_t n_receivers;
 	struct conf_query query;
+	struct conf_inhibit *inhibit;
+	size_t n_inhibit;
+	const struct yaml_node *time_intervals, *mute_time_intervals;
+	struct conf_notifications notifications;
 	const struct yaml_node *tracing, *event_recorder;
 	struct str alertmanager_config_file;
 };
@@ -224,6 +250,7 @@ struct conf_root {
 /* The whole file. */
 extern const struct config_section config_root;
 /* Sections of Alertmanager's part (agent/config_schema_notify.c, config_receiver*.c). */
+extern const struct config_section config_inhibit, config_notifications;
 extern const struct config_section config_route, config_receiver, config_smtp_tls, config_http;
 /* Shared sections of HTTP clients. */
 extern const struct config_section config_auth, config_basic;

@@ -32,13 +32,56 @@ static const struct config_key route_keys[] = {
 	CK(CT_MATCHERS, struct conf_route, matchers, "matchers", NULL, 0,
 		NULL), /* what is printed */
 	CK_SUB(CT_LIST, struct conf_route, routes, "routes", config_route, 0, "Routes below."),
-	CK_UNBUILT("mute_time_intervals", NULL),
-	CK_UNBUILT("active_time_intervals", NULL),
-	CK_UNBUILT("labels", NULL),
+	CK(CT_STRS, struct conf_route, mute, "mute_time_intervals", NULL, 0,
+		"Inside any of these time intervals nothing is told; not inherited."),
+	CK(CT_STRS, struct conf_route, active, "active_time_intervals", NULL, 0,
+		"Outside all of these time intervals nothing is told; not inherited."),
+	CK(CT_LABELS, struct conf_route, labels, "labels", NULL, 0,
+		"What templates and webhooks know as routeLabels, added to the parent's."),
 };
 const struct config_section config_route = CONFIG_SECTION("route", route_keys, struct conf_route,
 	"Which receiver is told of which alerts, and how they are grouped. The first route below "
 	"that matches takes an alert; the root takes what no other does.");
+
+/* ---- inhibition ---- */
+
+static const struct config_key inhibit_keys[] = {
+	CK(CT_STR, struct conf_inhibit, name, "name", NULL, 0, "For people."),
+	CK(CT_NODE, struct conf_inhibit, source_lines, "source_matchers", NULL, 0,
+		"Alerts that inhibit others while they fire."),
+	CK(CT_NODE, struct conf_inhibit, source_match, "source_match", NULL, 0,
+		"Older form: a map of labels and values."),
+	CK(CT_NODE, struct conf_inhibit, source_match_re, "source_match_re", NULL, 0,
+		"Older form: a map of labels and regular expressions."),
+	CK(CT_MATCHERS, struct conf_inhibit, source, "source_matchers", NULL, 0, NULL),
+	CK(CT_NODE, struct conf_inhibit, target_lines, "target_matchers", NULL, 0,
+		"Alerts that are not told meanwhile."),
+	CK(CT_NODE, struct conf_inhibit, target_match, "target_match", NULL, 0,
+		"Older form: a map of labels and values."),
+	CK(CT_NODE, struct conf_inhibit, target_match_re, "target_match_re", NULL, 0,
+		"Older form: a map of labels and regular expressions."),
+	CK(CT_MATCHERS, struct conf_inhibit, target, "target_matchers", NULL, 0, NULL),
+	CK(CT_STRS, struct conf_inhibit, equal, "equal", NULL, CF_NAMES,
+		"Labels that both alerts must have the same value of; a missing one is empty."),
+};
+const struct config_section config_inhibit = CONFIG_SECTION("inhibit_rules[]", inhibit_keys,
+	struct conf_inhibit, "An alert is not told while another one fires that explains it.");
+
+/* ---- how notifications behave ---- */
+
+static const struct config_key notifications_keys[] = {
+	CK(CT_BOOL, struct conf_notifications, group_ticks, "group_ticks", "false", 0,
+		"Groups are looked at every group_interval only, as Alertmanager does; repetitions "
+		"then slip to the next one. Otherwise times are kept to the second."),
+	CK(CT_BOOL, struct conf_notifications, resolve_at_once, "resolve_at_once", "true", 0,
+		"A group that is over is told so at once, without waiting for group_interval."),
+	CK(CT_BOOL, struct conf_notifications, resolve_suppressed, "resolve_suppressed", "true", 0,
+		"An alert that was told, and silenced, inhibited or muted afterwards, is told when "
+		"it ends."),
+};
+const struct config_section config_notifications =
+	CONFIG_SECTION("notifications", notifications_keys, struct conf_notifications,
+		"When messages are sent, beyond the routes.");
 
 /* ---- look-ups ---- */
 

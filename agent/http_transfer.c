@@ -190,7 +190,8 @@ static bool set_credentials(struct transfer *t)
 	SET(t, CURLOPT_USERNAME, t->no_credentials ? NULL : req->user);
 	SET(t, CURLOPT_PASSWORD, t->no_credentials ? NULL : req->password);
 	if (req->bearer != NULL) {
-		SET(t, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		if (req->kind == SEND_HTTP)
+			SET(t, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
 		SET(t, CURLOPT_XOAUTH2_BEARER, t->no_credentials ? NULL : req->bearer);
 	} else if (req->kind == SEND_HTTP) {
 		SET(t, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
@@ -301,6 +302,18 @@ static bool set_http(struct transfer *t)
 	return true;
 }
 
+/* XOAUTH2 needs a token, PLAIN an identity: with none of these set libcurl picks as it likes. */
+static bool set_smtp_auth(struct transfer *t)
+{
+	const struct send_request *req = t->req;
+
+	if (req->login_options != NULL)
+		SET(t, CURLOPT_LOGIN_OPTIONS, req->login_options);
+	if (req->authzid != NULL)
+		SET(t, CURLOPT_SASL_AUTHZID, req->authzid);
+	return true;
+}
+
 static bool set_smtp(struct transfer *t)
 {
 	const struct send_request *req = t->req;
@@ -308,12 +321,14 @@ static bool set_smtp(struct transfer *t)
 
 	if (req->require_tls)
 		tls = CURLUSESSL_ALL;
-	else if (req->password != NULL)
+	else if (req->password != NULL || req->bearer != NULL)
 		tls = CURLUSESSL_TRY; /* better than the password in clear where it is offered */
 	for (size_t i = 0; i < req->n_rcpt; i++) {
 		if (!list_add(&t->rcpt, req->rcpt[i]))
 			return false;
 	}
+	if (!set_smtp_auth(t))
+		return false;
 	SET(t, CURLOPT_USE_SSL, tls);
 	SET(t, CURLOPT_MAIL_FROM, req->mail_from);
 	SET(t, CURLOPT_MAIL_RCPT, t->rcpt);

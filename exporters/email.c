@@ -1,291 +1,222 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * email - a whole RFC 5322 message: multipart/alternative, plain text first and complete, HTML
- * last.
+ * email - the receiver: a stored message's pieces become one RFC 5322 message, and that an SMTP
+ * transfer.
  *
- * Threads hold in Gmail and elsewhere: the subject is the same for all messages of an incident
- * (only "Re: " comes in front of later ones), and each refers to the incident's root id, which the
- * first one carries as its Message-ID (reference notify.md B1). The state stands in the body's
- * first line.
+ *   multipart/alternative: text/plain, then text/html; with a graph the latter is
+ *   multipart/related: text/html and image/png, which it shows by cid: (RFC 2387, RFC 2392)
+ *
+ * Kept about a thread: the subject its first message had (what a group's alerts have in common
+ * changes, and Gmail splits a conversation whose subject does), and which recipients a server
+ * wants to be asked again for.
  */
-#include <stdio.h>
+#include "exporters/email.h"
+
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/dur.h"
-#include "base/limits.h"
 #include "base/num.h"
-#include "exporters/integration.h"
-#include "exporters/mail_text.h"
-#include "exporters/message.h"
+#include "exporters/graph.h"
 
-static void add_time(struct buf *b, int64_t ms)
+#define MAGIC      "mail1"
+#define PIECE_MAX  ((size_t)2 << 20)
+#define TIMEOUT_MS 30000 /* some servers wait before they greet, and look long at a mail */
+#define BORDER_A                                                                                   \
+	"=_belfry_a" /* quoted-printable never produces "=_": it cannot stand in a part            \
+		      */
+#define BORDER_B "=_belfry_b"
+
+/* ---- the stored payload ---- */
+
+static void pieces_write(const struct buf *v, struct buf *out)
 {
-	struct civil c;
-
-	civil_from_ms(ms, &c);
-	buf_printf(b, "%04lld-%02d-%02d %02d:%02d:%02d UTC", (long long)c.year, c.month, c.day,
-		c.hour, c.minute, c.second);
+	buf_c(out, MAGIC);
+	for (size_t i = 0; i < EMAIL_PIECES; i++)
+		buf_printf(out, " %zu", v[i].n);
+	buf_ch(out, '\n');
+	for (size_t i = 0; i < EMAIL_PIECES; i++)
+		buf_str(out, buf_view(&v[i]));
 }
 
-static void state_line(const struct message *m, struct buf *b)
+static bool pieces_read(struct str payload, struct email_pieces *out)
 {
-	buf_c(b, m->firing ? "FIRING" : "RESOLVED");
-	if (m->n > 1)
-		buf_printf(b, " (%zu firing, %zu resolved)", m->n_firing, m->n_resolved);
-	buf_c(b, m->firing ? " since " : " at ");
-	add_time(b, m->firing ? m->alerts[0].starts_at_ms : m->alerts[0].ends_at_ms);
-}
+	struct str line = str_sub(payload, 0, str_find(payload, '\n'));
+	size_t at = line.n + 1;
+	unsigned long long n;
+	struct str word;
 
-static void indented(struct buf *b, struct str text)
-{
-	struct str line;
-
-	while (str_split(&text, '\n', &line)) {
-		buf_c(b, "\n  ");
-		buf_str(b, line);
+	if (!str_split(&line, ' ', &word) || !str_eq(word, STR(MAGIC)))
+		return false;
+	for (size_t i = 0; i < EMAIL_PIECES; i++) {
+		if (!str_split(&line, ' ', &word) || !str_to_u64(word, &n) || at > payload.n ||
+			n > payload.n - at)
+			return false;
+		out->v[i] = str_n(payload.p + at, (size_t)n);
+		at += (size_t)n;
 	}
-}
-
-static void text_alert(const struct message *m, const struct message_alert *al, struct buf *b)
-{
-	struct str description = labels_get(al->annotations, STR("description"));
-	struct str runbook = message_link(m, al, "runbook_url");
-
-	buf_c(b, al->firing ? "\n* " : "\n* (resolved) ");
-	message_summary(al, b);
-	buf_c(b, "\n  ");
-	message_values(m, al, b);
-	buf_c(b, "\n  since ");
-	add_time(b, al->starts_at_ms);
-	if (m->n > 1) {
-		buf_c(b, "\n  ");
-		message_own_labels(m, al, b);
-	}
-	if (al->firing && description.n > 0 && labels_get(al->annotations, STR("summary")).n > 0) {
-		indented(b, str_sub(description, 0, 2000));
-	}
-	if (runbook.n > 0) {
-		buf_c(b, "\n  Runbook: ");
-		buf_str(b, runbook);
-	}
-	buf_ch(b, '\n');
-}
-
-static void text_part(const struct message *m, struct buf *b)
-{
-	size_t shown = MIN_OF(m->n, (size_t)LIMIT_MESSAGE_ALERTS);
-
-	state_line(m, b);
-	buf_ch(b, '\n');
-	if (m->note.n > 0) {
-		buf_str(b, m->note);
-		buf_ch(b, '\n');
-	}
-	for (size_t i = 0; i < shown; i++)
-		text_alert(m, &m->alerts[i], b);
-	if (shown < m->n)
-		buf_printf(b, "\n+%zu more\n", m->n - shown);
-	buf_c(b, "\nLabels: ");
-	labels_print(b, m->common_labels, false);
-	if (m->external_url.n > 0) {
-		buf_c(b, "\nGraph: ");
-		message_graph_url(m, &m->alerts[0], b);
-	}
-	buf_c(b, "\nRule group: ");
-	buf_str(b, m->alerts[0].group);
-	buf_printf(b, " (%s)\n", message_reason_text(m->reason));
-}
-
-static void html_link(struct buf *b, const char *text, struct str url)
-{
-	if (url.n == 0)
-		return;
-	buf_c(b, " <a href=\"");
-	html_escape(b, url);
-	buf_printf(b, "\" style=\"color:#1565c0\">%s</a>", text);
-}
-
-static void html_piece(struct buf *b, struct buf *tmp)
-{
-	html_escape(b, buf_view(tmp));
-	buf_reset(tmp);
-}
-
-static void html_alert(
-	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp)
-{
-	struct str description = labels_get(al->annotations, STR("description"));
-
-	buf_printf(b,
-		"<tr><td style=\"padding:10px 14px;border-left:5px solid %s;border-bottom:1px "
-		"solid #ddd\">"
-		"<div style=\"font-weight:bold\">",
-		al->firing ? "#d32f2f" : "#2e7d32");
-	if (!al->firing)
-		buf_c(b, "(resolved) ");
-	message_summary(al, tmp);
-	html_piece(b, tmp);
-	buf_c(b, "</div><div>");
-	message_values(m, al, tmp);
-	html_piece(b, tmp);
-	buf_c(b, "</div><div style=\"color:#666\">since ");
-	add_time(b, al->starts_at_ms);
-	if (m->n > 1) {
-		buf_c(b, " &middot; ");
-		message_own_labels(m, al, tmp);
-		html_piece(b, tmp);
-	}
-	buf_c(b, "</div>");
-	if (al->firing && description.n > 0 && labels_get(al->annotations, STR("summary")).n > 0) {
-		buf_c(b, "<div style=\"margin-top:6px\">");
-		html_escape(b, str_sub(description, 0, 2000));
-		buf_c(b, "</div>");
-	}
-	buf_c(b, "<div style=\"margin-top:6px\">");
-	html_link(b, "Runbook", message_link(m, al, "runbook_url"));
-	message_graph_url(m, al, tmp);
-	html_link(b, "Graph", buf_view(tmp));
-	buf_reset(tmp);
-	html_link(b, "Dashboard", message_link(m, al, "dashboard_url"));
-	buf_c(b, "</div></td></tr>\n");
-}
-
-static void html_part(const struct message *m, struct buf *b)
-{
-	size_t shown = MIN_OF(m->n, (size_t)LIMIT_MESSAGE_ALERTS);
-	struct buf tmp;
-
-	buf_init(&tmp, (size_t)64 << 10);
-	buf_c(b,
-		"<!DOCTYPE html><html><body style=\"margin:0;font:15px/1.4 sans-serif;color:#222\">"
-		"<table width=\"600\" cellpadding=\"0\" cellspacing=\"0\" "
-		"style=\"max-width:600px;width:100%\">");
-	buf_printf(b,
-		"<tr><td style=\"padding:12px 14px;background:%s;color:#fff;font-size:17px\"><b>",
-		m->firing ? "#d32f2f" : "#2e7d32");
-	state_line(m, &tmp);
-	html_piece(b, &tmp);
-	buf_c(b, "</b><br>");
-	message_subject(m, &tmp);
-	html_piece(b, &tmp);
-	if (m->note.n > 0) {
-		buf_c(b, "<br>");
-		html_escape(b, m->note);
-	}
-	buf_c(b, "</td></tr>\n");
-	for (size_t i = 0; i < shown; i++)
-		html_alert(m, &m->alerts[i], b, &tmp);
-	if (shown < m->n)
-		buf_printf(b, "<tr><td style=\"padding:10px 14px\">+%zu more</td></tr>\n",
-			m->n - shown);
-	buf_c(b, "<tr><td style=\"padding:10px 14px;color:#666;font-size:13px\">");
-	labels_print(&tmp, m->common_labels, false);
-	html_piece(b, &tmp);
-	buf_c(b, "<br>rule group ");
-	html_escape(b, m->alerts[0].group);
-	buf_printf(b, " &middot; %s</td></tr></table></body></html>\n",
-		message_reason_text(m->reason));
-	buf_fini(&tmp);
-}
-
-/* The part of the From address behind '@', for message ids. */
-static struct str id_host(const struct email_config *c)
-{
-	struct str addr;
-	size_t at;
-
-	if (!mail_address(c->from, &addr))
-		return STR("belfry.invalid");
-	at = str_find(addr, '@');
-	return str_sub(addr, at + 1, addr.n);
-}
-
-static void headers(const struct message *m, const struct email_config *c, struct buf *b)
-{
-	struct str host = id_host(c);
-	struct buf tmp;
-
-	buf_init(&tmp, (size_t)64 << 10);
-	mail_header(b, "From", c->from);
-	mail_header(b, "To", c->to);
-	if (!m->first)
-		buf_c(&tmp, "Re: ");
-	buf_c(&tmp, "[belfry] ");
-	message_subject(m, &tmp);
-	mail_header(b, "Subject", str_sub(buf_view(&tmp), 0, 400));
-	buf_reset(&tmp);
-	mail_date(&tmp, m->now_ms);
-	mail_header(b, "Date", buf_view(&tmp));
-	/* ids are short and plain by construction: written unfolded, so that every reader finds
-	 * them whole */
-	buf_printf(b, "Message-ID: <" STR_FMT "@" STR_FMT ">\r\n",
-		STR_ARG(m->first ? m->thread : m->id), STR_ARG(host));
-	if (!m->first)
-		buf_printf(b,
-			"In-Reply-To: <" STR_FMT "@" STR_FMT ">\r\nReferences: <" STR_FMT
-			"@" STR_FMT ">\r\n",
-			STR_ARG(m->thread), STR_ARG(host), STR_ARG(m->thread), STR_ARG(host));
-	buf_c(b, "Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\n");
-	buf_printf(b, "X-Belfry-Id: " STR_FMT "\r\n", STR_ARG(m->id));
-	if (m->firing &&
-		str_eq_nocase(labels_get(m->common_labels, STR("severity")), STR("critical")))
-		buf_c(b, "X-Priority: 1\r\nImportance: high\r\n");
-	for (size_t i = 0; i < c->n_headers; i++) {
-		char name[64];
-
-		if (c->headers[i].name.n >= sizeof name ||
-			!label_name_is_legacy(c->headers[i].name))
-			continue; /* refused by the configuration check already */
-		memcpy(name, c->headers[i].name.p, c->headers[i].name.n);
-		name[c->headers[i].name.n] = '\0';
-		mail_header(b, name, c->headers[i].value);
-	}
-	buf_c(b, "MIME-Version: 1.0\r\n");
-	buf_fini(&tmp);
-}
-
-static void part(struct buf *b, const char *boundary, const char *type, const struct buf *text)
-{
-	buf_printf(b,
-		"--%s\r\nContent-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: "
-		"quoted-printable\r\n\r\n",
-		boundary, type);
-	mail_quoted_printable(b, buf_view(text));
-	buf_c(b, "\r\n");
-}
-
-int email_render(
-	const struct message *m, const struct email_config *c, struct buf *out, struct err *e)
-{
-	char boundary[64];
-	struct buf text;
-
-	/* quoted-printable never produces "=_", so the border cannot stand in a part */
-	(void)snprintf(boundary, sizeof boundary, "=_belfry_" STR_FMT,
-		(int)MIN_OF(m->id.n, (size_t)40), m->id.p);
-	buf_init(&text, (size_t)1 << 20);
-	headers(m, c, out);
-	buf_printf(out, "Content-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n", boundary);
-	text_part(m, &text);
-	part(out, boundary, "text/plain", &text);
-	buf_reset(&text);
-	html_part(m, &text);
-	part(out, boundary, "text/html", &text);
-	buf_printf(out, "--%s--\r\n", boundary);
-	if (text.failed || out->failed) {
-		buf_fini(&text);
-		return err_set(e, ERR_LIMIT, 0, "message too large");
-	}
-	buf_fini(&text);
-	return 0;
+	return line.n == 0 && at == payload.n;
 }
 
 static int render(
 	const struct message *m, const struct integration *in, struct buf *payload, struct err *e)
 {
-	return email_render(m, in->conf, payload, e);
+	struct buf v[EMAIL_PIECES];
+	bool failed = false;
+
+	for (size_t i = 0; i < EMAIL_PIECES; i++)
+		buf_init(&v[i], PIECE_MAX);
+	email_render_pieces(m, in->conf, v);
+	for (size_t i = 0; i < EMAIL_PIECES; i++)
+		failed = failed || v[i].failed;
+	pieces_write(v, payload);
+	for (size_t i = 0; i < EMAIL_PIECES; i++)
+		buf_fini(&v[i]);
+	if (failed || payload->failed)
+		return err_set(e, ERR_LIMIT, 0, "message too large");
+	return 0;
 }
+
+/* ---- what is kept about a thread: lines of "key value" ---- */
+
+struct thread {
+	struct str subject; /* as encoded, its folds as blanks */
+	struct str row;     /* the row that `rcpt` is about */
+	struct str rcpt;    /* recipients still to be asked, separated by commas */
+};
+
+static void thread_read(struct str data, struct thread *t)
+{
+	struct str line;
+
+	*t = (struct thread){STR(""), STR(""), STR("")};
+	while (str_split(&data, '\n', &line)) {
+		size_t blank = str_find(line, ' ');
+		struct str key = str_sub(line, 0, blank);
+		struct str value = str_sub(line, blank + 1, line.n);
+
+		if (str_eq(key, STR("subject")))
+			t->subject = value;
+		else if (str_eq(key, STR("row")))
+			t->row = value;
+		else if (str_eq(key, STR("rcpt")))
+			t->rcpt = value;
+	}
+}
+
+static void thread_write(const struct thread *t, struct buf *data)
+{
+	buf_reset(data);
+	buf_c(data, "subject ");
+	buf_str(data, t->subject);
+	if (t->rcpt.n > 0) {
+		buf_c(data, "\nrow ");
+		buf_str(data, t->row);
+		buf_c(data, "\nrcpt ");
+		buf_str(data, t->rcpt);
+	}
+	buf_ch(data, '\n');
+}
+
+/* ---- one message ---- */
+
+/* TODO(#3): graph_fill of exporters/graph.h; until there are graphs the marks go. */
+static void fill(struct str s, struct buf *b)
+{
+	bool keep = true;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == GRAPH_MARK_BYTE && i + 1 < s.n) {
+			i++;
+			if (s.p[i] == GRAPH_MARK_IF || s.p[i] == GRAPH_MARK_END)
+				keep = s.p[i] == GRAPH_MARK_END;
+		} else if (keep) {
+			buf_ch(b, s.p[i]);
+		}
+	}
+}
+
+/* A subject kept without its folds: a blank between two encoded words is where it is folded. */
+static void put_subject(struct buf *b, bool re, struct str s)
+{
+	size_t col = re ? 13 : 9;
+
+	buf_c(b, re ? "Subject: Re: " : "Subject: ");
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\r')
+			continue;
+		if (s.p[i] == '\n' || (s.p[i] == ' ' && col > 60 && i + 1 < s.n)) {
+			buf_c(b, "\r\n ");
+			i += s.p[i] == '\n' && i + 1 < s.n && s.p[i + 1] == ' ';
+			col = 1;
+			continue;
+		}
+		buf_ch(b, s.p[i]);
+		col++;
+	}
+	buf_c(b, "\r\n");
+}
+
+static void part_head(struct buf *b, const char *type)
+{
+	buf_printf(b,
+		"Content-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable"
+		"\r\n\r\n",
+		type);
+}
+
+static void html_part(
+	struct buf *b, const struct email_pieces *p, const struct graph_answer *g, bool picture)
+{
+	if (picture)
+		buf_c(b, "Content-Type: multipart/related; type=\"text/html\";\r\n"
+			 " boundary=\"" BORDER_B "\"\r\n\r\n--" BORDER_B "\r\n");
+	part_head(b, "text/html");
+	(void)g;
+	fill(p->v[EMAIL_HTML], b);
+	if (!picture)
+		return;
+	buf_c(b, "\r\n--" BORDER_B
+		 "\r\nContent-Type: image/png; name=\"graph.png\"\r\nContent-Transfer-Encoding: "
+		 "base64\r\nContent-ID: <" EMAIL_CID ">\r\nContent-Disposition: inline; "
+		 "filename=\"graph.png\"\r\n\r\n");
+	fill(STR("\0013"), b);
+	buf_c(b, "\r\n--" BORDER_B "--\r\n");
+}
+
+static void body(const struct email_pieces *p, const struct delivery *d, struct buf *b)
+{
+	bool both = p->v[EMAIL_TEXT].n > 0 && p->v[EMAIL_HTML].n > 0 && !d->degraded;
+	bool wanted = p->v[EMAIL_FLAGS].n > 0 && str_find(p->v[EMAIL_FLAGS], 'g') == 0;
+	bool picture = wanted && d->graph != NULL && d->graph->png.n > 0;
+
+	buf_c(b, "MIME-Version: 1.0\r\n");
+	if (both)
+		buf_c(b, "Content-Type: multipart/alternative;\r\n boundary=\"" BORDER_A
+			 "\"\r\n\r\n--" BORDER_A "\r\n");
+	if (both || p->v[EMAIL_TEXT].n > 0) {
+		part_head(b, "text/plain");
+		fill(p->v[EMAIL_TEXT], b);
+	}
+	if (both)
+		buf_c(b, "\r\n--" BORDER_A "\r\n");
+	if (both || p->v[EMAIL_TEXT].n == 0)
+		html_part(b, p, d->graph, picture);
+	if (both)
+		buf_c(b, "\r\n--" BORDER_A "--\r\n");
+}
+
+static void whole_message(const struct email_pieces *p, const struct delivery *d, struct buf *b)
+{
+	bool re = str_find(p->v[EMAIL_FLAGS], 'r') < p->v[EMAIL_FLAGS].n;
+	struct thread t;
+
+	thread_read(d->data, &t);
+	buf_str(b, p->v[EMAIL_HEAD]);
+	put_subject(b, re, re && t.subject.n > 0 ? t.subject : p->v[EMAIL_SUBJECT]);
+	body(p, d, b);
+}
+
+/* ---- the transfer ---- */
 
 static char *dup_or_null(struct str s)
 {
@@ -295,32 +226,46 @@ static char *dup_or_null(struct str s)
 	return c;
 }
 
-static void recipients(struct send_request *req, struct str to)
+static void recipients(struct send_request *req, struct str list)
 {
-	struct str rest = to, one, rcpt;
-	size_t n = 1;
+	struct mail_who who;
+	bool bad = false;
 
-	for (size_t i = 0; i < to.n; i++)
-		n += to.p[i] == ',';
-	req->rcpt = calloc(n, sizeof *req->rcpt);
+	req->rcpt = calloc(EMAIL_RCPT_MAX, sizeof *req->rcpt);
 	ASSERT(req->rcpt != NULL);
-	while (str_split(&rest, ',', &one)) {
-		if (mail_address(one, &rcpt) && req->n_rcpt < n)
-			req->rcpt[req->n_rcpt++] = dup_or_null(rcpt);
+	while (req->n_rcpt < EMAIL_RCPT_MAX && mail_next_address(&list, &who, &bad))
+		req->rcpt[req->n_rcpt++] = dup_or_null(who.addr);
+}
+
+/* One mechanism family, the configuration's: no server may ask for the password in another way. */
+static void set_auth(struct send_request *req, const struct email_config *c)
+{
+	req->user = dup_or_null(c->auth_username);
+	req->authzid = dup_or_null(c->auth_identity);
+	if (c->auth_token.n > 0) {
+		req->bearer = dup_or_null(c->auth_token);
+		req->login_options = dup_or_null(STR("AUTH=XOAUTH2;AUTH=OAUTHBEARER"));
+	} else if (c->auth_password.n > 0) {
+		req->password = dup_or_null(c->auth_password);
+		req->login_options = dup_or_null(STR("AUTH=PLAIN;AUTH=LOGIN"));
+	} else if (c->auth_secret.n > 0) {
+		req->password = dup_or_null(c->auth_secret);
+		req->login_options = dup_or_null(STR("AUTH=CRAM-MD5"));
 	}
 }
 
-static struct send_request *request(
-	const struct integration *in, const struct delivery *d, struct err *e)
+static bool is_implicit(const struct email_config *c)
 {
-	const struct email_config *c = in->conf;
-	struct send_request *req = send_request_new(SEND_SMTP);
-	struct str from;
+	return c->tls == MAIL_TLS_IMPLICIT ||
+	       (c->tls == MAIL_TLS_BY_PORT && str_ends(c->smarthost, STR(":465")));
+}
+
+static void set_server(struct send_request *req, const struct email_config *c)
+{
 	struct buf url;
 
-	(void)e;
 	buf_init(&url, 2048);
-	buf_c(&url, str_ends(c->smarthost, STR(":465")) ? "smtps://" : "smtp://");
+	buf_c(&url, is_implicit(c) ? "smtps://" : "smtp://");
 	buf_str(&url, c->smarthost);
 	if (c->hello.n > 0) {
 		buf_ch(&url, '/');
@@ -328,31 +273,145 @@ static struct send_request *request(
 	}
 	req->url = dup_or_null(buf_view(&url));
 	buf_fini(&url);
-	if (!mail_address(c->from, &from))
-		from = c->from;
-	req->mail_from = dup_or_null(from);
-	recipients(req, c->to);
-	req->user = dup_or_null(c->auth_username);
-	req->password = dup_or_null(c->auth_password);
+	req->timeout_ms = c->timeout_ms > 0 ? (int)MIN_OF(c->timeout_ms, 120000) : TIMEOUT_MS;
 	req->require_tls = c->require_tls;
 	req->insecure_skip_verify = c->insecure_skip_verify;
 	req->ca_file = dup_or_null(c->ca_file);
+	req->cert_file = dup_or_null(c->cert_file);
+	req->key_file = dup_or_null(c->key_file);
 	req->server_name = dup_or_null(c->server_name);
-	integration_body(req, d->payload);
-	return req;
 }
 
-/* SMTP classes (RFC 5321 4.2.1): 2 taken, 4 later, 5 never; no answer at all: later. */
+static void set_message(
+	struct send_request *req, const struct email_pieces *p, const struct delivery *d)
+{
+	struct thread t;
+	struct buf b;
+
+	buf_init(&b, d->payload.n + ((size_t)1 << 20));
+	whole_message(p, d, &b);
+	free(req->body);
+	req->body = buf_take(&b, &req->body_len);
+	ASSERT(req->body != NULL);
+	thread_read(d->data, &t);
+	recipients(req, str_eq(t.row, d->id) && t.rcpt.n > 0 ? t.rcpt : p->v[EMAIL_TO]);
+	req->mail_from = dup_or_null(str_sub(p->v[EMAIL_FROM], 0, str_find(p->v[EMAIL_FROM], ',')));
+}
+
+/* Stored by an older version: the whole message. */
+static void set_old_message(
+	struct send_request *req, const struct email_config *c, const struct delivery *d)
+{
+	struct str from;
+
+	integration_body(req, d->payload);
+	recipients(req, c->to);
+	req->mail_from = dup_or_null(mail_address(c->from, &from) ? from : c->from);
+}
+
+static struct send_request *request(
+	const struct integration *in, const struct delivery *d, struct err *e)
+{
+	const struct email_config *c = in->conf;
+	struct send_request *req = send_request_new(SEND_SMTP);
+	struct email_pieces p;
+
+	set_server(req, c);
+	set_auth(req, c);
+	if (pieces_read(d->payload, &p))
+		set_message(req, &p, d);
+	else
+		set_old_message(req, c, d);
+	if (req->n_rcpt > 0 && req->mail_from != NULL)
+		return req;
+	(void)err_set(e, ERR_INPUT, 0, req->n_rcpt == 0 ? "no recipient" : "no sender");
+	send_request_free(req);
+	return NULL;
+}
+
+/* ---- answers ---- */
+
+/* The value of the Subject header of what was sent, without "Re: ", its folds as they are but for
+ * the line break. */
+static void sent_subject(const struct send_request *req, struct buf *out)
+{
+	struct str s = str_n(req->body, req->body_len), line;
+	bool inside = false;
+
+	while (str_split(&s, '\n', &line)) {
+		line = str_sub(
+			line, 0, line.n > 0 && line.p[line.n - 1] == '\r' ? line.n - 1 : line.n);
+		if (line.n == 0 || (inside && line.p[0] != ' '))
+			return;
+		if (inside) {
+			buf_str(out, line);
+		} else if (str_starts(line, STR("Subject: "))) {
+			inside = true;
+			line = str_sub(line, 9, line.n);
+			buf_str(out,
+				str_starts(line, STR("Re: ")) ? str_sub(line, 4, line.n) : line);
+		}
+	}
+}
+
+/* Addresses of the report that were put off ("450 ... <address>" a line), with commas. */
+static void put_off(const struct send_request *req, struct buf *out)
+{
+	struct str s = str_n(req->reply != NULL ? req->reply : "", req->reply_len), line;
+
+	while (str_split(&s, '\n', &line)) {
+		size_t open = line.n;
+
+		while (open > 0 && line.p[open - 1] != '<')
+			open--;
+		if (line.n < 6 || line.p[0] != '4' || open == 0 || line.p[line.n - 1] != '>')
+			continue;
+		if (out->n > 0)
+			buf_ch(out, ',');
+		buf_str(out, str_sub(line, open, line.n - 1));
+	}
+}
+
+/* Taken for some: those who were put off (greylisting, a mailbox that is locked) are asked again,
+ * the others never get it twice. */
+static enum verdict taken(
+	const struct delivery *d, const struct send_request *req, struct buf *data)
+{
+	struct buf subject, rest;
+	struct thread t;
+	enum verdict v;
+
+	thread_read(d->data, &t);
+	buf_init(&subject, 2048);
+	buf_init(&rest, 2048);
+	if (t.subject.n == 0) {
+		sent_subject(req, &subject);
+		t.subject = buf_view(&subject);
+	}
+	if (req->error[0] != '\0')
+		put_off(req, &rest);
+	t.row = d->id;
+	t.rcpt = rest.failed ? STR("") : buf_view(&rest);
+	v = t.rcpt.n > 0 ? VERDICT_NEXT : VERDICT_OK;
+	if (!subject.failed)
+		thread_write(&t, data);
+	buf_fini(&rest);
+	buf_fini(&subject);
+	return v;
+}
+
+/* SMTP classes (RFC 5321 4.2.1): 2 taken, 4 later, 5 never; no answer at all: later. 552 is too
+ * much, 554 often a filter that does not like its form: once more, plainer. */
 static enum verdict judge(const struct integration *in, const struct delivery *d,
 	const struct send_request *req, struct buf *data)
 {
 	(void)in;
-	(void)d;
-	(void)data;
 	if (!req->transport_ok)
 		return VERDICT_RETRY;
 	if (req->status >= 200 && req->status < 300)
-		return VERDICT_OK;
+		return taken(d, req, data);
+	if (req->status == 552 || req->status == 554)
+		return VERDICT_DEGRADE;
 	return req->status >= 500 ? VERDICT_FINAL : VERDICT_RETRY;
 }
 

@@ -99,8 +99,6 @@ void message_graph_url(const struct message *m, const struct message_alert *al, 
 
 /* Formats: the body that is stored in the outbox (exporters/integration.h is the door). */
 void slack_render(const struct message *m, const struct slack_config *c, struct buf *out);
-int email_render(const struct message *m, const struct email_config *c, struct buf *out,
-	struct err *e) MUST_CHECK;
 void webhook_render(const struct message *m, const struct webhook_config *c, struct buf *out);
 
 #endif

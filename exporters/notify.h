@@ -93,7 +93,7 @@ struct email_config {
 	struct str ca_file, cert_file, key_file, server_name;
 	const struct label *headers; /* values T; a Subject here replaces ours */
 	size_t n_headers;
-	struct str html, text;   /* T; when one is given the message has no part of ours */
+	struct str html, text;   /* T; in place of our part */
 	bool has_html, has_text; /* given, perhaps as "": then there is no such part */
 	bool threading;          /* one conversation for all messages of an incident */
 	enum mail_thread_by thread_by;
@@ -155,7 +155,7 @@ struct receiver_config {
 	const struct integration *v;
 	size_t n;
 	struct labels labels; /* of the receiver itself: to find it by in the API */
-	struct str fallback; /* receiver told what this one refuses or lets expire; empty: none */
+	struct str fallback;  /* receiver told what this one refuses or lets expire; empty: none */
 	const struct escalation_step *escalate;
 	size_t n_escalate;
 };
@@ -194,6 +194,8 @@ struct notify_config {
 	int64_t expiry_ms;                        /* give a message up after this; 24 h */
 	const struct inhibit_rule *inhibit_rules;
 	size_t n_inhibit_rules;
+	const struct named_interval *intervals; /* all of them; routes point to theirs */
+	size_t n_intervals;
 	int64_t resolve_timeout_ms; /* of alerts from outside without an end; 0: 5 min */
 	bool group_ticks;   /* as Alertmanager: groups are looked at every group_interval only */
 	bool resolve_waits; /* a group that is over waits for group_interval like other changes */

@@ -43,6 +43,8 @@ void send_request_free(struct send_request *req)
 	free_secret(req->bearer);
 	free(req->proxy);
 	free(req->no_proxy);
+	free(req->login_options);
+	free(req->authzid);
 	free(req->mail_from);
 	free_strings(req->rcpt, req->n_rcpt);
 	free(req->ca_file);

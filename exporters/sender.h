@@ -30,7 +30,10 @@ struct send_request {
 	char *mail_from;
 	char **rcpt;
 	size_t n_rcpt;
-	bool require_tls; /* STARTTLS (or smtps) must succeed */
+	bool require_tls;    /* STARTTLS (or smtps) must succeed */
+	char *login_options; /* "AUTH=PLAIN;AUTH=LOGIN": the mechanisms that may be used; NULL: any
+			      */
+	char *authzid;       /* identity to act as, of AUTH PLAIN */
 	/* TLS */
 	char *ca_file, *cert_file, *key_file, *server_name;
 	bool insecure_skip_verify;

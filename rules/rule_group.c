@@ -230,7 +230,7 @@ int64_t rule_group_delay(const struct rule_group *g, const struct rule_env *env)
 	return g->def->query_offset_ms >= 0 ? g->def->query_offset_ms : env->query_offset_ms;
 }
 
-static struct labels recorded_labels(const struct rule *r, struct labels sample, struct arena *a)
+struct labels rule_recorded_labels(const struct rule *r, struct labels sample, struct arena *a)
 {
 	struct labels_builder b;
 
@@ -274,7 +274,7 @@ static int record(struct rule *r, const struct rule_group *g, const struct rule_
 	struct emitter em;
 
 	for (size_t i = 0; v != NULL && i < n; i++)
-		v[i] = recorded_labels(r,
+		v[i] = rule_recorded_labels(r,
 			res->type == PQ_SCALAR ? (struct labels){NULL, 0} : res->series[i].labels,
 			a);
 	if (a->failed)

@@ -176,6 +176,8 @@ int rule_query(const struct rule_env *env, struct arena *a, const struct pq_expr
 /* The same at start, start + step ... end. */
 int rule_query_range(const struct rule_env *env, struct arena *a, const struct pq_expr *x,
 	const struct pq_params *when, struct pq_result *out, struct err *e) MUST_CHECK;
+/* The labels under which a recording rule writes what a sample of its result says. */
+struct labels rule_recorded_labels(const struct rule *r, struct labels sample, struct arena *a);
 /* What a query of rule r at t gave becomes alerts or samples. wait: others read them at once. */
 int rule_apply(struct rule_group *g, struct rule *r, const struct rule_env *env, struct arena *a,
 	int64_t t_ms, const struct pq_result *res, bool wait, struct err *e) MUST_CHECK;

@@ -45,6 +45,27 @@ void catalog_close(struct catalog *c)
 	c->dirty = NULL;
 }
 
+int catalog_open_view(struct catalog *c, const char *dir, struct err *e)
+{
+	int version;
+
+	*c = (struct catalog){.n_strings = 1, .next_id = 1};
+	(void)snprintf(c->path, sizeof c->path, "%s/catalog.db", dir);
+	if (db_open(&c->db, c->path, DB_READONLY, e) != 0)
+		return -1;
+	if (db_user_version(c->db, &version, e) != 0 || catalog_get_info(c, "gen", &c->gen, e) != 0)
+		goto close_db;
+	if (version != (int)ARRAY_LEN(schema)) {
+		(void)err_set(
+			e, ERR_CORRUPT, 0, "%s was written by another version of belfry", c->path);
+		goto close_db;
+	}
+	return 0;
+close_db:
+	catalog_close(c);
+	return -1;
+}
+
 int catalog_get_info(struct catalog *c, const char *key, int64_t *out, struct err *e)
 {
 	sqlite3_stmt *st;

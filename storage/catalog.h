@@ -31,6 +31,8 @@ struct catalog {
 };
 
 int catalog_open(struct catalog *c, const char *dir, unsigned db_flags, struct err *e) MUST_CHECK;
+/* For reading what another process may be writing. */
+int catalog_open_view(struct catalog *c, const char *dir, struct err *e) MUST_CHECK;
 void catalog_close(struct catalog *c);
 /* Fill index and metadata (key metric, value as catalog_pack_meta makes it). */
 int catalog_load(struct catalog *c, struct index *x, struct smap *meta, struct err *e) MUST_CHECK;

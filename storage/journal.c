@@ -286,6 +286,28 @@ int journal_recover(
 	return found < 0 ? -1 : 0;
 }
 
+int journal_open_view(struct journal *j, const char *dir, struct err *e)
+{
+	bool found = false;
+	int64_t *gens;
+	size_t n;
+
+	*j = (struct journal){.db_flags = DB_READONLY};
+	(void)snprintf(j->dir, sizeof j->dir, "%s", dir);
+	if (list(dir, &gens, &n, e) != 0)
+		return -1;
+	for (size_t i = 0; i < n && !found; i++) {
+		struct err why;
+
+		name_segment(j, gens[i]);
+		found = db_open(&j->db, j->path, DB_READONLY, &why) == 0 && is_complete(j, &why);
+		if (!found)
+			journal_close(j);
+	}
+	free(gens);
+	return 0;
+}
+
 static int each(struct journal *j, const char *sql,
 	int (*fn)(struct str blob, void *arg, struct err *e), void *arg, uint64_t *bad,
 	struct err *e)

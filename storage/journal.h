@@ -51,6 +51,9 @@ void journal_discard(struct journal *j);
  * none is complete though one is expected. */
 int journal_recover(struct journal *j, const char *dir, unsigned db_flags, bool expected,
 	struct err *e) MUST_CHECK;
+/* The newest complete segment for reading; nothing is written or unlinked, another process may be
+ * at work in it. j->db is NULL when there is none. */
+int journal_open_view(struct journal *j, const char *dir, struct err *e) MUST_CHECK;
 /* In order; blobs are valid during the call. A blob with a wrong checksum is skipped and counted
  * in *bad. */
 int journal_each_base(struct journal *j, int (*fn)(struct str blob, void *arg, struct err *e),

@@ -163,12 +163,14 @@ static void take_file(struct parts *ps, uint8_t level, int64_t start, uint32_t r
 	struct part *p = part_new(ps, level, start, rev);
 
 	if (had != NULL && had->rev >= rev) {
-		unlink_db(p->path);
+		if (!ps->view)
+			unlink_db(p->path);
 		free(p);
 		return;
 	}
 	if (had != NULL) { /* a rewrite was renamed into place, the old file not yet removed */
-		unlink_db(had->path);
+		if (!ps->view)
+			unlink_db(had->path);
 		parts_remove(ps, had);
 		free(had);
 	}
@@ -182,9 +184,9 @@ static int probe(struct part *p, struct err *e)
 	int64_t shift = PART_SHIFT;
 	int rc = -1;
 
-	if (db_open(&db, p->path, 0, e) != 0)
+	if (db_open(&db, p->path, p->owner->view ? DB_READONLY : 0, e) != 0)
 		return -1;
-	if (part_make_schema(db, e) == 0 &&
+	if ((p->owner->view || part_make_schema(db, e) == 0) &&
 		db_get_i64(db, "SELECT coalesce((SELECT value FROM meta WHERE key = 'shift'), 6)",
 			&shift, e) == 0)
 		rc = shift >= 0 && shift < 31 ? 0 : err_set(e, ERR_CORRUPT, 0, "bad shift");
@@ -219,12 +221,11 @@ static void unlink_half_made(const struct parts *ps, const char *name)
 	unlink_db(path);
 }
 
-int parts_open(struct parts *ps, const char *dir, unsigned db_flags, struct err *e)
+static int read_dir(struct parts *ps, const char *dir, struct err *e)
 {
 	struct dirent *d;
 	DIR *dp;
 
-	*ps = (struct parts){.db_flags = db_flags};
 	(void)pthread_mutex_init(&ps->lock, NULL);
 	(void)snprintf(ps->dir, sizeof ps->dir, "%s", dir);
 	dp = opendir(dir);
@@ -237,10 +238,18 @@ int parts_open(struct parts *ps, const char *dir, unsigned db_flags, struct err 
 
 		if (parse_name(d->d_name, &level, &start, &rev))
 			take_file(ps, level, start, rev);
-		else if (str_ends(str_c(d->d_name), STR(".db.tmp")))
+		else if (str_ends(str_c(d->d_name), STR(".db.tmp")) && !ps->view)
 			unlink_half_made(ps, d->d_name);
 	}
 	(void)closedir(dp);
+	return 0;
+}
+
+int parts_open(struct parts *ps, const char *dir, unsigned db_flags, struct err *e)
+{
+	*ps = (struct parts){.db_flags = db_flags};
+	if (read_dir(ps, dir, e) != 0)
+		return -1;
 	for (size_t i = 0; i < ps->n;) {
 		struct part *p = ps->v[i];
 		struct err why;
@@ -254,6 +263,27 @@ int parts_open(struct parts *ps, const char *dir, unsigned db_flags, struct err 
 			return err_wrap(e, "partition");
 		}
 		move_aside(p->path, &why);
+		parts_remove(ps, p);
+		free(p);
+	}
+	return 0;
+}
+
+int parts_open_view(struct parts *ps, const char *dir, struct err *e)
+{
+	*ps = (struct parts){.db_flags = DB_READONLY, .view = true};
+	if (read_dir(ps, dir, e) != 0)
+		return -1;
+	for (size_t i = 0; i < ps->n;) {
+		struct part *p = ps->v[i];
+		struct err why;
+
+		if (probe(p, &why) == 0) {
+			i++;
+			continue;
+		}
+		log_warn("storage", "msg=\"file cannot be read\" file=%s err=\"%s\"", p->path,
+			why.msg);
 		parts_remove(ps, p);
 		free(p);
 	}

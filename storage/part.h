@@ -65,6 +65,7 @@ struct part {
 struct parts {
 	char dir[400];
 	unsigned db_flags; /* DB_FULL_SYNC or 0 */
+	bool view;         /* another process may be at work in them: nothing is changed */
 	struct part **v;   /* by start, then level */
 	size_t n, cap;
 	uint64_t clock;
@@ -77,6 +78,8 @@ void part_bounds(int64_t t, int64_t now, uint8_t *level, int64_t *start, int64_t
 
 /* Reads the directory; files of superseded revisions are unlinked, broken ones moved aside. */
 int parts_open(struct parts *ps, const char *dir, unsigned db_flags, struct err *e) MUST_CHECK;
+/* For reading only: every file stays as it is; what cannot be read is passed over, loudly. */
+int parts_open_view(struct parts *ps, const char *dir, struct err *e) MUST_CHECK;
 /* All references must be gone. */
 void parts_close(struct parts *ps);
 

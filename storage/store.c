@@ -230,6 +230,52 @@ free_store:
 	return -1;
 }
 
+#define VIEW_TRIES 5 /* files may be replaced between listing and opening them */
+
+int store_open_view(struct store **out, const char *dir, struct err *e)
+{
+	const struct store_opts o = {.dir = dir, .ooo_window_ms = INT64_MAX};
+
+	*out = NULL;
+	for (int i = 0; i < VIEW_TRIES; i++) {
+		struct store *st = store_new(&o);
+
+		if (recover_view(st, e) == 0) {
+			*out = st;
+			return 0;
+		}
+		store_free(st);
+		if (e->kind == ERR_CORRUPT)
+			break;
+	}
+	return err_wrap(e, "storage");
+}
+
+void store_close_view(struct store *st)
+{
+	if (st == NULL)
+		return;
+	ASSERT(!st->running);
+	store_free(st);
+}
+
+bool store_time_range(struct store *st, int64_t *mint, int64_t *maxt)
+{
+	*mint = INT64_MAX;
+	*maxt = INT64_MIN;
+	store_rdlock(st);
+	for (uint32_t id = 1; id < st->index.next_id; id++) {
+		const struct series *s = index_get(&st->index, id);
+
+		if (s == NULL || s->mint > s->maxt)
+			continue;
+		*mint = MIN_OF(*mint, s->mint);
+		*maxt = MAX_OF(*maxt, s->maxt);
+	}
+	store_unlock(st);
+	return *mint <= *maxt;
+}
+
 /* What came after the closing message was never taken. */
 static void drain(struct store *st)
 {

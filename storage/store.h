@@ -38,6 +38,13 @@ struct store_opts {
 int store_open(struct store **out, const struct store_opts *o, struct err *e) MUST_CHECK;
 /* Commit what waits, write open chunks (checkpoint), stop the thread, close. */
 void store_close(struct store *s);
+/* What stands in a data directory now, for reading functions only: nothing is written, no thread is
+ * started, and a belfry that runs there is not disturbed. Later samples do not show. Close with
+ * store_close_view. */
+int store_open_view(struct store **out, const char *dir, struct err *e) MUST_CHECK;
+void store_close_view(struct store *s);
+/* Times of the oldest and newest sample of all series; false when there is none. */
+bool store_time_range(struct store *s, int64_t *mint, int64_t *maxt);
 /* Options that may change live: retention, retention_size, ooo window, max_series, min_free. */
 void store_reconfigure(struct store *s, const struct store_opts *o);
 

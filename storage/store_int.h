@@ -103,6 +103,8 @@ void writer_log_series(struct store *st, uint32_t id);
 
 /* recover.c: fill a new store from its files. */
 int recover_run(struct store *st, struct err *e) MUST_CHECK;
+/* The same without a word written: for store_open_view. */
+int recover_view(struct store *st, struct err *e) MUST_CHECK;
 
 /* flush.c: write closed strips (at most `max` of them, 0: all) to their partitions. */
 int flush_closed(struct store *st, size_t max, struct err *e) MUST_CHECK;

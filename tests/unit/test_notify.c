@@ -88,6 +88,7 @@ static struct slack_config chat = {.api_url = {"http://127.0.0.1/x", 18}, .send_
 static struct email_config mail = {.to = {"ops@example.org", 15},
 	.from = {"belfry@example.org", 18},
 	.smarthost = {"127.0.0.1:25", 12},
+	.threading = true,
 	.send_resolved = true};
 static struct integration to_chat, to_mail;
 static struct receiver_config receivers[2];
