@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/backtest.h"
 #include "agent/config.h"
 #include "agent/packs.h"
 #include "agent/run.h"
@@ -48,6 +49,11 @@ static const struct command commands[] = {
 	{"packs", "list", packs_list_main, "", "the rule packs that ship with belfry"},
 	{"packs", "show", packs_show_main, "NAME [--set PARAMETER=VALUE]... [--runbooks URL]",
 		"a pack's parameters and its rules as they take effect"},
+	{"backtest", NULL, backtest_main,
+		"--rules FILE... [--config FILE] --from T --to T [--storage.path DIR] [--step D] "
+		"[--warm-up D] [--json] [--compare FILE...] [--timezone NAME] [--night "
+		"22:00-07:00]",
+		"replay rules, and routing with a configuration, over recorded history"},
 	{"help", NULL, help_main, "[COMMAND | config]",
 		"this text, one command's, or the configuration reference"},
 };

@@ -86,6 +86,7 @@
 /* --- rules, notifications --- */
 #define LIMIT_ALERTS_PER_RULE  100000u     /* active alerts of one rule */
 #define LIMIT_ABSENT_SERIES    20000u      /* label sets one belfry_absent_after rule watches */
+#define LIMIT_BACKTEST_SPANS   200000u     /* alerts a backtest lists one by one */
 #define LIMIT_TEMPLATE_BYTES   (1u << 20)  /* text of one template */
 #define LIMIT_TEMPLATE_OUTPUT  (64u << 10) /* bytes a template may produce */
 #define LIMIT_TEMPLATE_STEPS   100000u     /* nodes a template may execute */

@@ -52,6 +52,7 @@ struct state {
 	unsigned n_group;
 	int64_t last_commit_ns, reserve_tried_ms;
 	bool wal_dirty;
+	bool in_memory; /* no file, no thread: the owner calls state_turn */
 	pthread_t thread;
 	bool running;
 	_Atomic int64_t tick_ms;
@@ -72,6 +73,18 @@ static int make_reserve(struct state *s)
 	return rc == 0 ? 0 : -1;
 }
 
+static void make_queues_and_metrics(struct state *s)
+{
+	s->jobs = queue_new(LIMIT_STATE_QUEUE, 0);
+	s->asks = queue_new(ASKS_MAX, 0);
+	s->commits =
+		metric_counter("belfry_state_commits_total", "Transactions of state.db.", NULL);
+	s->failures = metric_counter("belfry_state_commit_failures_total",
+		"Transactions of state.db that failed and were tried again.", NULL);
+	s->commit_seconds = metric_counter("belfry_state_commit_seconds_total",
+		"Time spent in transactions of state.db.", NULL);
+}
+
 int state_open(struct state **out, const char *dir, struct err *e)
 {
 	struct state *s = calloc(1, sizeof *s);
@@ -84,14 +97,7 @@ int state_open(struct state **out, const char *dir, struct err *e)
 	}
 	(void)snprintf(s->reserve_path, sizeof s->reserve_path, "%s.reserve", s->path);
 	(void)snprintf(s->wal_path, sizeof s->wal_path, "%s-wal", s->path);
-	s->jobs = queue_new(LIMIT_STATE_QUEUE, 0);
-	s->asks = queue_new(ASKS_MAX, 0);
-	s->commits =
-		metric_counter("belfry_state_commits_total", "Transactions of state.db.", NULL);
-	s->failures = metric_counter("belfry_state_commit_failures_total",
-		"Transactions of state.db that failed and were tried again.", NULL);
-	s->commit_seconds = metric_counter("belfry_state_commit_seconds_total",
-		"Time spent in transactions of state.db.", NULL);
+	make_queues_and_metrics(s);
 	if (fd_mkdir_p(dir, e) != 0 || db_open(&s->db, s->path, DB_CREATE | DB_FULL_SYNC, e) != 0 ||
 		db_migrate(s->db, state_migrations, state_version, e) != 0) {
 		state_free(s);
@@ -99,6 +105,23 @@ int state_open(struct state **out, const char *dir, struct err *e)
 	}
 	if (make_reserve(s) != 0)
 		log_warn("state", "msg=\"no space for the reserve file\" path=%s", s->reserve_path);
+	*out = s;
+	return 0;
+}
+
+int state_open_memory(struct state **out, struct err *e)
+{
+	struct state *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return err_set(e, ERR_LIMIT, 0, "out of memory");
+	s->in_memory = true;
+	make_queues_and_metrics(s);
+	if (db_open(&s->db, ":memory:", DB_CREATE | DB_ROLLBACK | DB_NO_SYNC, e) != 0 ||
+		db_migrate(s->db, state_migrations, state_version, e) != 0) {
+		state_free(s);
+		return err_wrap(e, "state in memory");
+	}
 	*out = s;
 	return 0;
 }
@@ -333,11 +356,37 @@ static void *writer(void *arg)
 	return NULL;
 }
 
+int state_turn(struct state *s, int64_t *next_mono_ms, struct err *e)
+{
+	int64_t wait;
+
+	ASSERT(s->in_memory);
+	for (;;) {
+		struct state_job *job;
+		bool due = module_due(s, &wait);
+
+		while (s->n_group < GROUP_JOBS && (job = queue_pop(s->jobs, 0)) != NULL)
+			s->group[s->n_group++] = job;
+		if (s->n_group == 0 && !due)
+			break;
+		if (run_group(s, e) != 0) {
+			finish_group(s, false);
+			return -1;
+		}
+		finish_group(s, true);
+	}
+	*next_mono_ms = INT64_MAX;
+	for (unsigned i = 0; i < s->n_modules; i++)
+		*next_mono_ms = MIN_OF(*next_mono_ms, s->modules[i].next(s->modules[i].arg));
+	return 0;
+}
+
 int state_start(struct state *s, struct err *e)
 {
 	int rc;
 
 	ASSERT(!s->running);
+	ASSERT(!s->in_memory);
 	atomic_store(&s->tick_ms, clock_real_ns() / 1000000);
 	rc = pthread_create(&s->thread, NULL, writer, s);
 	if (rc != 0)

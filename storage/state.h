@@ -36,6 +36,11 @@ struct state_job {
 /* Opens or creates dir/state.db, migrates it (storage/state_schema.c), and starts the thread only
  * at state_start. */
 int state_open(struct state **out, const char *dir, struct err *e) MUST_CHECK;
+/* The same in memory and without a thread, for replays: whoever posts jobs (never calls or asks)
+ * then calls state_turn, which does all that is due at the clock's time, and says when the next
+ * thing will be (monotonic; INT64_MAX: nothing). */
+int state_open_memory(struct state **out, struct err *e) MUST_CHECK;
+int state_turn(struct state *s, int64_t *next_mono_ms, struct err *e) MUST_CHECK;
 /* Before state_start: the connection, to load what was stored. Caller's thread. */
 sqlite3 *state_db(struct state *s);
 /* A module's timer. Set before state_start. next(arg) gives the clock_mono_ms time of the next tick
