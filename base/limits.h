@@ -114,6 +114,13 @@
 #define LIMIT_INTERVALS       1000u       /* time intervals of one list */
 #define LIMIT_INTERVAL_RANGES 400u        /* ranges of one field of a time interval */
 
+/* --- alertmanagers: --- */
+#define LIMIT_PEERS        256u    /* Alertmanagers alerts are handed to */
+#define LIMIT_PEER_ALERTS  200000u /* alerts that are told to them again and again */
+#define LIMIT_PEER_QUEUE   131072u /* alerts waiting for one of them; the oldest go */
+#define LIMIT_PEER_UPDATES 1024u   /* evaluations waiting for the peer thread */
+#define LIMIT_PEER_BATCH   64u     /* alerts of one request, as Prometheus */
+
 /* --- threads and queues --- */
 #define LIMIT_STATE_QUEUE  65536u /* jobs waiting for the state writer */
 #define LIMIT_CLIENT_QUEUE 4096u  /* transfers waiting for an http-client thread */

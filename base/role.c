@@ -17,6 +17,7 @@ static const char *const names[] = {
 	[ROLE_QUERY] = "query",
 	[ROLE_STATE_WRITER] = "state-writer",
 	[ROLE_LOG] = "log",
+	[ROLE_PEER] = "peer",
 };
 
 void role_enter(enum role r)

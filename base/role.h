@@ -23,6 +23,7 @@ enum role {
 	ROLE_QUERY,
 	ROLE_STATE_WRITER,
 	ROLE_LOG,
+	ROLE_PEER,
 };
 
 /* Give this thread its role for its whole life; also sets the thread's name. */
