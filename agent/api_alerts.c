@@ -61,15 +61,36 @@ void api_alerts(struct http_req *r, void *arg)
 	answer_part(r, &b);
 }
 
-/* There are none: belfry tells people itself. */
+static void urls(struct jsonw *j, const struct str *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		jsonw_object(j);
+		jsonw_kv_str(j, "url", v[i]);
+		jsonw_object_end(j);
+	}
+}
+
 void api_alertmanagers(struct http_req *r, void *arg)
 {
+	const struct config *c = app_config_get(arg);
+	const struct peer_config *p = &c->peers;
 	struct jsonw j;
 
-	(void)arg;
 	api_begin(r, &j);
-	jsonw_raw(&j, STR("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));
+	jsonw_object(&j);
+	jsonw_key(&j, "activeAlertmanagers");
+	jsonw_array(&j);
+	for (size_t i = 0; i < p->n_groups; i++)
+		urls(&j, p->groups[i].urls, p->groups[i].n_urls);
+	jsonw_array_end(&j);
+	jsonw_key(&j, "droppedAlertmanagers");
+	jsonw_array(&j);
+	for (size_t i = 0; i < p->n_groups; i++)
+		urls(&j, p->groups[i].dropped, p->groups[i].n_dropped);
+	jsonw_array_end(&j);
+	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
+	app_config_put(arg, c);
 }
 
 void api_notify_status(struct http_req *r, void *arg)

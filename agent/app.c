@@ -65,6 +65,11 @@ static int start_alerting(
 		rule_set_free(take);
 		return err_wrap(e, "notifications");
 	}
+	if (peers_new(&app->peers, &c->peers, app->notify, http_client_sender(app->notify_client),
+		    e) != 0) {
+		rule_set_free(take);
+		return err_wrap(e, "alertmanagers");
+	}
 	app_rules_opts(app, c, &o);
 	if (rules_new(&app->rules, &o, take, state_db(app->state), e) != 0)
 		return err_wrap(e, "rules");
@@ -216,12 +221,15 @@ void app_stop(struct app *app)
 	/* rules, then what they feed */
 	if (app->rules != NULL)
 		rules_stop(app->rules);
+	if (app->peers != NULL)
+		peers_stop(app->peers);
 	if (app->notify != NULL)
 		notify_quiesce(app->notify);
 	http_client_free(app->notify_client);
 	if (app->state != NULL)
 		state_stop(app->state);
 	rules_free(app->rules);
+	peers_free(app->peers);
 	notify_free(app->notify);
 	remote_write_free(app->remote_write);
 	if (app->store != NULL)

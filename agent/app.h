@@ -14,6 +14,7 @@
 #include "agent/loop.h"
 #include "agent/pool.h"
 #include "exporters/notify.h"
+#include "exporters/peer.h"
 #include "rules/promql/select.h"
 #include "rules/rules.h"
 #include "storage/state.h"
@@ -34,6 +35,7 @@ struct app {
 	struct http_server *http;
 	struct rules *rules;
 	struct notify *notify;
+	struct peers *peers;
 	struct scrape *scrape;
 	struct statsd *statsd;             /* NULL: turned off */
 	struct remote_write *remote_write; /* NULL: turned off */

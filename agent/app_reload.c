@@ -85,7 +85,7 @@ void app_rules_opts(struct app *app, const struct config *c, struct rules_opts *
 	*o = (struct rules_opts){
 		.store = app->store,
 		.source = &app->source,
-		.sink = notify_sink(app->notify),
+		.sink = peers_sink(app->peers, notify_sink(app->notify)),
 		.external_labels = c->scrape.external_labels,
 		.external_url = c->external_url,
 		.evaluation_interval_ms = c->evaluation_interval_ms,
@@ -118,6 +118,7 @@ static void apply(struct app *app, struct config *c, struct rule_set *take)
 	p->n_rules = rule_set_count(take);
 	store_reconfigure(app->store, &c->storage);
 	notify_reload(app->notify, &c->notify);
+	peers_reload(app->peers, &c->peers);
 	app_rules_opts(app, c, &o);
 	rules_reload(app->rules, take, &o);
 	scrape_reload(app->scrape, &c->scrape);

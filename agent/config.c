@@ -138,6 +138,7 @@ static void finish(struct loader *l)
 	config_finish_scrape(l);
 	config_finish_rule_files(l);
 	config_finish_packs(l);
+	config_finish_peers(l);
 	config_alertmanager_begin(l, &own);
 	config_load_templates(l);
 	if (r->n_receivers <= RECEIVERS_MAX)

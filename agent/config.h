@@ -20,6 +20,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "exporters/notify.h"
+#include "exporters/peer.h"
 #include "storage/store.h"
 
 struct config {
@@ -49,6 +50,7 @@ struct config {
 	size_t n_packs;
 	/* notifications */
 	struct notify_config notify;
+	struct peer_config peers;
 	bool self_enabled;
 	bool host_enabled;
 	/* query */

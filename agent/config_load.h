@@ -101,6 +101,10 @@ void config_route_intervals(
 	struct loader *l, const struct conf_route *r, bool is_root, struct route_config *out);
 void config_finish_rule_files(struct loader *l);
 void config_finish_packs(struct loader *l);
+void config_finish_peers(struct loader *l); /* fills pub.peers */
+/* A relabel_configs list as rules in the arena, checked and compiled; `what` names the key. */
+void config_finish_relabel(struct loader *l, const char *what, const struct conf_relabel *v,
+	size_t n, const struct relabel_rule **out, size_t *n_out);
 
 /* One value as YAML, on the rest of its line. Secrets as <secret>. */
 void config_print_value(const struct config_key *k, const void *place, struct buf *out);

@@ -15,14 +15,14 @@ static const struct config_key http_auth_keys[] = {
 	CK(CT_STR, struct conf_auth, credentials, "credentials", NULL, CF_SECRET,
 		"What follows the scheme."),
 };
-static const struct config_section http_auth = CONFIG_SECTION("http_config.authorization",
+const struct config_section config_http_auth = CONFIG_SECTION("http_config.authorization",
 	http_auth_keys, struct conf_auth, "The Authorization header of requests.");
 
 static const struct config_key http_basic_keys[] = {
 	CK(CT_STR, struct conf_basic, username, "username", NULL, CF_FILE, "User name."),
 	CK(CT_STR, struct conf_basic, password, "password", NULL, CF_SECRET, "Password."),
 };
-static const struct config_section http_basic = CONFIG_SECTION("http_config.basic_auth",
+const struct config_section config_http_basic = CONFIG_SECTION("http_config.basic_auth",
 	http_basic_keys, struct conf_basic, "User name and password sent with requests.");
 
 static const struct config_key http_tls_keys[] = {
@@ -51,7 +51,7 @@ static const struct config_key http_tls_keys[] = {
 	CK_ENUM(struct conf_tls, max_version, "max_version", NULL, CF_CHECK_ONLY,
 		"TLS10|TLS11|TLS12|TLS13", "Checked only."),
 };
-static const struct config_section http_tls = CONFIG_SECTION(
+const struct config_section config_http_tls = CONFIG_SECTION(
 	"http_config.tls_config", http_tls_keys, struct conf_tls, "TLS towards the receiver.");
 
 static const struct config_key oauth2_keys[] = {
@@ -69,7 +69,7 @@ static const struct config_key oauth2_keys[] = {
 	CK(CT_STR, struct conf_oauth2, audience, "audience", NULL, 0, NULL),
 	CK(CT_STR, struct conf_oauth2, grant_type, "grant_type", NULL, 0, NULL),
 	CK(CT_PAIRS, struct conf_oauth2, claims, "claims", NULL, 0, NULL),
-	CK_SUB(CT_MAP, struct conf_oauth2, tls, "tls_config", http_tls, 0, NULL),
+	CK_SUB(CT_MAP, struct conf_oauth2, tls, "tls_config", config_http_tls, 0, NULL),
 	CK(CT_STR, struct conf_oauth2, proxy_url, "proxy_url", NULL, 0, NULL),
 	CK(CT_STR, struct conf_oauth2, no_proxy, "no_proxy", NULL, 0, NULL),
 	CK(CT_BOOL, struct conf_oauth2, proxy_from_environment, "proxy_from_environment", "false",
@@ -81,14 +81,14 @@ static const struct config_section oauth2 = CONFIG_SECTION("http_config.oauth2",
 	struct conf_oauth2, "Checked only: belfry fetches no tokens.");
 
 static const struct config_key http_keys[] = {
-	CK_SUB(CT_MAP, struct conf_http, basic, "basic_auth", http_basic, 0,
+	CK_SUB(CT_MAP, struct conf_http, basic, "basic_auth", config_http_basic, 0,
 		"User name and password."),
-	CK_SUB(CT_MAP, struct conf_http, auth, "authorization", http_auth, 0,
+	CK_SUB(CT_MAP, struct conf_http, auth, "authorization", config_http_auth, 0,
 		"Authorization header."),
 	CK(CT_STR, struct conf_http, bearer, "bearer_token", NULL, CF_SECRET,
 		"Bearer token; the same as authorization.credentials."),
 	CK_SUB(CT_MAP, struct conf_http, oauth2, "oauth2", oauth2, CF_CHECK_ONLY, NULL),
-	CK_SUB(CT_MAP, struct conf_http, tls, "tls_config", http_tls, 0,
+	CK_SUB(CT_MAP, struct conf_http, tls, "tls_config", config_http_tls, 0,
 		"TLS towards the receiver."),
 	CK(CT_BOOL, struct conf_http, follow_redirects, "follow_redirects", "true", 0,
 		"Redirects that keep the method are followed, on the same host only."),

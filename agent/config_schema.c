@@ -63,7 +63,7 @@ static const struct config_key static_keys[] = {
 	CK(CT_LABELS, struct conf_static, pub.labels, "labels", NULL, 0,
 		"Labels of every series of these targets."),
 };
-static const struct config_section static_config = CONFIG_SECTION(
+const struct config_section config_static = CONFIG_SECTION(
 	"scrape_configs[].static_configs[]", static_keys, struct conf_static, "Fixed targets.");
 
 static const struct config_key scrape_keys[] = {
@@ -102,7 +102,7 @@ static const struct config_key scrape_keys[] = {
 		NULL, 0, "A longer label name fails the scrape. 0: none."),
 	CK(CT_UINT, struct conf_scrape, pub.label_value_length_limit, "label_value_length_limit",
 		NULL, 0, "A longer label value fails the scrape. 0: none."),
-	CK_SUB(CT_LIST, struct conf_scrape, statics, "static_configs", static_config, 0,
+	CK_SUB(CT_LIST, struct conf_scrape, statics, "static_configs", config_static, 0,
 		"Targets by address."),
 	CK_UNBUILT("relabel_configs", NULL),
 	CK_UNBUILT("metric_relabel_configs", NULL),
@@ -405,6 +405,9 @@ static const struct config_key root_keys[] = {
 	CK_SUB(CT_MAP, struct conf_root, route, "route", config_route, 0,
 		"Which receiver is told of which alerts."),
 	CK_SUB(CT_LIST, struct conf_root, receivers, "receivers", config_receiver, 0, NULL),
+	CK_SUB(CT_MAP, struct conf_root, alerting, "alerting", config_alerting, 0, NULL),
+	CK_SUB(CT_LIST, struct conf_root, alertmanagers, "alertmanagers", config_alertmanager, 0,
+		"The same as alerting.alertmanagers."),
 	CK_SUB(CT_MAP, struct conf_root, query, "query", query, 0, NULL),
 	CK(CT_STRS, struct conf_root, templates, "templates", NULL, 0,
 		"Files of notification templates, relative to this file's folder; wildcards as in "
@@ -432,8 +435,6 @@ static const struct config_key root_keys[] = {
 	CK_UNBUILT("scrape_config_files", NULL),
 	CK_UNBUILT("remote_write", NULL),
 	CK_UNBUILT("remote_read", NULL),
-	CK_UNBUILT("alerting", NULL),
-	CK_UNBUILT("alertmanagers", NULL),
 	CK(CT_NODE, struct conf_root, tracing, "tracing", NULL, CF_NO_EFFECT,
 		"Tracing: belfry has none."),
 	CK_UNBUILT("runtime", NULL),

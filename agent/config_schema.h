@@ -128,6 +128,32 @@ struct conf_scrape {
 	const struct conf_static *statics;
 	size_t n_statics;
 };
+struct conf_relabel {
+	const struct yaml_node *node;
+	struct str action, separator, regex, target_label, replacement;
+	const struct str *source_labels;
+	size_t n_source_labels;
+	uint64_t modulus;
+};
+struct conf_alertmanager {
+	const struct yaml_node *node;
+	struct str scheme, path_prefix, api_version;
+	int64_t timeout_ms;
+	struct conf_http http; /* its keys stand beside ours */
+	struct conf_static *statics;
+	size_t n_statics;
+	struct conf_relabel *relabel;
+	size_t n_relabel;
+	struct conf_relabel *alert_relabel;
+	size_t n_alert_relabel;
+};
+struct conf_alerting {
+	const struct yaml_node *node;
+	struct conf_alertmanager *alertmanagers;
+	size_t n_alertmanagers;
+	struct conf_relabel *relabel;
+	size_t n_relabel;
+};
 struct conf_global {
 	const struct yaml_node *node;
 	int64_t scrape_interval_ms, scrape_timeout_ms, evaluation_interval_ms, query_offset_ms;
@@ -238,6 +264,9 @@ struct conf_root {
 	struct conf_route route;
 	struct conf_receiver *receivers;
 	size_t n_receivers;
+	struct conf_alerting alerting;
+	struct conf_alertmanager *alertmanagers;
+	size_t n_alertmanagers;
 	struct conf_query query;
 	struct conf_inhibit *inhibit;
 	size_t n_inhibit;
@@ -252,7 +281,11 @@ extern const struct config_section config_root;
 /* Sections of Alertmanager's part (agent/config_schema_notify.c, config_receiver*.c). */
 extern const struct config_section config_inhibit, config_notifications;
 extern const struct config_section config_route, config_receiver, config_smtp_tls, config_http;
+/* agent/config_peer.c, agent/config_relabel.c */
+extern const struct config_section config_alerting, config_alertmanager, config_relabel;
 /* Shared sections of HTTP clients. */
+extern const struct config_section config_http_auth, config_http_basic, config_http_tls,
+	config_static;
 extern const struct config_section config_auth, config_basic;
 
 const struct config_key *config_key_find(const struct config_section *s, struct str name);

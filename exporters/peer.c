@@ -103,7 +103,8 @@ static bool tap(void *ctx, struct alert_batch *b)
 
 struct alert_sink peers_sink(struct peers *p, struct alert_sink next)
 {
-	p->next = next;
+	if (p->next.submit == NULL)
+		p->next = next; /* rule threads read it: not again at a reload */
 	next.ctx = p;
 	next.submit = tap;
 	return next;

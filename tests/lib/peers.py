@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real programs beside which belfry is tested: node_exporter and Prometheus, on loopback ports.
+"""Real programs beside which belfry is tested: node_exporter, Prometheus and Alertmanager, on
+loopback ports.
 
 Each is a context manager that is ready when entered and gone when left.
 """
@@ -114,6 +115,30 @@ class Prometheus(Program):
         text = exposition.parse(http(self.url("/metrics")).body)
         name = "prometheus_remote_storage_queue_highest_sent_timestamp_seconds"
         return max((s.value for s in exposition.select(text, name)), default=0)
+
+
+class Alertmanager(Program):
+    """Alertmanager with a configuration given as a mapping; alone, without a cluster."""
+
+    names = ("prometheus-alertmanager", "alertmanager")
+
+    def __init__(self, config=None, prefix=""):
+        super().__init__()
+        self.config = config or {"route": {"receiver": "none", "group_wait": "0s"},
+                                 "receivers": [{"name": "none"}]}
+        self.prefix = prefix
+        self.ready_path = prefix + "/-/ready"
+
+    def arguments(self):
+        (self.dir / "alertmanager.yml").write_text(to_yaml(self.config))
+        return [f"--config.file={self.dir}/alertmanager.yml", f"--storage.path={self.dir}/data",
+                f"--web.listen-address={self.address}", "--cluster.listen-address=",
+                f"--web.route-prefix={self.prefix or '/'}"]
+
+    def alerts(self, **labels):
+        """What it holds firing, as its API says it."""
+        found = json.loads(http(self.url(self.prefix + "/api/v2/alerts")).body)
+        return [a for a in found if labels.items() <= a["labels"].items()]
 
 
 def api_query(base, expr, at=None):
