@@ -258,8 +258,8 @@ static void finish_receiver(struct loader *l, struct conf_receiver *s,
 					conf + k->pub_off};
 		}
 	}
-	*out = (struct receiver_config){
-		.name = s->name, .v = v, .n = made, .labels = s->labels};
+	*out = (struct receiver_config){.name = s->name, .v = v, .n = made, .labels = s->labels};
+	config_finish_escalate(l, s, out);
 }
 
 static void check_name(struct loader *l, size_t i)
@@ -319,6 +319,10 @@ static const struct config_key receiver_keys[] = {
 		"Name routes refer to; unique."),
 	CK(CT_LABELS, struct conf_receiver, labels, "labels", NULL, 0,
 		"Labels of the receiver itself, to find it by in the API."),
+	CK(CT_STR, struct conf_receiver, fallback, "fallback", NULL, 0,
+		"Receiver that is told what this one refuses or lets expire."),
+	CK_SUB(CT_LIST, struct conf_receiver, escalate, "escalate", config_escalate, 0,
+		"Who is told when this receiver takes no delivery, or nobody acknowledges."),
 	RECEIVERS(slack, 0, NULL),
 	RECEIVERS(email, 0, NULL),
 	RECEIVERS(webhook, 0, NULL),

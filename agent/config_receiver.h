@@ -69,9 +69,15 @@ struct receiver_kind {
 	const struct config_section config_##list = CONFIG_SECTION(                                \
 		"receivers[]." #list "_configs[]", list##_keys, struct conf_##list, text)
 
+struct conf_escalate {
+	const struct yaml_node *node;
+	struct escalation_step pub;
+};
 struct conf_receiver {
 	const struct yaml_node *node;
-	struct str name;
+	struct str name, fallback;
+	struct conf_escalate *escalate;
+	size_t n_escalate;
 	struct labels labels;
 	struct conf_list slack, email, webhook, pagerduty, opsgenie, msteamsv2, discord, telegram,
 		ntfy, pushover, mattermost, rocketchat;
@@ -89,6 +95,11 @@ extern const struct config_section config_slack, config_email, config_webhook, c
 	config_opsgenie, config_msteamsv2, config_discord, config_telegram, config_ntfy,
 	config_pushover, config_mattermost, config_rocketchat, config_incidentio, config_jira,
 	config_msteams, config_sns, config_victorops, config_webex, config_wechat;
+
+/* fallback and escalate (config_escalate.c); all receivers are read by then. */
+extern const struct config_section config_escalate;
+void config_finish_escalate(
+	struct loader *l, const struct conf_receiver *r, struct receiver_config *out);
 
 /* ---- shared checks ---- */
 

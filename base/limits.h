@@ -95,6 +95,7 @@
 #define LIMIT_THREADS          100000u     /* incidents about which a receiver keeps something */
 #define LIMIT_THREAD_DATA      4096u       /* bytes of that */
 #define LIMIT_OUTBOX_EXPIRY_MS 86400000    /* a notification is given up, loudly, after this */
+#define LIMIT_ESCALATE         8u        /* steps of one receiver's escalation */
 #define LIMIT_COALESCE_ENDS    1000        /* resolved alerts a newer message takes over */
 #define LIMIT_RETRY_AFTER_MS   600000 /* Retry-After beyond this is not believed: a page waits */
 #define LIMIT_MESSAGE_ALERTS   10u    /* alerts written out in one message, then "+K more" */

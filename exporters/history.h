@@ -37,11 +37,14 @@ enum history_kind {
 	HISTORY_MUTED,      /* detail: group key, then names of the time intervals */
 	HISTORY_UNSILENCED, /* detail: empty */
 	HISTORY_UNINHIBITED,
-	HISTORY_UNMUTED, /* detail: group key */
-	HISTORY_TOLD,    /* detail: message id, receiver/integration/index, reason */
-	HISTORY_REFUSED, /* detail: which limit */
-	HISTORY_PENDING, /* detail: group, rule */
-	HISTORY_CALMED,  /* pending ended without firing; detail: as above */
+	HISTORY_UNMUTED,        /* detail: group key */
+	HISTORY_TOLD,           /* detail: message id, receiver/integration/index, reason */
+	HISTORY_REFUSED,        /* detail: which limit */
+	HISTORY_PENDING,        /* detail: group, rule */
+	HISTORY_CALMED,         /* pending ended without firing; detail: as above */
+	HISTORY_ACKNOWLEDGED,   /* detail: who, and perhaps what he noted */
+	HISTORY_UNACKNOWLEDGED, /* taken back; detail: who */
+	HISTORY_ESCALATED,      /* detail: why: to whom */
 	HISTORY_KINDS
 };
 

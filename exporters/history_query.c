@@ -77,10 +77,15 @@ static void sentence(struct buf *b, sqlite3_stmt *st, int kind, struct str detai
 	case HISTORY_UNMUTED: buf_c(b, "no longer muted by a time interval"); break;
 	case HISTORY_TOLD: buf_c(b, "told: "); break;
 	case HISTORY_REFUSED: buf_c(b, "refused at a limit: "); break;
+	case HISTORY_ACKNOWLEDGED: buf_c(b, "acknowledged by "); break;
+	case HISTORY_UNACKNOWLEDGED: buf_c(b, "acknowledgement taken back by "); break;
+	case HISTORY_ESCALATED: break;
 	default: buf_c(b, "unknown event"); break;
 	}
 	if (kind == HISTORY_GROUPED || kind == HISTORY_SILENCED || kind == HISTORY_INHIBITED ||
-		kind == HISTORY_MUTED || kind == HISTORY_TOLD || kind == HISTORY_REFUSED)
+		kind == HISTORY_MUTED || kind == HISTORY_TOLD || kind == HISTORY_REFUSED ||
+		kind == HISTORY_ACKNOWLEDGED || kind == HISTORY_UNACKNOWLEDGED ||
+		kind == HISTORY_ESCALATED)
 		buf_str(b, detail);
 }
 

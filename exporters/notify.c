@@ -21,8 +21,8 @@
 static bool anything_dirty(const struct notify *n)
 {
 	return n->dirty_groups != NULL || n->dirty_rows != NULL || n->dirty_threads != NULL ||
-	       n->silences.dirty != NULL || n->alerts.dirty != NULL || n->seq_dirty ||
-	       history_dirty(n->history);
+	       n->dirty_incidents != NULL || n->silences.dirty != NULL || n->alerts.dirty != NULL ||
+	       n->seq_dirty || history_dirty(n->history);
 }
 
 static int64_t on_next(void *arg)
@@ -49,6 +49,7 @@ static int on_tick(void *arg, sqlite3 *db, struct err *e)
 
 	follow_clock(n);
 	flush_due_groups(n);
+	escalate_due(n);
 	return notify_store_write(n, db, e);
 }
 
@@ -150,6 +151,8 @@ int notify_new(struct notify **out, struct state *state, const struct notify_con
 		"belfry_notify_expired_total", "Messages that expired undelivered.", NULL);
 	n->invalid_total = metric_counter(
 		"belfry_notify_unrenderable_total", "Messages that could not be rendered.", NULL);
+	n->escalated_total = metric_counter(
+		"belfry_notify_escalated_total", "Steps of escalation that were told.", NULL);
 	n->fallback_total = metric_counter("belfry_notify_fallback_total",
 		"Messages told to another receiver because theirs could not take them.", NULL);
 	metric_set(metric_gauge("belfry_notify_outbox_rows_limit",
@@ -159,6 +162,7 @@ int notify_new(struct notify **out, struct state *state, const struct notify_con
 	map_init(&n->groups);
 	map_init(&n->rows);
 	map_init(&n->linked);
+	map_init(&n->incidents);
 	map_init(&n->threads);
 	heap_init(&n->due);
 	heap_init(&n->expiries);
@@ -234,6 +238,7 @@ void notify_free(struct notify *n)
 	heap_fini(&n->due);
 	heap_fini(&n->expiries);
 	outbox_free(n);
+	incident_free_all(n);
 	history_free(n->history);
 	arena_fini(&n->route_arena);
 	free(n);

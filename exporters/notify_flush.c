@@ -320,10 +320,15 @@ static int64_t repeat_before(const struct notify *n, const struct group *g, int6
 static enum decision look(
 	struct notify *n, const struct group *g, const struct snapshot *now, struct telling *t)
 {
+	enum decision d;
+
 	take_view(now, t->was, !n->cfg->drop_suppressed_ends, &t->now);
 	if (t->was->at_ms > t->wall_ms)
 		t->was->at_ms = t->wall_ms; /* the clock was set back */
-	return decide(t->was, &t->now, t->in, repeat_before(n, g, t->wall_ms), &t->why);
+	d = decide(t->was, &t->now, t->in, repeat_before(n, g, t->wall_ms), &t->why);
+	if (d == DECIDE_TELL && t->why == REASON_REPEAT && incident_is_quiet(n, g))
+		return DECIDE_NOTHING; /* acknowledged */
+	return d;
 }
 
 bool flush_wanted(struct notify *n, struct group *g)
@@ -357,7 +362,7 @@ static int64_t next_repeat(const struct notify *n, const struct group *g, const 
 	int64_t in, tick;
 
 	if (!t->was->any || t->now.firing.n == 0 || r->repeat_interval_ms <= 0 ||
-		g->route == ROUTE_NONE)
+		g->route == ROUTE_NONE || incident_is_quiet(n, g))
 		return INT64_MAX;
 	in = i64_sub_sat(i64_add_sat(t->was->at_ms, r->repeat_interval_ms), t->wall_ms);
 	tick = r->group_interval_ms;
@@ -420,12 +425,12 @@ static void note_muted(struct notify *n, struct group *g)
 	buf_fini(&b);
 }
 
-/* True when somebody was told or the sent log changed. */
+/* True when the sent log changed. */
 static bool tell_all(struct notify *n, struct group *g, int64_t wall_ms, int64_t *repeat)
 {
 	const struct receiver_config *r = group_receiver(n, g);
 	struct snapshot now;
-	bool changed = false;
+	bool changed = false, told = false;
 
 	take_snapshot(g, &now);
 	for (size_t i = 0; i < g->n_sent; i++) {
@@ -444,10 +449,12 @@ static bool tell_all(struct notify *n, struct group *g, int64_t wall_ms, int64_t
 		if (d != DECIDE_NOTHING)
 			remember(t.was, &t.now, wall_ms);
 		changed = changed || d != DECIDE_NOTHING;
+		told = told || d == DECIDE_TELL;
 		*repeat = MIN_OF(*repeat, next_repeat(n, g, &t));
 		view_fini(&t.now);
 	}
 	free(now.block);
+	incident_flushed(n, g, told);
 	return changed;
 }
 

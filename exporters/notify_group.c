@@ -140,6 +140,7 @@ void group_free(struct notify *n, struct group *g)
 	struct member *m;
 	size_t pos = 0;
 
+	incident_gone(n, g);
 	heap_remove(&n->due, &g->due);
 	map_remove(&n->groups, g->hash, g);
 	metric_set(n->groups_gauge, (double)n->groups.n);
@@ -296,5 +297,6 @@ void group_update_due(struct notify *n)
 	int64_t due = MIN_OF(outbox_due(n), heap_key(&n->due));
 
 	due = MIN_OF(due, heap_key(&n->expiries));
+	due = MIN_OF(due, incident_due(n));
 	n->due_mono_ms = MIN_OF(due, suppress_due(n));
 }

@@ -28,6 +28,7 @@
 #include "base/map.h"
 #include "base/metrics.h"
 #include "exporters/history.h"
+#include "exporters/incident.h"
 #include "exporters/inhibit.h"
 #include "exporters/integration.h"
 #include "exporters/live_alert.h"
@@ -108,10 +109,11 @@ struct notify {
 	struct inhibitor inhibitor;
 	struct heap due;      /* groups */
 	struct heap expiries; /* alerts from outside */
-	struct map groups;  /* by hash of the key */
-	struct map rows;    /* by id */
-	struct map linked;  /* rows in lanes, by group_hash */
-	struct map threads; /* struct thread_data by hash of the thread */
+	struct map groups;    /* by hash of the key */
+	struct map rows;      /* by id */
+	struct map linked;    /* rows in lanes, by group_hash */
+	struct map incidents; /* struct incident by hash of the group's key */
+	struct map threads;   /* struct thread_data by hash of the thread */
 	struct dest *dests;
 	struct lane *lanes;
 	uint64_t row_order; /* counts rows as they come */
@@ -119,16 +121,30 @@ struct notify {
 	struct group *dirty_groups;
 	struct row *dirty_rows;
 	struct thread_data *dirty_threads;
+	struct incident *dirty_incidents;
 	int64_t due_mono_ms; /* the earliest of all groups' and rows' times */
 	uint64_t seq;        /* makes message ids unique, stored in state.db */
 	bool seq_dirty;
 	struct history *history;
 	char instance[17]; /* random, drawn once per state.db */
 	atomic_bool quiet;
-	sqlite3_stmt *st[24];        /* prepared statements, notify_store.c */
-	sqlite3_stmt *outbox_st[16]; /* outbox_store.c */
-	struct metric *groups_gauge, *outbox_gauge, *expired_total, *invalid_total, *fallback_total;
+	sqlite3_stmt *st[24];         /* prepared statements, notify_store.c */
+	sqlite3_stmt *outbox_st[16];  /* outbox_store.c */
+	sqlite3_stmt *incident_st[2]; /* incident_store.c */
+	struct metric *groups_gauge, *outbox_gauge, *expired_total, *invalid_total, *fallback_total,
+		*escalated_total;
 };
+
+static inline const struct message_alert *member_alert(const struct member *m)
+{
+	return &m->a->al;
+}
+
+/* heard: and receivers are told so, it is not suppressed. */
+static inline bool member_fires(const struct member *m, bool heard)
+{
+	return !m->gone && m->a->al.firing && !(heard && live_alert_suppressed(m->a));
+}
 
 /* notify_event.c: alerts begin, change and end. */
 void event_apply(struct notify *n, const struct alert_batch *b);

@@ -54,6 +54,7 @@ void notify_store_close(struct notify *n)
 		n->st[i] = NULL;
 	}
 	outbox_store_close(n);
+	incident_store_close(n);
 }
 
 static int64_t to_wall(int64_t mono_ms)
@@ -205,7 +206,7 @@ int notify_store_write(struct notify *n, sqlite3 *db, struct err *e)
 		if (!g->dead && write_group(n, g, e) != 0)
 			return -1;
 	}
-	if (outbox_store_write(n, db, e) != 0)
+	if (outbox_store_write(n, db, e) != 0 || incident_store_write(n, e) != 0)
 		return -1;
 	if (history_write(n->history, db, e) != 0 || silence_write(&n->silences, db, e) != 0 ||
 		external_write(n, db, e) != 0)
@@ -253,6 +254,7 @@ void notify_store_committed(struct notify *n)
 	}
 	external_committed(n);
 	outbox_store_committed(n);
+	incident_store_committed(n);
 }
 
 /* --- loading --- */
@@ -499,7 +501,8 @@ int notify_store_load(struct notify *n, struct err *e)
 	if (load_meta(n, db, e) != 0)
 		return -1;
 	if (n->routes.n > 0) {
-		if (load_groups(n, db, e) != 0 || load_members(n, db, e) != 0)
+		if (load_groups(n, db, e) != 0 || load_members(n, db, e) != 0 ||
+			incident_store_load(n, db, e) != 0)
 			return -1;
 	}
 	if (external_load(n, e) != 0 || silence_load(&n->silences, db, e) != 0)

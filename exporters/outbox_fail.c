@@ -117,6 +117,7 @@ static void tell_fallback(struct notify *n, const struct row *r, const struct re
 		one.id = outbox_message_id(n, &a);
 		one.thread = outbox_thread(n, &m, to, i, &a);
 		ASSERT(!a.failed);
+		outbox_note_told(n, &one, to, &to->v[i], "in place of another receiver");
 		outbox_tell(n, &one, to, &to->v[i], tried);
 	}
 	arena_fini(&a);

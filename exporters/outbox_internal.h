@@ -104,6 +104,9 @@ struct thread_data {
  * less is taken into it. m is changed: reason, first, note, resolved alerts. tried: as in a row. */
 void outbox_tell(struct notify *n, struct message *m, const struct receiver_config *r,
 	const struct integration *in, struct str tried);
+/* The story of its alerts hears of the message; the dispatcher says so itself. */
+void outbox_note_told(struct notify *n, const struct message *m, const struct receiver_config *r,
+	const struct integration *in, const char *why);
 /* A new message id. */
 struct str outbox_message_id(struct notify *n, struct arena *a);
 /* The thread of an incident for integration i of a receiver that the route does not name. */

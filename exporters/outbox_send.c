@@ -155,6 +155,7 @@ static void accepted(struct notify *n, struct row *r)
 	metric_set(d->last_success, (double)d->last_success_ms / 1000);
 	metric_inc(d->sent_total);
 	outbox_unlink(n, r);
+	incident_delivered(n, r);
 	if (!r->firing)
 		thread_over(n, r->thread);
 	log_info("notify",

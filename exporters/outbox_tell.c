@@ -46,6 +46,25 @@ struct str outbox_thread(const struct notify *n, const struct message *m,
 		(unsigned long long)(hash_fixed(r->name.p, r->name.n) & 0xffffffff), i);
 }
 
+#define TOLD_NOTES_MAX 1000u /* alerts of one message the history hears of */
+
+void outbox_note_told(struct notify *n, const struct message *m, const struct receiver_config *r,
+	const struct integration *in, const char *why)
+{
+	struct buf b;
+
+	buf_init(&b, 8192);
+	buf_printf(&b, STR_FMT " " STR_FMT "/%s/%zu %s", STR_ARG(m->id), STR_ARG(r->name),
+		integration_name(in->kind), in->index, why);
+	for (size_t i = 0; i < MIN_OF(m->n, (size_t)TOLD_NOTES_MAX); i++)
+		history_note(n, &(struct history_fact){.at_ms = m->now_ms,
+					.fingerprint = m->alerts[i].fingerprint,
+					.labels = m->alerts[i].labels,
+					.kind = HISTORY_TOLD,
+					.detail = buf_view(&b)});
+	buf_fini(&b);
+}
+
 /* --- coalescing --- */
 
 static const struct message_alert *alert_in(const struct message *m, const struct message_alert *al)

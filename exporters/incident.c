@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* incident - the table of incidents that are acknowledged or escalated; see incident.h. */
+#include "exporters/incident.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/num.h"
+#include "exporters/notify_internal.h"
+
+static struct incident *find(const struct notify *n, struct str key)
+{
+	struct map_iter it;
+
+	for (struct incident *i = map_first(&n->incidents, hash_str(key), &it); i != NULL;
+		i = map_next(&n->incidents, &it)) {
+		if (!i->dead && str_eq(str_c(i->key), key))
+			return i;
+	}
+	return NULL;
+}
+
+struct incident *incident_of(const struct notify *n, const struct group *g)
+{
+	struct incident *i = find(n, g->key);
+
+	return i != NULL && i->incident_ms == g->incident_ms ? i : NULL;
+}
+
+void incident_mark(struct notify *n, struct incident *i)
+{
+	if (i->dirty)
+		return;
+	i->dirty = true;
+	i->next_dirty = n->dirty_incidents;
+	n->dirty_incidents = i;
+}
+
+void incident_drop(struct notify *n, struct incident *i)
+{
+	i->dead = true;
+	i->due_mono_ms = INT64_MAX;
+	incident_mark(n, i);
+}
+
+struct incident *incident_get(struct notify *n, const struct group *g)
+{
+	struct incident *i = find(n, g->key);
+
+	if (i != NULL && i->incident_ms == g->incident_ms)
+		return i;
+	if (i != NULL)
+		incident_drop(n, i); /* of an earlier incident */
+	i = calloc(1, sizeof *i);
+	ASSERT(i != NULL);
+	i->key = str_dup_c(g->key);
+	i->acked_by = str_dup_c(STR(""));
+	i->ack_note = str_dup_c(STR(""));
+	ASSERT(i->key != NULL && i->acked_by != NULL && i->ack_note != NULL);
+	i->hash = hash_str(g->key);
+	i->incident_ms = g->incident_ms;
+	i->started_ms = clock_wall_ms();
+	i->started_mono_ms = clock_mono_ms();
+	i->due_mono_ms = INT64_MAX;
+	map_add(&n->incidents, i->hash, i);
+	incident_mark(n, i);
+	return i;
+}
+
+void incident_free(struct notify *n, struct incident *i)
+{
+	map_remove(&n->incidents, i->hash, i);
+	free(i->key);
+	free(i->acked_by);
+	free(i->ack_note);
+	free(i->acked);
+	free(i);
+}
+
+void incident_free_all(struct notify *n)
+{
+	struct incident *i;
+	size_t pos = 0;
+
+	while ((i = map_each(&n->incidents, &pos)) != NULL) {
+		incident_free(n, i);
+		pos = 0; /* the table shifted */
+	}
+	map_fini(&n->incidents);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return x < y ? -1 : x > y;
+}
+
+uint64_t *incident_firing(const struct group *g, bool heard, size_t *count)
+{
+	uint64_t *v = malloc((g->members.n + 1) * sizeof *v);
+	const struct member *m;
+	size_t pos = 0;
+
+	ASSERT(v != NULL);
+	*count = 0;
+	while ((m = map_each(&g->members, &pos)) != NULL) {
+		if (member_fires(m, heard))
+			v[(*count)++] = member_alert(m)->fingerprint;
+	}
+	qsort(v, *count, sizeof *v, by_number);
+	return v;
+}
+
+static bool all_acked(const struct incident *i, const struct group *g)
+{
+	size_t count;
+	uint64_t *v = incident_firing(g, true, &count);
+	bool all = true;
+
+	for (size_t k = 0; all && k < count; k++)
+		all = sent_contains(i->acked, i->n_acked, v[k]);
+	free(v);
+	return all;
+}
+
+bool incident_is_quiet(const struct notify *n, const struct group *g)
+{
+	const struct incident *i = n->incidents.n > 0 ? incident_of(n, g) : NULL;
+
+	return i != NULL && i->acked_ms != 0 && all_acked(i, g);
+}
+
+#define NOTES_MAX 1000u /* alerts of one incident the history hears of */
+
+void incident_note(struct notify *n, const struct group *g, enum history_kind kind, struct str text,
+	struct str more)
+{
+	const struct member *m;
+	size_t pos = 0, count = 0;
+	struct buf b;
+
+	buf_init(&b, 8192);
+	buf_str(&b, text);
+	if (more.n > 0) {
+		buf_c(&b, ": ");
+		buf_str(&b, more);
+	}
+	while (count < NOTES_MAX && (m = map_each(&g->members, &pos)) != NULL) {
+		const struct message_alert *al = member_alert(m);
+
+		if (!member_fires(m, false))
+			continue;
+		count++;
+		history_note(n, &(struct history_fact){.at_ms = clock_wall_ms(),
+					.fingerprint = al->fingerprint,
+					.labels = al->labels,
+					.kind = kind,
+					.detail = buf_view(&b)});
+	}
+	buf_fini(&b);
+}
+
+/* An alert joined what was acknowledged: everything begins anew. */
+static void begin_again(struct notify *n, struct incident *i)
+{
+	i->acked_ms = 0;
+	free(i->acked);
+	i->acked = NULL;
+	i->n_acked = 0;
+	i->n_done = 0;
+	i->delivered_ms = 0;
+	i->started_ms = clock_wall_ms();
+	i->started_mono_ms = clock_mono_ms();
+	incident_mark(n, i);
+}
+
+void incident_flushed(struct notify *n, struct group *g, bool told)
+{
+	const struct receiver_config *r = outbox_receiver(n, str_c(g->receiver));
+	struct incident *i = n->incidents.n > 0 ? find(n, g->key) : NULL;
+
+	if (i != NULL && i->incident_ms != g->incident_ms) {
+		incident_drop(n, i);
+		i = NULL;
+	}
+	if (g->n_firing == 0) {
+		if (i != NULL) {
+			escalate_end(n, i, g);
+			incident_drop(n, i);
+		}
+		return;
+	}
+	if (i == NULL && told && r != NULL && r->n_escalate > 0)
+		i = incident_get(n, g);
+	if (i == NULL)
+		return;
+	if (i->acked_ms != 0 && !all_acked(i, g))
+		begin_again(n, i);
+	escalate_plan(n, i, g);
+}
+
+void incident_gone(struct notify *n, const struct group *g)
+{
+	struct incident *i = n->incidents.n > 0 ? incident_of(n, g) : NULL;
+
+	if (i != NULL)
+		incident_drop(n, i);
+}
+
+void incident_delivered(struct notify *n, const struct row *r)
+{
+	struct incident *i = n->incidents.n > 0 ? find(n, r->group_key) : NULL;
+	const struct group *g = i != NULL ? group_find(n, r->group_key) : NULL;
+
+	if (g == NULL || i->delivered_ms != 0 || r->created_ms < i->started_ms)
+		return;
+	/* the receiver itself, or whoever was told in its place */
+	if (r->tried.n == 0 && !str_eq(r->receiver, str_c(g->receiver)))
+		return;
+	i->delivered_ms = clock_wall_ms();
+	incident_mark(n, i);
+	escalate_plan(n, i, g);
+}
+
+int64_t incident_due(const struct notify *n)
+{
+	int64_t due = INT64_MAX;
+	const struct incident *i;
+	size_t pos = 0;
+
+	while ((i = map_each(&n->incidents, &pos)) != NULL)
+		due = MIN_OF(due, i->due_mono_ms);
+	return due;
+}
