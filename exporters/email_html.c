@@ -139,8 +139,10 @@ static void one_alert(const struct message *m, size_t i, struct buf *b, struct b
 	message_values(m, al, tmp);
 	piece(b, tmp, EMAIL_VALUE_MAX);
 	buf_c(b, "</div>");
-	times(al, tmp);
-	muted(b, tmp);
+	if (m->n > 1 || !al->firing) {
+		times(al, tmp);
+		muted(b, tmp);
+	}
 	message_own_labels(m, al, tmp);
 	muted(b, tmp);
 	buf_c(b, "</td></tr>\n");
@@ -241,11 +243,11 @@ static void small_print(const struct message *m, struct buf *b)
 	if (m->alerts[0].group.n > 0) {
 		buf_c(b, "rule group ");
 		html_escape_max(b, m->alerts[0].group, 160);
-		buf_c(b, " &middot; ");
 	}
-	buf_printf(b, "sent because: %s", message_reason_text(m->reason));
+	if (m->reason != REASON_FIRST && m->reason != REASON_ALL_RESOLVED)
+		buf_printf(b, " &middot; sent because: %s", message_reason_text(m->reason));
 	if (m->page_url.n > 0) {
-		buf_c(b, " &middot; <a class=\"mu\" style=\"color:#5a6169\" href=\"");
+		buf_c(b, "<br><a class=\"mu\" style=\"color:#5a6169\" href=\"");
 		html_escape(b, m->page_url);
 		buf_c(b, "\">this alert in belfry</a>");
 	}

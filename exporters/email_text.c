@@ -87,8 +87,10 @@ static void one_alert(const struct message *m, size_t i, struct buf *b, struct b
 	buf_c(b, "\n  ");
 	message_values(m, al, tmp);
 	piece(b, tmp, EMAIL_VALUE_MAX);
-	buf_c(b, al->firing ? "\n  since " : "\n  from ");
-	email_time(b, al->starts_at_ms);
+	if (m->n > 1 || !al->firing) {
+		buf_c(b, al->firing ? "\n  since " : "\n  from ");
+		email_time(b, al->starts_at_ms);
+	}
 	if (!al->firing) {
 		buf_c(b, " to ");
 		email_time(b, al->ends_at_ms);
@@ -159,6 +161,8 @@ void email_text_part(const struct message *m, struct buf *b)
 		buf_c(b, "\nRule group: ");
 		mail_plain(b, m->alerts[0].group, EMAIL_VALUE_MAX);
 	}
-	buf_printf(b, "\nSent because: %s\n", message_reason_text(m->reason));
+	if (m->reason != REASON_FIRST && m->reason != REASON_ALL_RESOLVED)
+		buf_printf(b, "\nSent because: %s", message_reason_text(m->reason));
+	buf_ch(b, '\n');
 	buf_fini(&tmp);
 }

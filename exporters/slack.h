@@ -79,9 +79,10 @@ bool slack_is_critical(const struct message *m);
 
 /* --- text --- */
 
-/* MRKDWN: & < > become entities, so that nothing a label says is a link or a call. PLAIN: where
+/* MRKDWN: & < > become entities, so that nothing a label says is a link or a call. LITERAL: what
+ * would begin bold, italic, struck or code text becomes a look-alike too: for labels. PLAIN: where
  * Slack shows entities as they are written (notifications, plain_text): look-alikes. */
-enum slack_text { SLACK_MRKDWN, SLACK_PLAIN };
+enum slack_text { SLACK_MRKDWN, SLACK_LITERAL, SLACK_PLAIN };
 /* At most max bytes, with "…" when cut; never half an entity or half a character. Control
  * characters and direction overrides go; newlines stay in MRKDWN. */
 void slack_escape(struct buf *b, struct str s, enum slack_text kind, size_t max);

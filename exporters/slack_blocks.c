@@ -14,6 +14,7 @@
 
 #define VALUE_MAX       400u /* bytes of one interpolated value */
 #define DESCRIPTION_MAX 1500u
+#define GIST_MAX        240u /* of what the headline says of an alert */
 #define NOTE_MAX        600u
 #define LABELS_MAX      1200u
 #define MARKS_ROOM      700u /* what a sparkline and the offenders may take */
@@ -62,9 +63,9 @@ static void state_words(const struct message *m, struct buf *b)
 {
 	buf_c(b, m->firing ? "FIRING" : "RESOLVED");
 	if (m->firing && m->n > 1) {
-		buf_printf(b, " (%zu firing", m->n_firing);
+		buf_printf(b, m->n_resolved > 0 ? " (%zu firing, " : " (%zu", m->n_firing);
 		if (m->n_resolved > 0)
-			buf_printf(b, ", %zu resolved", m->n_resolved);
+			buf_printf(b, "%zu resolved", m->n_resolved);
 		buf_ch(b, ')');
 	} else if (m->n > 1) {
 		buf_printf(b, " (%zu)", m->n);
@@ -113,7 +114,7 @@ void slack_headline(const struct message *m, const struct slack_config *c, struc
 	slack_escape_buf(out, &tmp, SLACK_PLAIN, 120);
 	buf_c(out, ": ");
 	gist(m, &tmp);
-	slack_escape_buf(out, &tmp, SLACK_PLAIN, 240);
+	slack_escape_buf(out, &tmp, SLACK_PLAIN, GIST_MAX);
 	buf_fini(&tmp);
 }
 
@@ -159,6 +160,16 @@ static void link(struct buf *b, const char *text, struct str url)
 
 /* ---- one alert ---- */
 
+static void values_text(
+	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp)
+{
+	message_values(m, al, tmp);
+	slack_escape_buf(b, tmp, SLACK_MRKDWN, VALUE_MAX);
+	buf_c(b, al->firing ? ", since " : ", from ");
+	date(b, al->starts_at_ms, "{date_short_pretty} {time}");
+}
+
+/* One of several: what, how bad and since when, which of them. */
 static void alert_text(
 	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp)
 {
@@ -167,16 +178,34 @@ static void alert_text(
 	message_summary(al, tmp);
 	bold(b, tmp, VALUE_MAX);
 	buf_ch(b, '\n');
-	message_values(m, al, tmp);
-	slack_escape_buf(b, tmp, SLACK_MRKDWN, VALUE_MAX);
-	buf_c(b, al->firing ? ", since " : ", from ");
-	date(b, al->starts_at_ms, "{date_short_pretty} {time}");
+	values_text(m, al, b, tmp);
 	if (m->n == 1)
 		return;
 	message_own_labels(m, al, tmp);
 	if (tmp->n > 0) {
+		buf_c(b, " · ");
+		slack_escape_buf(b, tmp, SLACK_LITERAL, VALUE_MAX);
+	}
+}
+
+/* The only one: what the headline says is not said again. */
+static void only_text(const struct message *m, struct buf *b, struct buf *tmp)
+{
+	const struct message_alert *al = &m->alerts[0];
+
+	message_summary(al, tmp);
+	if (al->firing && tmp->n <= GIST_MAX && !str_has(buf_view(tmp), STR("\n"))) {
+		buf_reset(tmp);
+		message_values(m, al, tmp);
+		bold(b, tmp, VALUE_MAX);
+		buf_c(b, ", since ");
+		date(b, al->starts_at_ms, "{date_short_pretty} {time}");
+		return;
+	}
+	slack_escape_buf(b, tmp, SLACK_MRKDWN, VALUE_MAX * 2);
+	if (al->firing) {
 		buf_ch(b, '\n');
-		slack_escape_buf(b, tmp, SLACK_MRKDWN, VALUE_MAX);
+		values_text(m, al, b, tmp);
 	}
 }
 
@@ -186,7 +215,7 @@ static void over_line(
 {
 	buf_c(b, "• ");
 	message_own_labels(m, al, tmp);
-	slack_escape_buf(b, tmp, SLACK_MRKDWN, 200);
+	slack_escape_buf(b, tmp, SLACK_LITERAL, 200);
 	if (b->n > 0 && b->p[b->n - 1] != ' ')
 		buf_c(b, ": ");
 	message_values(m, al, tmp);
@@ -308,9 +337,9 @@ static void common_labels(const struct message *m, struct buf *b)
 		}
 		if (b->n > start)
 			buf_c(b, " · ");
-		slack_escape(b, l->name, SLACK_MRKDWN, 60);
+		slack_escape(b, l->name, SLACK_LITERAL, 60);
 		buf_ch(b, '=');
-		slack_escape(b, l->value, SLACK_MRKDWN, 120);
+		slack_escape(b, l->value, SLACK_LITERAL, 120);
 	}
 }
 
@@ -334,10 +363,12 @@ static void small_print(const struct message *m, struct blocks *s)
 		buf_ch(&s->text, '\n');
 	if (al->group.n > 0) {
 		buf_c(&s->text, "rule group ");
-		slack_escape(&s->text, al->group, SLACK_MRKDWN, 120);
-		buf_c(&s->text, " · ");
+		slack_escape(&s->text, al->group, SLACK_LITERAL, 120);
 	}
-	buf_c(&s->text, message_reason_text(m->reason));
+	if (m->reason != REASON_FIRST && m->reason != REASON_ALL_RESOLVED) {
+		buf_c(&s->text, al->group.n > 0 ? " · " : "");
+		buf_c(&s->text, message_reason_text(m->reason));
+	}
 	context(&s->tail, &s->text);
 }
 
@@ -380,7 +411,10 @@ static size_t alert_list(const struct message *m, struct blocks *s)
 			}
 			continue;
 		}
-		alert_text(m, al, &s->text, &s->tmp);
+		if (m->n == 1)
+			only_text(m, &s->text, &s->tmp);
+		else
+			alert_text(m, al, &s->text, &s->tmp);
 		if (shown > 0 && s->head.n + s->text.n + s->text.n / 8 + 80 > room) {
 			buf_reset(&s->text);
 			break;
@@ -468,7 +502,10 @@ void slack_long_text(const struct message *m, struct buf *out)
 	}
 	for (; shown < most; shown++) {
 		buf_reset(&one);
-		alert_text(m, &m->alerts[shown], &one, &tmp);
+		if (m->n == 1)
+			only_text(m, &one, &tmp);
+		else
+			alert_text(m, &m->alerts[shown], &one, &tmp);
 		if (out->n + one.n > 2200 && shown > 0)
 			break;
 		buf_str(out, slack_clip(buf_view(&one), 1500));
@@ -562,8 +599,8 @@ void slack_reply_text(const struct message *m, struct buf *out)
 	case REASON_REPEAT:
 		buf_printf(out, "%s still firing\n", badge(true, severity(m)));
 		alert_text(m, &m->alerts[0], out, &tmp);
-		if (m->n > 1)
-			buf_printf(out, "\n+%zu more", m->n - 1);
+		if (m->n_firing > 1)
+			buf_printf(out, "\n+%zu more", m->n_firing - 1);
 		break;
 	case REASON_FIRST:
 	case REASON_NEW_ALERTS:

@@ -45,17 +45,43 @@ static size_t sequence(struct str rest)
 	return n;
 }
 
-/* What stands for the character at the start of rest; *used of its bytes. */
-static struct str escaped(struct str rest, enum slack_text kind, size_t *used)
+/* Slack's marks of form cannot be escaped; inside words, where names have them, they mean nothing.
+ */
+static struct str look_alike(char c)
 {
+	switch (c) {
+	case '*': return STR("∗");
+	case '_': return STR("＿");
+	case '~': return STR("∼");
+	default: return STR("ˋ");
+	}
+}
+
+static bool is_word(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (unsigned char)c >= 0x80;
+}
+
+/* What stands for the character at s[i]; *used of its bytes. */
+static struct str escaped(struct str s, size_t i, enum slack_text kind, size_t *used)
+{
+	struct str rest = str_sub(s, i, s.n);
 	char c = rest.p[0];
 
 	*used = 1;
 	switch (c) {
-	case '&': return kind == SLACK_MRKDWN ? STR("&amp;") : STR("&");
-	case '<': return kind == SLACK_MRKDWN ? STR("&lt;") : STR("‹");
-	case '>': return kind == SLACK_MRKDWN ? STR("&gt;") : STR("›");
+	case '&': return kind != SLACK_PLAIN ? STR("&amp;") : STR("&");
+	case '<': return kind != SLACK_PLAIN ? STR("&lt;") : STR("‹");
+	case '>': return kind != SLACK_PLAIN ? STR("&gt;") : STR("›");
 	case '\n': return kind == SLACK_MRKDWN ? STR("\n") : STR(" ");
+	case '*':
+	case '_':
+	case '~':
+	case '`':
+		if (kind == SLACK_LITERAL && (i == 0 || !is_word(s.p[i - 1])))
+			return look_alike(c);
+		break;
 	default: break;
 	}
 	if ((unsigned char)c < 0x20 || c == 0x7f)
@@ -70,7 +96,7 @@ void slack_escape(struct buf *b, struct str s, enum slack_text kind, size_t max)
 	size_t start = b->n, i = 0, used;
 
 	while (i < s.n) {
-		struct str piece = escaped(str_sub(s, i, s.n), kind, &used);
+		struct str piece = escaped(s, i, kind, &used);
 		size_t room = max - (b->n - start);
 
 		if (piece.n > room || (piece.n + more.n > room && i + used < s.n)) {
