@@ -119,22 +119,6 @@ static void thread_write(const struct thread *t, struct buf *data)
 
 /* ---- one message ---- */
 
-/* TODO(#3): graph_fill of exporters/graph.h; until there are graphs the marks go. */
-static void fill(struct str s, struct buf *b)
-{
-	bool keep = true;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == GRAPH_MARK_BYTE && i + 1 < s.n) {
-			i++;
-			if (s.p[i] == GRAPH_MARK_IF || s.p[i] == GRAPH_MARK_END)
-				keep = s.p[i] == GRAPH_MARK_END;
-		} else if (keep) {
-			buf_ch(b, s.p[i]);
-		}
-	}
-}
-
 /* A subject kept without its folds: a blank between two encoded words is where it is folded. */
 static void put_subject(struct buf *b, bool re, struct str s)
 {
@@ -171,15 +155,14 @@ static void html_part(
 		buf_c(b, "Content-Type: multipart/related; type=\"text/html\";\r\n"
 			 " boundary=\"" BORDER_B "\"\r\n\r\n--" BORDER_B "\r\n");
 	part_head(b, "text/html");
-	(void)g;
-	fill(p->v[EMAIL_HTML], b);
+	graph_fill(p->v[EMAIL_HTML], g, GRAPH_QP_HTML, b);
 	if (!picture)
 		return;
 	buf_c(b, "\r\n--" BORDER_B
 		 "\r\nContent-Type: image/png; name=\"graph.png\"\r\nContent-Transfer-Encoding: "
 		 "base64\r\nContent-ID: <" EMAIL_CID ">\r\nContent-Disposition: inline; "
 		 "filename=\"graph.png\"\r\n\r\n");
-	fill(STR("\0013"), b);
+	graph_fill(STR("\0013"), g, GRAPH_PLAIN, b);
 	buf_c(b, "\r\n--" BORDER_B "--\r\n");
 }
 
@@ -195,7 +178,7 @@ static void body(const struct email_pieces *p, const struct delivery *d, struct 
 			 "\"\r\n\r\n--" BORDER_A "\r\n");
 	if (both || p->v[EMAIL_TEXT].n > 0) {
 		part_head(b, "text/plain");
-		fill(p->v[EMAIL_TEXT], b);
+		graph_fill(p->v[EMAIL_TEXT], d->graph, GRAPH_QP, b);
 	}
 	if (both)
 		buf_c(b, "\r\n--" BORDER_A "\r\n");

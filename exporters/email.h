@@ -46,6 +46,8 @@ void email_html_part(const struct message *m, bool graph, struct buf *b);
 
 /* Words both parts have: "FIRING (3 firing, 1 resolved) since 2026-11-22 04:23 UTC". */
 void email_state_line(const struct message *m, struct buf *b);
+/* The alert that a preheader, a graph and links are about: the worst. */
+const struct message_alert *email_lead(const struct message *m);
 /* "2026-11-22 04:23 UTC". */
 void email_time(struct buf *b, int64_t ms);
 /* The worst alert that fires is labelled critical (or page). */

@@ -69,10 +69,10 @@ static void preheader(const struct message *m, struct buf *b, struct buf *tmp)
 	email_state_line(m, tmp);
 	piece(b, tmp, EMAIL_VALUE_MAX);
 	buf_c(b, ": ");
-	message_summary(&m->alerts[0], tmp);
+	message_summary(email_lead(m), tmp);
 	piece(b, tmp, 200);
 	buf_c(b, ", ");
-	message_values(m, &m->alerts[0], tmp);
+	message_values(m, email_lead(m), tmp);
 	piece(b, tmp, 200);
 	buf_c(b, "</div>\n");
 }
@@ -125,9 +125,9 @@ static void times(const struct message_alert *al, struct buf *tmp)
 	}
 }
 
-static void one_alert(const struct message *m, size_t i, struct buf *b, struct buf *tmp)
+static void one_alert(
+	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp)
 {
-	const struct message_alert *al = &m->alerts[i];
 
 	cell_open(b, m->n > 1 && !al->firing ? ";border-left:5px solid #2e7d32" : "");
 	buf_c(b, "<div style=\"font-size:16px;font-weight:bold\">");
@@ -151,7 +151,7 @@ static void one_alert(const struct message *m, size_t i, struct buf *b, struct b
 /* The picture, and the worst places: put in when the message is sent. */
 static void graph(const struct message *m, bool picture, struct buf *b)
 {
-	if (m->alerts[0].expr.n == 0)
+	if (email_lead(m)->expr.n == 0)
 		return;
 	if (picture)
 		buf_printf(b,
@@ -196,7 +196,7 @@ static void button(struct buf *b, const char *text, struct str url)
 
 static void buttons(const struct message *m, struct buf *b, struct buf *tmp)
 {
-	const struct message_alert *al = &m->alerts[0];
+	const struct message_alert *al = email_lead(m);
 	size_t start = b->n, empty;
 
 	cell_open(b, "");
@@ -256,7 +256,8 @@ static void small_print(const struct message *m, struct buf *b)
 
 void email_html_part(const struct message *m, bool picture, struct buf *b)
 {
-	size_t most = MIN_OF(m->n, (size_t)LIMIT_MESSAGE_ALERTS), shown = 0;
+	const struct message_alert *v[LIMIT_MESSAGE_ALERTS];
+	size_t most = message_worst(m, v, ARRAY_LEN(v)), shown = 0;
 	struct buf tmp;
 
 	buf_init(&tmp, PIECE_MAX);
@@ -273,13 +274,16 @@ void email_html_part(const struct message *m, bool picture, struct buf *b)
 		FONT);
 	banner(m, b, &tmp);
 	for (; shown < most && b->n < EMAIL_HTML_MAX - 12000; shown++) {
-		one_alert(m, shown, b, &tmp);
+		one_alert(m, v[shown], b, &tmp);
 		if (shown == 0)
 			graph(m, picture, b);
 	}
 	if (shown < m->n) {
 		cell_open(b, "");
-		buf_printf(b, "+%zu more</td></tr>\n", m->n - shown);
+		buf_printf(b, "+%zu more", m->n - shown);
+		message_spread(m, &tmp);
+		muted(b, &tmp);
+		buf_c(b, "</td></tr>\n");
 	}
 	description(m, b, &tmp);
 	buttons(m, b, &tmp);

@@ -276,7 +276,7 @@ static void parts(struct writer *w, struct buf *v)
 		if (html.n == 0 || !from_template(w, html, "html", true, &part)) {
 			buf_reset(&part);
 			email_html_part(w->m, c->graph, &part);
-			buf_c(&v[EMAIL_FLAGS], c->graph && w->m->alerts[0].expr.n > 0 ? "g" : "");
+			buf_c(&v[EMAIL_FLAGS], c->graph && email_lead(w->m)->expr.n > 0 ? "g" : "");
 		}
 		mail_quoted_printable(&v[EMAIL_HTML], buf_view(&part));
 	}

@@ -19,6 +19,14 @@ bool email_is_critical(const struct message *m)
 	return m->firing && (str_eq_nocase(s, STR("critical")) || str_eq_nocase(s, STR("page")));
 }
 
+const struct message_alert *email_lead(const struct message *m)
+{
+	const struct message_alert *al = &m->alerts[0];
+
+	(void)message_worst(m, &al, 1);
+	return al;
+}
+
 void email_time(struct buf *b, int64_t ms)
 {
 	struct civil c;
@@ -76,9 +84,9 @@ static void description(const struct message_alert *al, struct buf *b, struct bu
 	buf_reset(tmp);
 }
 
-static void one_alert(const struct message *m, size_t i, struct buf *b, struct buf *tmp)
+static void one_alert(const struct message *m, const struct message_alert *al, bool first,
+	struct buf *b, struct buf *tmp)
 {
-	const struct message_alert *al = &m->alerts[i];
 	struct str common = labels_get(m->common_annotations, STR("description"));
 
 	buf_c(b, al->firing ? "\n* " : "\n* (resolved) ");
@@ -100,10 +108,10 @@ static void one_alert(const struct message *m, size_t i, struct buf *b, struct b
 		buf_c(b, "\n  ");
 		piece(b, tmp, EMAIL_VALUE_MAX);
 	}
-	if (i == 0 && al->expr.n > 0)
-		buf_printf(b, "\n  %c%c\n  %c%c", GRAPH_MARK_BYTE, GRAPH_MARK_SPARK,
-			GRAPH_MARK_BYTE, GRAPH_MARK_TOP);
-	if (i == 0 || common.n == 0)
+	if (first && al->expr.n > 0)
+		buf_printf(b, "\n%c%c\n%c%c", GRAPH_MARK_BYTE, GRAPH_MARK_SPARK, GRAPH_MARK_BYTE,
+			GRAPH_MARK_TOP);
+	if (first || common.n == 0)
 		description(al, b, tmp);
 	buf_ch(b, '\n');
 }
@@ -119,7 +127,7 @@ static void link(struct buf *b, const char *name, struct str url)
 
 static void links(const struct message *m, struct buf *b, struct buf *tmp)
 {
-	const struct message_alert *al = &m->alerts[0];
+	const struct message_alert *al = email_lead(m);
 
 	buf_ch(b, '\n');
 	if (m->firing) {
@@ -136,7 +144,8 @@ static void links(const struct message *m, struct buf *b, struct buf *tmp)
 
 void email_text_part(const struct message *m, struct buf *b)
 {
-	size_t most = MIN_OF(m->n, (size_t)LIMIT_MESSAGE_ALERTS), shown = 0;
+	const struct message_alert *v[LIMIT_MESSAGE_ALERTS];
+	size_t most = message_worst(m, v, ARRAY_LEN(v)), shown = 0;
 	struct buf tmp;
 
 	buf_init(&tmp, PIECE_MAX);
@@ -150,9 +159,14 @@ void email_text_part(const struct message *m, struct buf *b)
 		buf_ch(b, '\n');
 	}
 	for (; shown < most && b->n < EMAIL_TEXT_MAX; shown++)
-		one_alert(m, shown, b, &tmp);
+		one_alert(m, v[shown], shown == 0, b, &tmp);
 	if (shown < m->n)
 		buf_printf(b, "\n+%zu more\n", m->n - shown);
+	message_spread(m, &tmp);
+	if (tmp.n > 0) {
+		piece(b, &tmp, EMAIL_VALUE_MAX);
+		buf_ch(b, '\n');
+	}
 	links(m, b, &tmp);
 	buf_c(b, "\nLabels: ");
 	labels_print(&tmp, m->common_labels, false);

@@ -247,7 +247,7 @@ static void put_encoded(struct buf *out, struct str s, enum graph_escape how)
 		jsonw_escape(out, buf_view(&t));
 	} else if (how == GRAPH_QP || how == GRAPH_QP_HTML) {
 		buf_c(out, "=\r\n");
-		mail_quoted_printable(out, buf_view(&t));
+		mail_quoted_printable_inside(out, buf_view(&t));
 		buf_c(out, "=\r\n");
 	} else {
 		buf_str(out, buf_view(&t));

@@ -302,7 +302,7 @@ void mail_header_addresses(struct buf *b, const char *name, struct str list)
 	buf_c(b, "\r\n");
 }
 
-void mail_quoted_printable(struct buf *b, struct str text)
+void mail_quoted_printable_inside(struct buf *b, struct str text)
 {
 	size_t col = 0;
 
@@ -335,6 +335,11 @@ void mail_quoted_printable(struct buf *b, struct str text)
 			col += 3;
 		}
 	}
+}
+
+void mail_quoted_printable(struct buf *b, struct str text)
+{
+	mail_quoted_printable_inside(b, text);
 	buf_c(b, "\r\n");
 }
 

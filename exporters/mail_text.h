@@ -35,6 +35,8 @@ void mail_header_addresses(struct buf *b, const char *name, struct str list);
 /* Text with LF or CRLF line ends as quoted-printable with CRLF. The marks of graphs
  * (exporters/graph.h) stay raw bytes: text must hold no others of these. */
 void mail_quoted_printable(struct buf *b, struct str text);
+/* The same without a line end: a piece of a line that goes on. */
+void mail_quoted_printable_inside(struct buf *b, struct str text);
 /* Text for a plain part: control bytes but newline become blanks, overrides of direction and
  * carriage returns go, broken UTF-8 becomes "?"; at most max bytes, "…" when cut. */
 void mail_plain(struct buf *b, struct str s, size_t max);

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/num.h"
+#include "exporters/graph.h"
 #include "exporters/notify_template.h"
 
 #define MAGIC          "slack1"
@@ -104,39 +105,13 @@ static size_t empty_section_len(struct str rest)
 	return 0;
 }
 
-/* JSON text's bytes up to the next that could begin something else; an escape is taken whole, so
- * that a label's own "\u0001", which stands as "\\u0001", is never read as a mark. */
-static size_t piece_len(struct str rest, bool *mark)
-{
-	*mark = rest.n >= 2 && rest.p[0] == PAYLOAD_MARK;
-	if (*mark)
-		return 2;
-	if (rest.p[0] != '\\')
-		return 1;
-	*mark = str_starts(rest, STR("\\u0001")) && rest.n >= 7;
-	return *mark ? 7 : MIN_OF(rest.n, (size_t)2);
-}
-
-static void without_marks(struct str s, struct buf *out)
-{
-	for (size_t i = 0; i < s.n;) {
-		bool mark;
-		size_t n = piece_len(str_sub(s, i, s.n), &mark);
-
-		if (!mark)
-			buf_add(out, s.p + i, n);
-		i += n;
-	}
-}
-
 void slack_set_body(struct send_request *req, const struct buf *body, const struct delivery *d)
 {
 	struct buf filled, out;
 	struct str s;
 
-	(void)d;
 	buf_init(&filled, body->n + GRAPH_TEXT_MAX);
-	without_marks(buf_view(body), &filled);
+	graph_fill(buf_view(body), d->graph, GRAPH_JSON_MRKDWN, &filled);
 	s = buf_view(&filled);
 	buf_init(&out, s.n + 1);
 	for (size_t i = 0; i < s.n;) {

@@ -59,6 +59,15 @@ static const char *badge(bool firing, struct str s)
 	return "\xf0\x9f\x94\xb4";                 /* red circle */
 }
 
+/* The alert that a headline, a graph and links are about. */
+static const struct message_alert *lead(const struct message *m)
+{
+	const struct message_alert *al = &m->alerts[0];
+
+	(void)message_worst(m, &al, 1);
+	return al;
+}
+
 static void state_words(const struct message *m, struct buf *b)
 {
 	buf_c(b, m->firing ? "FIRING" : "RESOLVED");
@@ -89,7 +98,7 @@ static int64_t longest_ms(const struct message *m)
 static void gist(const struct message *m, struct buf *tmp)
 {
 	if (m->firing) {
-		message_summary(&m->alerts[0], tmp);
+		message_summary(lead(m), tmp);
 	} else if (m->n == 1) {
 		message_values(m, &m->alerts[0], tmp);
 	} else {
@@ -295,12 +304,12 @@ static void button(struct jsonw *j, const char *text, struct str url, bool prima
 
 static void actions(const struct message *m, struct blocks *s)
 {
-	struct str runbook = message_link(m, &m->alerts[0], "runbook_url");
-	struct str dashboard = message_link(m, &m->alerts[0], "dashboard_url");
+	struct str runbook = message_link(m, lead(m), "runbook_url");
+	struct str dashboard = message_link(m, lead(m), "dashboard_url");
 	size_t start = s->tail.n, empty;
 	struct jsonw j;
 
-	message_graph_url(m, &m->alerts[0], &s->tmp);
+	message_graph_url(m, lead(m), &s->tmp);
 	separate(&s->tail);
 	jsonw_init(&j, &s->tail);
 	jsonw_object(&j);
@@ -387,7 +396,7 @@ static void description(const struct message *m, struct blocks *s)
 /* The course of the last hour and the worst places: known when it is sent. */
 static void marks(const struct message *m, struct blocks *s)
 {
-	if (m->alerts[0].expr.n == 0)
+	if (lead(m)->expr.n == 0)
 		return;
 	buf_printf(&s->text, "%c1\n%c2", PAYLOAD_MARK, PAYLOAD_MARK);
 	section(&s->head, &s->text);
@@ -396,11 +405,12 @@ static void marks(const struct message *m, struct blocks *s)
 /* The alerts, as many as fit: how many did. */
 static size_t alert_list(const struct message *m, struct blocks *s)
 {
-	size_t most = MIN_OF(m->n, (size_t)LIMIT_MESSAGE_ALERTS), shown = 0;
+	const struct message_alert *v[LIMIT_MESSAGE_ALERTS];
+	size_t most = message_worst(m, v, ARRAY_LEN(v)), shown = 0;
 	size_t room = SLACK_BLOCKS_MAX - MARKS_ROOM - MIN_OF(s->tail.n, (size_t)6000);
 
 	for (; shown < most; shown++) {
-		const struct message_alert *al = &m->alerts[shown];
+		const struct message_alert *al = v[shown];
 		size_t before = s->text.n;
 
 		if (!m->firing && m->n > 1) {
@@ -437,6 +447,11 @@ static void more(const struct message *m, size_t shown, struct blocks *s)
 	link(&s->text, words, m->page_url);
 	if (s->text.n == 0)
 		buf_c(&s->text, words);
+	message_spread(m, &s->tmp);
+	if (s->tmp.n > 0) {
+		buf_c(&s->text, " · ");
+		slack_escape_buf(&s->text, &s->tmp, SLACK_LITERAL, VALUE_MAX);
+	}
 	section(&s->head, &s->text);
 }
 
@@ -490,8 +505,8 @@ void slack_blocks_members(const struct message *m, const struct slack_config *c,
 
 void slack_long_text(const struct message *m, struct buf *out)
 {
-	size_t most = MIN_OF(m->n, (size_t)LIMIT_MESSAGE_ALERTS), shown = 0;
-	const struct message_alert *al = &m->alerts[0];
+	const struct message_alert *v[LIMIT_MESSAGE_ALERTS], *al = lead(m);
+	size_t most = message_worst(m, v, ARRAY_LEN(v)), shown = 0;
 	struct buf tmp, one;
 
 	buf_init(&tmp, PIECE_MAX);
@@ -505,7 +520,7 @@ void slack_long_text(const struct message *m, struct buf *out)
 		if (m->n == 1)
 			only_text(m, &one, &tmp);
 		else
-			alert_text(m, &m->alerts[shown], &one, &tmp);
+			alert_text(m, v[shown], &one, &tmp);
 		if (out->n + one.n > 2200 && shown > 0)
 			break;
 		buf_str(out, slack_clip(buf_view(&one), 1500));
@@ -598,7 +613,7 @@ void slack_reply_text(const struct message *m, struct buf *out)
 	case REASON_ALL_RESOLVED: what_ended(m, out, &tmp); break;
 	case REASON_REPEAT:
 		buf_printf(out, "%s still firing\n", badge(true, severity(m)));
-		alert_text(m, &m->alerts[0], out, &tmp);
+		alert_text(m, lead(m), out, &tmp);
 		if (m->n_firing > 1)
 			buf_printf(out, "\n+%zu more", m->n_firing - 1);
 		break;

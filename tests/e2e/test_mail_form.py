@@ -97,16 +97,28 @@ class MailForm(unittest.TestCase):
             self.assertRegex(msg["Message-ID"], r"^<[!-;=?-~]+@[a-z.]+>$")
 
     def test_parts_are_the_text_first_then_the_html(self):
+        self.pictures = 0
         for raw in self.raw:
             msg = email.message_from_bytes(raw, policy=email.policy.default)
             if not msg.is_multipart():
                 continue
             self.assertEqual(msg.get_content_type(), "multipart/alternative")
-            self.assertEqual([p.get_content_type() for p in msg.iter_parts()],
-                             ["text/plain", "text/html"])
+            parts = list(msg.iter_parts())
+            if parts[1].get_content_type() == "multipart/related":
+                page, picture = parts[1].iter_parts()
+                self.assertEqual(page.get_content_type(), "text/html")
+                self.assertEqual(picture.get_content_type(), "image/png")
+                self.assertEqual(picture["Content-ID"], "<graph@belfry>")
+                self.assertIn("cid:graph@belfry", page.get_content())
+                self.assertEqual(picture.get_content()[:8], b"\x89PNG\r\n\x1a\n")
+                self.pictures += 1
+                parts[1] = page
+            self.assertEqual([p.get_content_type() for p in parts], ["text/plain", "text/html"])
             text = msg.get_body(("plain",)).get_content()
             self.assertNotRegex(text.replace("\r\n", "\n"),
                                 "[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+
+        self.assertGreater(self.pictures, 0)
 
     def test_html_nests_and_brings_nothing_along(self):
         for raw in self.raw:

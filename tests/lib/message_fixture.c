@@ -151,3 +151,37 @@ void message_fixture_fini(struct message_fixture *f)
 {
 	arena_fini(&f->arena);
 }
+
+struct graph_answer *message_fixture_graph(void)
+{
+	struct graph_answer *g = calloc(1, sizeof *g);
+	double *v;
+	struct buf png;
+	struct err e;
+
+	ASSERT(g != NULL);
+	arena_init(&g->arena, (size_t)1 << 20);
+	v = ARENA_ARRAY(&g->arena, 60, double);
+	ASSERT(v != NULL);
+	for (size_t i = 0; i < 60; i++)
+		v[i] = i == 20 ? NAN : i < 40 ? 0.3 + 0.004 * (double)i : 0.97;
+	g->points = (struct graph_points){.t0_ms = FIXTURE_NOW_MS - 3600000,
+		.step_ms = 60000,
+		.n = 60,
+		.series = {{STR("pool=orders"), v}},
+		.n_series = 1,
+		.threshold = 0.9,
+		.op = ">",
+		.fired_ms = FIXTURE_NOW_MS - 200000,
+		.unit = {.kind = UNIT_RATIO}};
+	g->title = STR("PoolExhausted · shop");
+	g->top[0] = (struct graph_offender){STR("route=/api <b>&"), 0.41};
+	g->top[1] = (struct graph_offender){STR("route=/search"), 0.12};
+	g->n_top = 2;
+	g->top_unit = g->points.unit;
+	buf_init(&png, GRAPH_PNG_MAX);
+	ASSERT(graph_png(&g->points, g->title, GRAPH_WIDTH, GRAPH_HEIGHT, &png, &e) == 0);
+	g->png = copy(&g->arena, buf_view(&png));
+	buf_fini(&png);
+	return g;
+}

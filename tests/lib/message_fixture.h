@@ -3,6 +3,7 @@
 #ifndef BELFRY_TESTS_LIB_MESSAGE_FIXTURE_H
 #define BELFRY_TESTS_LIB_MESSAGE_FIXTURE_H
 
+#include "exporters/graph.h"
 #include "exporters/message.h"
 
 /* What a message is to be made of. */
@@ -23,6 +24,9 @@ struct message_fixture {
 
 void message_fixture_init(struct message_fixture *f, const struct message_plan *p);
 void message_fixture_fini(struct message_fixture *f);
+
+/* The last hour of a pool that fills up, drawn; graph_free. */
+struct graph_answer *message_fixture_graph(void);
 
 /* Texts that break what is careless, and how many there are. */
 extern const struct str hostile_texts[];

@@ -269,6 +269,38 @@ START_TEST(names_are_encoded_and_addresses_are_not)
 }
 END_TEST
 
+START_TEST(a_graph_stands_in_the_html_part)
+{
+	struct graph_answer *g = message_fixture_graph();
+	struct message_fixture f;
+	struct trip t;
+
+	plan(&f, 1, 0, REASON_FIRST);
+	trip_start(&t, &plain, &f.m);
+	t.d.graph = g;
+	ask(&t);
+	ck_assert(body_has(&t, "Content-Type: multipart/related; type=\"text/html\""));
+	ck_assert(body_has(&t, "Content-ID: <" EMAIL_CID ">"));
+	ck_assert(body_has(&t, "\r\niVBORw0KGgo"));
+	ck_assert(body_has(&t, "cid:" EMAIL_CID));
+	ck_assert(body_has(&t, "=E2=96=81")); /* the sparkline, in the text part */
+	ck_assert(body_has(&t, "route=3D/api &lt;b&gt;&amp; 41 %"));
+	ck_assert(body_has(&t, "route=3D/api <b>& 41 %"));
+	ck_assert_int_eq(answer(&t, 552, "", ""), VERDICT_DEGRADE);
+	ask(&t); /* smaller: without the picture, with the sparkline */
+	ck_assert(!body_has(&t, "image/png"));
+	ck_assert(body_has(&t, "=E2=96=81"));
+	t.d.degraded = false;
+	t.d.graph = NULL;
+	ask(&t);
+	ck_assert(!body_has(&t, "multipart/related"));
+	ck_assert(!body_has(&t, "cid:"));
+	trip_end(&t);
+	message_fixture_fini(&f);
+	graph_free(g);
+}
+END_TEST
+
 /* --- conversations --- */
 
 START_TEST(one_incident_is_one_conversation)
@@ -529,6 +561,7 @@ int main(void)
 		tc, whatever_labels_say_the_message_is_well_formed, 0, (int)n_hostile_texts);
 	tcase_add_loop_test(tc, a_megabyte_in_every_label_is_cut, 0, 9);
 	tcase_add_test(tc, names_are_encoded_and_addresses_are_not);
+	tcase_add_test(tc, a_graph_stands_in_the_html_part);
 	tcase_add_test(tc, one_incident_is_one_conversation);
 	tcase_add_test(tc, without_threading_each_message_stands_alone);
 	tcase_add_test(tc, a_day_can_be_the_conversation);

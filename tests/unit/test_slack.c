@@ -469,6 +469,28 @@ END_TEST
 
 static const struct graph_answer picture = {.png = {"\x89PNG\0picture", 12}};
 
+START_TEST(a_sparkline_and_the_offenders_stand_in_the_text)
+{
+	struct graph_answer *g = message_fixture_graph();
+	struct message_fixture f;
+	struct trip t;
+
+	plan(&f, 1, 0, REASON_FIRST);
+	trip_start(&t, &webhook, &f.m);
+	t.d.graph = g;
+	ask_message(&t);
+	ck_assert(body_has(&t, "▁"));
+	ck_assert(body_has(&t, "route=/api &lt;b&gt;&amp; 41 %"));
+	t.d.graph = NULL;
+	ask_message(&t);
+	ck_assert(!body_has(&t, "\"text\":\"\""));
+	ck_assert(!body_has(&t, "\"text\":\"\\n\""));
+	trip_end(&t);
+	message_fixture_fini(&f);
+	graph_free(g);
+}
+END_TEST
+
 START_TEST(a_graph_is_uploaded_into_the_thread)
 {
 	struct message_fixture f;
@@ -652,6 +674,7 @@ int main(void)
 	tcase_add_test(tc, errors_of_the_web_api_are_told_apart);
 	tcase_add_test(tc, a_post_that_is_refused_twice_goes_as_plain_text);
 	tcase_add_test(tc, an_update_that_is_too_long_is_made_plainer);
+	tcase_add_test(tc, a_sparkline_and_the_offenders_stand_in_the_text);
 	tcase_add_test(tc, a_graph_is_uploaded_into_the_thread);
 	tcase_add_test(tc, an_upload_that_fails_anywhere_does_not_fail_the_alert);
 	tcase_add_test(tc, a_graph_lost_in_a_restart_ends_the_row_quietly);
