@@ -25,6 +25,17 @@ static bool alert_has_name(const struct matcher *name)
 	       matcher_matches(name, STR("ALERTS_FOR_STATE"));
 }
 
+/* The rule sets this label to a text that does not match. */
+static bool label_excludes(const struct rule_def *writer, const struct matcher *m)
+{
+	for (size_t i = 0; i < writer->n_labels; i++) {
+		if (str_eq(writer->labels[i].name, m->name))
+			return writer->labels[i].t == NULL &&
+			       !matcher_matches(m, writer->labels[i].text);
+	}
+	return false;
+}
+
 bool rule_writes_what(const struct rule_def *writer, const struct matcher *m, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -35,6 +46,8 @@ bool rule_writes_what(const struct rule_def *writer, const struct matcher *m, si
 		} else if (writer->is_alert && str_eq(m[i].name, STR("alertname"))) {
 			if (!matcher_matches(&m[i], writer->name))
 				return false;
+		} else if (label_excludes(writer, &m[i])) {
+			return false;
 		}
 	}
 	return true; /* without a name: may be anything */
