@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "base/rd.h"
 #include "exporters/silence_private.h"
 #include "storage/db.h"
@@ -141,10 +142,12 @@ int silence_load(struct silence_set *s, sqlite3 *db, struct err *e)
 {
 	struct arena scratch;
 	sqlite3_stmt *st;
+	char forget[80];
 	int rc;
 
-	if (db_exec(db, "DELETE FROM silence WHERE ends_ms < unixepoch() * 1000 - 864000000", e) !=
-		0)
+	(void)snprintf(forget, sizeof forget, "DELETE FROM silence WHERE ends_ms < %lld",
+		(long long)i64_sub_sat(clock_wall_ms(), 2 * (int64_t)LIMIT_SILENCE_KEEP_MS));
+	if (db_exec(db, forget, e) != 0)
 		return -1; /* also those that cannot be read */
 	if (db_prepare(db, &st,
 		    "SELECT id,matchers,starts_ms,ends_ms,updated_ms,created_by,comment,"
