@@ -147,7 +147,7 @@ static int load_known(struct store *st, const struct batch *b, const struct batc
 	cols_init(&k->cols);
 	arena_init(&k->arena, (size_t)256 << 20);
 	k->loaded = true;
-	return series_read(st, r->id, lo, hi, &k->cols, &k->arena, e);
+	return series_read(st, r->id, lo, hi, &k->cols, &k->arena, NULL, e);
 }
 
 static size_t find_time(const int64_t *t, size_t n, int64_t x)

@@ -39,10 +39,12 @@ void part_bounds(int64_t t, int64_t now, uint8_t *level, int64_t *start, int64_t
 
 static struct part *part_new(struct parts *ps, uint8_t level, int64_t start, uint32_t rev)
 {
+	static _Atomic uint64_t last_uid;
 	struct part *p = calloc(1, sizeof *p);
 	int64_t len = level_days[level] * PART_DAY_MS;
 
 	ASSERT(p != NULL);
+	p->uid = atomic_fetch_add(&last_uid, 1) + 1;
 	p->owner = ps;
 	p->level = level;
 	p->start = start;
@@ -320,7 +322,8 @@ struct part *part_ref(struct part *p)
 
 static void close_reader(struct part_reader *r)
 {
-	(void)sqlite3_finalize(r->find);
+	(void)sqlite3_finalize(r->list);
+	(void)sqlite3_finalize(r->get);
 	db_close(r->db);
 	free(r);
 }
@@ -425,6 +428,7 @@ int part_commit(struct part *p, struct err *e)
 	if (db_exec(p->db, "COMMIT", e) != 0)
 		return -1;
 	p->in_txn = false;
+	(void)atomic_fetch_add(&p->content, 1);
 	p->written_ms = clock_wall_ms();
 	return 0;
 }
@@ -447,6 +451,7 @@ int part_undo(struct part *p, int64_t gen, struct err *e)
 	if (need_writer(p, e) != 0)
 		return -1;
 	(void)snprintf(sql, sizeof sql, "DELETE FROM pack WHERE gen > %lld", (long long)gen);
+	(void)atomic_fetch_add(&p->content, 1);
 	return db_exec(p->db, sql, e);
 }
 
@@ -520,18 +525,19 @@ uint64_t parts_disk_bytes(const struct parts *ps)
 
 static struct part_reader *open_reader(struct part *p, struct err *e)
 {
-	static const char sql[] = "SELECT data, id FROM pack WHERE grp = ?1 AND maxt >= ?2 AND "
-				  "mint <= ?3 ORDER BY id";
+	static const char list[] = "SELECT grp, id, mint, maxt FROM pack INDEXED BY pack_grp";
+	static const char get[] = "SELECT data FROM pack WHERE id = ?1";
 	struct part_reader *r = calloc(1, sizeof *r);
 
 	ASSERT(r != NULL);
 	r->part = p;
 	if (db_open(&r->db, p->path, DB_READONLY | DB_SMALL_CACHE, e) != 0)
 		goto free_reader;
-	if (db_prepare(r->db, &r->find, sql, e) != 0)
+	if (db_prepare(r->db, &r->list, list, e) != 0 || db_prepare(r->db, &r->get, get, e) != 0)
 		goto close_db;
 	return r;
 close_db:
+	(void)sqlite3_finalize(r->list);
 	db_close(r->db);
 free_reader:
 	free(r);
@@ -558,7 +564,8 @@ void part_reader_put(struct part_reader *r)
 	struct parts *ps = r->part->owner;
 	bool keep = false;
 
-	(void)sqlite3_reset(r->find);
+	(void)sqlite3_reset(r->list);
+	(void)sqlite3_reset(r->get);
 	(void)pthread_mutex_lock(&ps->lock);
 	if (ps->n_idle < PART_READERS && !atomic_load(&r->part->gone)) {
 		r->next = r->part->idle;

@@ -33,10 +33,9 @@
 struct part_reader {
 	struct part *part;
 	sqlite3 *db;
-	sqlite3_stmt *find; /* data, id FROM pack WHERE grp = ?1 AND maxt >= ?2 AND mint <= ?3 */
+	sqlite3_stmt *list; /* grp, id, mint, maxt of all packs */
+	sqlite3_stmt *get;  /* data of the pack with id ?1 */
 	struct part_reader *next;
-	int64_t verified[64]; /* ids of packs whose checksum was right */
-	uint64_t used;
 };
 
 struct part {
@@ -46,6 +45,8 @@ struct part {
 	uint32_t rev;
 	uint32_t shift; /* group = series id >> shift */
 	char path[512];
+	uint64_t uid;             /* of this struct: names it in caches */
+	_Atomic uint64_t content; /* raised after every commit that changed rows */
 	_Atomic uint32_t refs;
 	_Atomic bool gone; /* unlinked when the last reference goes (its files are already away) */
 	/* the storage writer's */

@@ -20,6 +20,7 @@ struct store_sel {
 	size_t n;
 	struct cols cols;
 	struct arena arena;
+	struct read_memo memo;
 };
 
 static int by_labels(const void *a, const void *b)
@@ -94,7 +95,7 @@ int store_sel_fetch(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt,
 	*out = (struct store_cols){0};
 	cols_reset(c);
 	arena_reset(&sel->arena);
-	if (series_read(sel->st, sel->v[i].id, mint, maxt, c, &sel->arena, e) != 0)
+	if (series_read(sel->st, sel->v[i].id, mint, maxt, c, &sel->arena, &sel->memo, e) != 0)
 		return -1;
 	*out = (struct store_cols){.n = c->n, .t = c->t, .v = c->v, .h = c->h, .start = c->start};
 	return 0;
@@ -104,6 +105,7 @@ void store_sel_close(struct store_sel *sel)
 {
 	if (sel == NULL)
 		return;
+	read_memo_fini(&sel->memo);
 	cols_fini(&sel->cols);
 	arena_fini(&sel->arena);
 	free(sel->v);
@@ -137,7 +139,7 @@ bool store_last_sample(struct store *st, struct labels ls, struct arena *a, int6
 		int64_t from = MAX_OF(mint, i64_sub_sat(maxt, width));
 
 		cols_reset(&c);
-		if (series_read(st, id, from, maxt, &c, a, &e) != 0)
+		if (series_read(st, id, from, maxt, &c, a, NULL, &e) != 0)
 			break;
 		for (size_t i = c.n; i > 0 && !found; i--) {
 			if (is_stale(&c, i - 1))

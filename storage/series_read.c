@@ -13,8 +13,6 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "storage/codec.h"
-#include "storage/db.h"
-#include "storage/pack.h"
 #include "storage/store_int.h"
 
 struct part_list {
@@ -53,61 +51,120 @@ static void unlist_parts(struct part_list *l)
 		free(l->v);
 }
 
-static int read_pack(struct str blob, bool verify, uint32_t id, int64_t mint, int64_t maxt,
+/* Chunks of the series in the pack that overlap the range. */
+static int read_pack(const struct cached_pack *k, uint32_t id, int64_t mint, int64_t maxt,
 	struct cols *c, struct arena *a, struct err *e)
 {
-	struct pack_reader r;
-	struct pack_entry x;
-	int rc;
+	size_t lo = 0, n = k->n;
 
-	if (pack_open(&r, blob, verify, e) != 0)
-		return -1;
-	while ((rc = pack_next(&r, &x, e)) == 1 && x.series <= id) {
-		if (x.series != id || x.mint > maxt || x.maxt < mint)
+	while (n > 0) {
+		size_t half = n / 2;
+
+		if (k->v[lo + half].series < id) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	for (; lo < k->n && k->v[lo].series == id; lo++) {
+		const struct cached_chunk *x = &k->v[lo];
+
+		if (x->mint > maxt || x->maxt < mint)
 			continue;
-		if (codec_decode(x.chunk, c, a, e) != 0)
+		if (codec_decode(str_n(x->p, x->len), c, a, e) != 0)
 			return -1;
 	}
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
-static int read_part(struct part *p, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
-	struct arena *a, struct err *e)
+/* The pack, from the memo when it was the last one asked for. */
+static int get_pack(
+	struct store *st, struct part *p, int64_t row, struct read_memo *m, struct err *e)
 {
-	struct part_reader *r = part_reader_get(p, e);
-	int rc;
+	struct cached *ref;
 
-	if (r == NULL)
+	if (m->pack != NULL && m->pack_uid == p->uid && m->pack_row == row)
+		return 0;
+	if (pack_cache_pack(&st->cache, p, row, &ref, &m->chunks, e) != 0)
 		return -1;
-	(void)sqlite3_bind_int64(r->find, 1, id >> p->shift);
-	(void)sqlite3_bind_int64(r->find, 2, mint);
-	(void)sqlite3_bind_int64(r->find, 3, maxt);
-	while ((rc = db_step_row(r->find, "read chunks", e)) == 1) {
-		int64_t row = sqlite3_column_int64(r->find, 1);
-		int64_t *seen = &r->verified[(uint64_t)row % ARRAY_LEN(r->verified)];
+	cached_put(m->pack);
+	m->pack = ref;
+	m->pack_uid = p->uid;
+	m->pack_row = row;
+	return 0;
+}
+
+static int get_dir(struct store *st, struct part *p, struct read_memo *m, struct err *e)
+{
+	uint64_t content = atomic_load(&p->content);
+	struct cached *ref;
+
+	if (m->dir != NULL && m->dir_uid == p->uid && m->dir_content == content)
+		return 0;
+	if (pack_cache_dir(&st->cache, p, &ref, &m->places, e) != 0)
+		return -1;
+	cached_put(m->dir);
+	m->dir = ref;
+	m->dir_uid = p->uid;
+	m->dir_content = content;
+	return 0;
+}
+
+void read_memo_fini(struct read_memo *m)
+{
+	cached_put(m->dir);
+	cached_put(m->pack);
+}
+
+static size_t first_of_group(const struct pack_dir *d, uint32_t grp)
+{
+	size_t lo = 0, n = d->n;
+
+	while (n > 0) {
+		size_t half = n / 2;
+
+		if (d->v[lo + half].grp < grp) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return lo;
+}
+
+static int read_part(struct store *st, struct part *p, uint32_t id, int64_t mint, int64_t maxt,
+	struct cols *c, struct arena *a, struct read_memo *m, struct err *e)
+{
+	uint32_t grp = id >> p->shift;
+
+	if (get_dir(st, p, m, e) != 0)
+		return -1;
+	for (size_t i = first_of_group(&m->places, grp);
+		i < m->places.n && m->places.v[i].grp == grp; i++) {
+		const struct pack_place *at = &m->places.v[i];
 		size_t n = c->n;
 
-		if (read_pack(db_column_str(r->find, 0), *seen != row, id, mint, maxt, c, a, e) ==
-			0) {
-			*seen = row; /* the other series of the pack need no checksum */
+		if (at->mint > maxt || at->maxt < mint)
 			continue;
-		}
-		if (e->kind != ERR_CORRUPT) {
-			rc = -1;
-			break;
-		}
+		if (get_pack(st, p, at->row, m, e) == 0 &&
+			read_pack(&m->chunks, id, mint, maxt, c, a, e) == 0)
+			continue;
+		if (e->kind != ERR_CORRUPT)
+			return -1;
 		c->n = n; /* a damaged pack hides its samples, not those of the others */
 		METRIC_DROP("storage", "corrupt_pack", 1);
 		log_error("storage", "msg=\"damaged chunks are skipped\" file=%s err=\"%s\"",
 			p->path, e->msg);
 	}
-	part_reader_put(r);
-	return rc;
+	return 0;
 }
 
 int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
-	struct arena *a, struct err *e)
+	struct arena *a, struct read_memo *memo, struct err *e)
 {
+	struct read_memo none = {0}, *m = memo != NULL ? memo : &none;
 	struct part_list l = {.cap = ARRAY_LEN(l.few)};
 	const struct series *s;
 	int rc = 0;
@@ -123,8 +180,9 @@ int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struc
 	}
 	store_unlock(st);
 	for (size_t i = 0; i < l.n && rc == 0; i++)
-		rc = read_part(l.v[i], id, mint, maxt, c, a, e);
+		rc = read_part(st, l.v[i], id, mint, maxt, c, a, m, e);
 	unlist_parts(&l);
+	read_memo_fini(&none);
 	if (rc != 0)
 		return -1;
 	cols_settle(c);

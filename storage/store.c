@@ -174,6 +174,7 @@ static struct store *store_new(const struct store_opts *o)
 	store_reconfigure(st, o);
 	index_init(&st->index);
 	head_init(&st->head, &st->index);
+	pack_cache_init(&st->cache);
 	smap_init(&st->facts);
 	smap_init(&st->meta);
 	frame_init(&st->frames);
@@ -188,6 +189,7 @@ static void store_free(struct store *st)
 		parts_close(&st->parts);
 	journal_close(&st->journal);
 	catalog_close(&st->catalog);
+	pack_cache_fini(&st->cache);
 	head_fini(&st->head);
 	index_fini(&st->index);
 	smap_fini(&st->facts);

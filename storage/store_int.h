@@ -25,6 +25,7 @@
 #include "storage/head.h"
 #include "storage/index.h"
 #include "storage/journal.h"
+#include "storage/pack_cache.h"
 #include "storage/part.h"
 #include "storage/smap.h"
 #include "storage/store.h"
@@ -49,6 +50,7 @@ struct store {
 	struct index index;
 	struct head head;
 	struct parts parts;
+	struct pack_cache cache;
 	struct smap facts; /* not yet in the catalog */
 	struct smap meta;
 
@@ -115,8 +117,19 @@ int checkpoint_write(struct store *st, struct err *e) MUST_CHECK;
 int checkpoint_load(struct store *st, struct str blob, struct err *e) MUST_CHECK;
 
 /* series_read.c: all rows of a series in [mint, maxt], settled and clipped. Takes the read lock. */
+/* What the last reads of a selection found, so that the next series of the same pack needs no
+ * look-up. Zeroes at first; belongs to one reader. */
+struct read_memo {
+	struct cached *dir, *pack;
+	uint64_t dir_uid, dir_content, pack_uid;
+	int64_t pack_row;
+	struct pack_dir places;
+	struct cached_pack chunks;
+};
+void read_memo_fini(struct read_memo *m);
+/* memo: NULL or the reader's. */
 int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
-	struct arena *a, struct err *e) MUST_CHECK;
+	struct arena *a, struct read_memo *memo, struct err *e) MUST_CHECK;
 
 /* retention.c: when due */
 void retention_run(struct store *st);

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pack_cache - see pack_cache.h. */
+#include "storage/pack_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/num.h"
+#include "storage/db.h"
+#include "storage/pack.h"
+
+#define DIR_ROW (-1) /* the directory's key where packs have their row */
+
+struct cached {
+	_Atomic unsigned refs;
+	uint64_t uid, content, hash;
+	int64_t row;
+	size_t bytes;
+	struct cached *newer, *older;
+	bool listed;
+	union {
+		struct pack_dir dir;
+		struct cached_pack pack;
+	} u;
+	/* the arrays and, for packs, the bytes stand behind */
+};
+
+static uint64_t key_hash(uint64_t uid, int64_t row)
+{
+	uint64_t h = uid * UINT64_C(0x9e3779b97f4a7c15) ^
+		     (uint64_t)(row + 2) * UINT64_C(0xc2b2ae3d27d4eb4f);
+
+	h ^= h >> 29;
+	h *= UINT64_C(0xbf58476d1ce4e5b9);
+	return h ^ h >> 32;
+}
+
+void pack_cache_init(struct pack_cache *c)
+{
+	for (size_t i = 0; i < PACK_CACHE_SHARDS; i++) {
+		(void)pthread_mutex_init(&c->shard[i].lock, NULL);
+		map_init(&c->shard[i].map);
+		c->shard[i].newest = c->shard[i].oldest = NULL;
+		c->shard[i].bytes = 0;
+	}
+}
+
+static struct cached *new_object(size_t extra)
+{
+	struct cached *o = calloc(1, sizeof *o + extra);
+
+	if (o == NULL)
+		return NULL;
+	atomic_init(&o->refs, 1);
+	o->bytes = sizeof *o + extra;
+	return o;
+}
+
+void cached_put(struct cached *o)
+{
+	if (o != NULL && atomic_fetch_sub(&o->refs, 1) == 1)
+		free(o);
+}
+
+/* --- a shard, under its lock --- */
+
+static void unlist(struct pack_cache *c, size_t s, struct cached *o)
+{
+	struct cached **newer = o->newer != NULL ? &o->newer->older : &c->shard[s].newest;
+	struct cached **older = o->older != NULL ? &o->older->newer : &c->shard[s].oldest;
+
+	*newer = o->older;
+	*older = o->newer;
+	o->newer = o->older = NULL;
+	o->listed = false;
+}
+
+static void list_newest(struct pack_cache *c, size_t s, struct cached *o)
+{
+	o->older = c->shard[s].newest;
+	o->newer = NULL;
+	if (o->older != NULL)
+		o->older->newer = o;
+	else
+		c->shard[s].oldest = o;
+	c->shard[s].newest = o;
+	o->listed = true;
+}
+
+static void drop(struct pack_cache *c, size_t s, struct cached *o)
+{
+	unlist(c, s, o);
+	map_remove(&c->shard[s].map, o->hash, o);
+	c->shard[s].bytes -= o->bytes;
+	cached_put(o);
+}
+
+void pack_cache_fini(struct pack_cache *c)
+{
+	for (size_t i = 0; i < PACK_CACHE_SHARDS; i++) {
+		while (c->shard[i].oldest != NULL)
+			drop(c, i, c->shard[i].oldest);
+		map_fini(&c->shard[i].map);
+		(void)pthread_mutex_destroy(&c->shard[i].lock);
+	}
+}
+
+size_t pack_cache_bytes(struct pack_cache *c)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < PACK_CACHE_SHARDS; i++) {
+		(void)pthread_mutex_lock(&c->shard[i].lock);
+		sum += c->shard[i].bytes;
+		(void)pthread_mutex_unlock(&c->shard[i].lock);
+	}
+	return sum;
+}
+
+static struct cached *find(struct pack_cache *c, size_t s, uint64_t hash, uint64_t uid, int64_t row)
+{
+	struct map_iter it;
+
+	for (struct cached *o = map_first(&c->shard[s].map, hash, &it); o != NULL;
+		o = map_next(&c->shard[s].map, &it)) {
+		if (o->uid == uid && o->row == row)
+			return o;
+	}
+	return NULL;
+}
+
+/* A reference to what is cached, or NULL. content: of a directory; 0 for packs. */
+static struct cached *take(struct pack_cache *c, uint64_t uid, int64_t row, uint64_t content)
+{
+	uint64_t hash = key_hash(uid, row);
+	size_t s = hash >> 60 & (PACK_CACHE_SHARDS - 1);
+	struct cached *o;
+
+	(void)pthread_mutex_lock(&c->shard[s].lock);
+	o = find(c, s, hash, uid, row);
+	if (o != NULL && o->content != content) {
+		drop(c, s, o);
+		o = NULL;
+	}
+	if (o != NULL) {
+		if (o->newer != NULL) {
+			unlist(c, s, o);
+			list_newest(c, s, o);
+		}
+		atomic_fetch_add(&o->refs, 1);
+	}
+	(void)pthread_mutex_unlock(&c->shard[s].lock);
+	return o;
+}
+
+/* Keeps an object; the caller's reference stays the caller's. */
+static void keep(struct pack_cache *c, struct cached *o)
+{
+	size_t s, limit = PACK_CACHE_BYTES / PACK_CACHE_SHARDS;
+	struct cached *old;
+
+	o->hash = key_hash(o->uid, o->row);
+	s = o->hash >> 60 & (PACK_CACHE_SHARDS - 1);
+	if (o->bytes > limit)
+		return;
+	(void)pthread_mutex_lock(&c->shard[s].lock);
+	old = find(c, s, o->hash, o->uid, o->row);
+	if (old != NULL) /* somebody else read it at the same time */
+		drop(c, s, old);
+	while (c->shard[s].bytes + o->bytes > limit && c->shard[s].oldest != NULL)
+		drop(c, s, c->shard[s].oldest);
+	atomic_fetch_add(&o->refs, 1);
+	map_add(&c->shard[s].map, o->hash, o);
+	list_newest(c, s, o);
+	c->shard[s].bytes += o->bytes;
+	(void)pthread_mutex_unlock(&c->shard[s].lock);
+}
+
+/* --- directories --- */
+
+static int by_group(const void *va, const void *vb)
+{
+	const struct pack_place *a = va, *b = vb;
+
+	if (a->grp != b->grp)
+		return a->grp < b->grp ? -1 : 1;
+	return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static int read_places(struct part_reader *r, struct pack_place **out, size_t *n_out, struct err *e)
+{
+	struct pack_place *v = NULL;
+	size_t n = 0, cap = 0;
+	int rc;
+
+	while ((rc = db_step_row(r->list, "read a partition's directory", e)) == 1) {
+		if (n == cap) {
+			struct pack_place *more;
+
+			cap = cap * 2 + 1024;
+			more = realloc(v, cap * sizeof *v);
+			if (more == NULL) {
+				free(v);
+				return err_set(e, ERR_LIMIT, 0, "no memory to read a partition");
+			}
+			v = more;
+		}
+		v[n++] = (struct pack_place){.grp = (uint32_t)sqlite3_column_int64(r->list, 0),
+			.row = sqlite3_column_int64(r->list, 1),
+			.mint = sqlite3_column_int64(r->list, 2),
+			.maxt = sqlite3_column_int64(r->list, 3)};
+	}
+	*out = v;
+	*n_out = n;
+	if (rc < 0)
+		free(v);
+	return rc;
+}
+
+static struct cached *load_dir(struct part *p, uint64_t content, struct err *e)
+{
+	struct part_reader *r = part_reader_get(p, e);
+	struct pack_place *v, *copy;
+	struct cached *o;
+	size_t n;
+	int rc;
+
+	if (r == NULL)
+		return NULL;
+	rc = read_places(r, &v, &n, e);
+	part_reader_put(r);
+	if (rc != 0)
+		return NULL;
+	o = new_object(n * sizeof *v);
+	if (o == NULL) {
+		free(v);
+		(void)err_set(e, ERR_LIMIT, 0, "no memory to read a partition");
+		return NULL;
+	}
+	copy = (struct pack_place *)(o + 1);
+	if (n > 0) {
+		memcpy(copy, v, n * sizeof *v);
+		qsort(copy, n, sizeof *copy, by_group);
+	}
+	free(v);
+	o->u.dir = (struct pack_dir){copy, n};
+	o->uid = p->uid;
+	o->row = DIR_ROW;
+	o->content = content;
+	return o;
+}
+
+int pack_cache_dir(struct pack_cache *c, struct part *p, struct cached **ref, struct pack_dir *out,
+	struct err *e)
+{
+	/* read before the rows are: at worst the directory is newer than it says */
+	uint64_t content = atomic_load(&p->content);
+	struct cached *o = take(c, p->uid, DIR_ROW, content);
+
+	if (o == NULL) {
+		o = load_dir(p, content, e);
+		if (o == NULL)
+			return -1;
+		keep(c, o);
+	}
+	*ref = o;
+	*out = o->u.dir;
+	return 0;
+}
+
+/* --- packs --- */
+
+static int by_series(const void *va, const void *vb)
+{
+	const struct cached_chunk *a = va, *b = vb;
+
+	if (a->series != b->series)
+		return a->series < b->series ? -1 : 1;
+	return a->mint < b->mint ? -1 : a->mint > b->mint;
+}
+
+static int parse_pack(struct cached *o, char *bytes, size_t n_bytes, size_t n, struct err *e)
+{
+	struct cached_chunk *v = (struct cached_chunk *)(o + 1);
+	struct pack_reader r;
+	struct pack_entry x;
+	bool sorted = true;
+	size_t at = 0;
+	int rc;
+
+	if (pack_open(&r, str_n(bytes, n_bytes), false, e) != 0)
+		return -1;
+	while (at < n && (rc = pack_next(&r, &x, e)) == 1) {
+		v[at] = (struct cached_chunk){.series = x.series,
+			.len = (uint32_t)x.chunk.n,
+			.mint = x.mint,
+			.maxt = x.maxt,
+			.p = x.chunk.p};
+		sorted = sorted && (at == 0 || by_series(&v[at - 1], &v[at]) <= 0);
+		at++;
+	}
+	if (at < n)
+		return -1;
+	if (!sorted)
+		qsort(v, n, sizeof *v, by_series);
+	o->u.pack = (struct cached_pack){v, n};
+	return 0;
+}
+
+static struct cached *copy_pack(struct str blob, struct err *e)
+{
+	struct pack_reader r;
+	struct cached *o;
+	size_t n;
+	char *bytes;
+
+	if (pack_open(&r, blob, true, e) != 0)
+		return NULL;
+	n = r.left;
+	o = new_object(n * sizeof(struct cached_chunk) + blob.n);
+	if (o == NULL) {
+		(void)err_set(e, ERR_LIMIT, 0, "no memory to read chunks");
+		return NULL;
+	}
+	bytes = (char *)(o + 1) + n * sizeof(struct cached_chunk);
+	memcpy(bytes, blob.p, blob.n);
+	if (parse_pack(o, bytes, blob.n, n, e) != 0) {
+		cached_put(o);
+		return NULL;
+	}
+	return o;
+}
+
+static struct cached *load_pack(struct part *p, int64_t row, struct err *e)
+{
+	struct part_reader *r = part_reader_get(p, e);
+	struct cached *o = NULL;
+	int rc;
+
+	if (r == NULL)
+		return NULL;
+	(void)sqlite3_bind_int64(r->get, 1, row);
+	rc = db_step_row(r->get, "read chunks", e);
+	if (rc == 1)
+		o = copy_pack(db_column_str(r->get, 0), e);
+	else if (rc == 0)
+		(void)err_set(e, ERR_CORRUPT, 0, "row %lld of chunks is gone", (long long)row);
+	part_reader_put(r);
+	if (o != NULL) {
+		o->uid = p->uid;
+		o->row = row;
+	}
+	return o;
+}
+
+int pack_cache_pack(struct pack_cache *c, struct part *p, int64_t row, struct cached **ref,
+	struct cached_pack *out, struct err *e)
+{
+	struct cached *o = take(c, p->uid, row, 0);
+
+	if (o == NULL) {
+		o = load_pack(p, row, e);
+		if (o == NULL)
+			return -1;
+		keep(c, o);
+	}
+	*ref = o;
+	*out = o->u.pack;
+	return 0;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pack_cache - what was read of partitions lately: directories (which pack holds which series when)
+ * and packs, parsed, in at most STORE_CACHE_BYTES of memory, the least recently used go first.
+ *
+ * A warm query costs a table look-up per pack instead of a walk through SQLite. Objects are
+ * immutable and counted; whoever holds one may use it after it left the cache. A directory is valid
+ * for one `content` of its partition, a number that the storage writer raises after each commit
+ * there; rows of packs never change, so packs stay valid.
+ *
+ * Threads: any. The table is cut into shards with a mutex each; reading from disk holds none.
+ */
+#ifndef BELFRY_STORAGE_PACK_CACHE_H
+#define BELFRY_STORAGE_PACK_CACHE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "storage/part.h"
+
+#define PACK_CACHE_SHARDS 16u
+#define PACK_CACHE_BYTES  ((size_t)96 << 20)
+
+struct cached; /* an object of the cache */
+
+struct pack_cache {
+	struct {
+		pthread_mutex_t lock;
+		struct map map;
+		struct cached *newest, *oldest;
+		size_t bytes;
+	} shard[PACK_CACHE_SHARDS];
+};
+
+void pack_cache_init(struct pack_cache *c);
+void pack_cache_fini(struct pack_cache *c);
+size_t pack_cache_bytes(struct pack_cache *c);
+
+/* Where the packs of a group lie, ascending by group, then row. */
+struct pack_place {
+	uint32_t grp;
+	int64_t row, mint, maxt;
+};
+struct pack_dir {
+	const struct pack_place *v;
+	size_t n;
+};
+
+/* A chunk in a pack: views into the object. */
+struct cached_chunk {
+	uint32_t series, len;
+	int64_t mint, maxt;
+	const char *p;
+};
+struct cached_pack {
+	const struct cached_chunk *v; /* by series, then mint */
+	size_t n;
+};
+
+/* The partition's directory as of now. cached_put when done. */
+int pack_cache_dir(struct pack_cache *c, struct part *p, struct cached **ref, struct pack_dir *out,
+	struct err *e) MUST_CHECK;
+/* A pack by its row. ERR_CORRUPT when it is damaged. */
+int pack_cache_pack(struct pack_cache *c, struct part *p, int64_t row, struct cached **ref,
+	struct cached_pack *out, struct err *e) MUST_CHECK;
+void cached_put(struct cached *ref);
+
+#endif
