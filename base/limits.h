@@ -83,6 +83,12 @@
 #define LIMIT_NOTIFY_TEMPLATE_OUTPUT ((size_t)1 << 20)  /* more is no message */
 #define LIMIT_NOTIFY_TEMPLATE_MEMORY ((size_t)16 << 20) /* besides 1 KiB an alert */
 
+/* --- graphs of messages --- */
+#define LIMIT_GRAPHS_WAITING 64u                /* requests before the one thread that draws */
+#define LIMIT_GRAPH_SAMPLES  2000000u           /* samples one query of them looks at */
+#define LIMIT_GRAPH_MEMORY   ((size_t)32 << 20) /* of one request's queries */
+#define LIMIT_GRAPH_ANSWER   ((size_t)1 << 20)  /* of what is kept until the message is sent */
+
 /* --- rules, notifications --- */
 #define LIMIT_ALERTS_PER_RULE  100000u     /* active alerts of one rule */
 #define LIMIT_ABSENT_SERIES    20000u      /* label sets one belfry_absent_after rule watches */

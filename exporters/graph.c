@@ -19,55 +19,6 @@ void graph_free(struct graph_answer *g)
 	free(g);
 }
 
-/* --- the spec --- */
-
-static void spec_alert(struct jsonw *j, const struct message_alert *al)
-{
-	jsonw_object(j);
-	jsonw_key(j, "labels");
-	jsonw_labels(j, al->labels);
-	jsonw_kv_i64(j, "fired", al->starts_at_ms);
-	jsonw_kv_i64(j, "ended", al->firing ? 0 : al->ends_at_ms);
-	jsonw_kv_f64(j, "value", al->value);
-	jsonw_object_end(j);
-}
-
-void graph_spec(const struct message *m, struct buf *out)
-{
-	const struct message_alert *worst[GRAPH_SERIES_MAX];
-	size_t n = message_worst(m, worst, GRAPH_SERIES_MAX);
-	const struct message_alert *first = n > 0 ? worst[0] : NULL;
-	struct buf b, title;
-	struct jsonw j;
-
-	if (first == NULL || first->expr.n == 0)
-		return;
-	buf_init(&b, GRAPH_SPEC_MAX);
-	buf_init(&title, 1024);
-	message_subject(m, &title);
-	jsonw_init(&j, &b);
-	jsonw_object(&j);
-	jsonw_kv_str(&j, "expr", first->expr);
-	jsonw_kv_str(&j, "rule", first->rule);
-	jsonw_kv_str(&j, "group", first->group);
-	jsonw_kv_str(&j, "title", clean_prefix(buf_view(&title), 200));
-	jsonw_kv_c(&j, "op", first->op);
-	jsonw_kv_f64(&j, "threshold", first->threshold);
-	jsonw_key(&j, "alerts");
-	jsonw_array(&j);
-	for (size_t i = 0; i < n; i++) {
-		/* others of the same rule: what is on one axis must be comparable */
-		if (str_eq(worst[i]->expr, first->expr))
-			spec_alert(&j, worst[i]);
-	}
-	jsonw_array_end(&j);
-	jsonw_object_end(&j);
-	if (!b.failed)
-		buf_str(out, buf_view(&b));
-	buf_fini(&title);
-	buf_fini(&b);
-}
-
 /* --- sparkline --- */
 
 static const char *const bars[] = {"\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83", "\xe2\x96\x84",
@@ -158,6 +109,26 @@ void graph_alt(const struct graph_answer *g, struct buf *out)
 	clean_text(out, g->title, 200, CLEAN_ONE_LINE);
 	buf_c(out, ": ");
 	graph_sparkline(&g->points, out);
+}
+
+void graph_draw(struct graph_answer *g)
+{
+	static const unsigned scales[] = {4, 3, 2}; /* halves of GRAPH_WIDTH */
+	struct buf b;
+	struct err e;
+
+	buf_init(&b, GRAPH_PNG_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(scales); i++) {
+		buf_reset(&b);
+		if (graph_png(&g->points, g->title, GRAPH_WIDTH / 2 * scales[i],
+			    GRAPH_HEIGHT / 2 * scales[i], &b, &e) != 0)
+			continue;
+		if (b.n <= GRAPH_PNG_GOOD || i + 1 == ARRAY_LEN(scales)) {
+			g->png = arena_str(&g->arena, buf_view(&b));
+			break;
+		}
+	}
+	buf_fini(&b);
 }
 
 /* --- marks --- */

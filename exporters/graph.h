@@ -26,6 +26,7 @@
 #define GRAPH_POINTS_MAX  120u /* points of one line */
 #define GRAPH_SPARK_MAX   24u  /* columns of a sparkline */
 #define GRAPH_PNG_MAX     ((size_t)64 << 10) /* bytes; what is drawn takes 5-15 KiB */
+#define GRAPH_PNG_GOOD    ((size_t)15 << 10) /* bytes a picture should not exceed */
 #define GRAPH_SPEC_MAX    ((size_t)8 << 10)  /* bytes of a spec */
 #define GRAPH_TOP_MAX     5u
 #define GRAPH_DEADLINE_MS 2000 /* from submit to on_done */
@@ -113,6 +114,8 @@ void graph_top_print(const struct graph_answer *g, struct buf *out);
  * points. */
 int graph_png(const struct graph_points *p, struct str title, unsigned width, unsigned height,
 	struct buf *out, struct err *e) MUST_CHECK;
+/* Fills g->png: as sharp as GRAPH_PNG_GOOD bytes allow. Left empty when it cannot be drawn. */
+void graph_draw(struct graph_answer *g);
 /* What stands for the picture where pictures are not shown: "cpu: 34 % at 13:02 ... ". */
 void graph_alt(const struct graph_answer *g, struct buf *out);
 

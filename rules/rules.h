@@ -80,6 +80,16 @@ struct rules_alert {
 };
 size_t rules_alerts(
 	struct rules *r, struct arena *a, size_t max, struct rules_alert **out, size_t *total);
+/* What messages may ask about the rule of an alert. False when there is none of this group, name
+ * and expression (as alert_rule_info has them). Copies in a. Any thread. */
+struct rules_about {
+	int64_t for_ms;
+	const struct str *label_names; /* those the rule itself sets */
+	size_t n_label_names;
+	struct str top; /* the template of belfry_top; empty: none */
+};
+bool rules_about(struct rules *r, struct str group, struct str name, struct str expr,
+	struct arena *a, struct rules_about *out);
 /* Wall time of the newest finished evaluation (0: none yet), firing and pending counts: for the
  * page and health. */
 void rules_summary(struct rules *r, int64_t *last_eval_ms, size_t *firing, size_t *pending);

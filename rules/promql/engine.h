@@ -35,6 +35,10 @@ void pq_expr_print(struct buf *b, const struct pq_expr *x);
  * False when it is not a comparison of a vector with a constant. */
 bool pq_expr_threshold(
 	const struct pq_expr *x, const struct pq_expr **side, double *threshold, const char **op);
+/* The expression for that part of its result that has these labels: fewer series are read, the
+ * values are the same. Shares what it can with x, and with the strings of `labels`. */
+const struct pq_expr *pq_expr_narrow(
+	struct arena *a, const struct pq_expr *x, struct labels labels);
 /* Metric names / selectors the expression reads: for dependency order of rules and for lint. Calls
  * fn per selector. */
 void pq_expr_selectors(const struct pq_expr *x,
