@@ -79,6 +79,8 @@ void api_scrape_pools(struct http_req *r, void *arg);
 /* api_history.c */
 void api_explain(struct http_req *r, void *arg);
 void api_noise(struct http_req *r, void *arg);
+/* api_ack.c */
+void api_acks(struct http_req *r, void *arg);
 /* api_link.c */
 void api_link(struct http_req *r, void *arg);
 /* api_am*.c: Alertmanager's API v2, agent/am.h */

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/dur.h"
 #include "base/num.h"
+#include "exporters/ack.h"
 #include "exporters/history.h"
 #include "exporters/mail_text.h"
 #include "exporters/message.h"
@@ -305,7 +306,9 @@ static int act(struct http_req *r, struct app *app, const struct link_target *t,
 	if (str_eq(what, STR("silence")))
 		return silence(r, app, t, who, e);
 	if (str_eq(what, STR("ack")))
-		return history_mark(app->notify, app->state, t->group_key, t->incident_ms,
+		return notify_ack(app->notify, t->group_key, t->incident_ms, who, STR(""), e) != 0
+			       ? -1
+			       : history_mark(app->notify, app->state, t->group_key, t->incident_ms,
 			STR("acknowledged"), who, STR(""), e);
 	if (str_eq(what, STR("false_positive")) || str_eq(what, STR("useful")))
 		return history_mark(app->notify, app->state, t->group_key, t->incident_ms, what,

@@ -274,6 +274,21 @@ static int write_rows(struct jsonw *j, sqlite3 *db, const char *sql, struct err 
 	return rc < 0 ? -1 : 0;
 }
 
+/* "ok"; "failing": attempts are repeated; "held": it asked for a pause. */
+static void lane_json(struct jsonw *j, const struct lane *l)
+{
+	int64_t now = clock_mono_ms(), until = MAX_OF(l->hold_mono_ms, l->closed_mono_ms);
+	const char *state = l->closed_mono_ms > now ? "held" : l->failures > 0 ? "failing" : "ok";
+
+	jsonw_kv_c(j, "state", state);
+	jsonw_kv_i64(j, "failures", l->failures);
+	jsonw_key(j, "nextAttempt");
+	if (until > now && l->first != NULL)
+		jsonw_rfc3339(j, clock_wall_ms() + until - now);
+	else
+		jsonw_null(j);
+}
+
 /* Destinations are read on the state writer, where they live. */
 struct status_job {
 	struct state_job job;
@@ -304,6 +319,7 @@ static int run_status(struct state_job *job, sqlite3 *db, struct err *e)
 		jsonw_kv_i64(j, "inFlight", d->in_flight);
 		jsonw_kv_i64(j, "failed", (int64_t)d->failed);
 		jsonw_kv_c(j, "lastError", d->last_error);
+		lane_json(j, d->lane);
 		jsonw_object_end(j);
 	}
 	jsonw_array_end(j);
