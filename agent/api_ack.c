@@ -36,7 +36,8 @@ static int read_body(struct str text, struct arena *a, struct ack_body *out, str
 		else if (str_eq(key, STR("incident")))
 			jsonr_f64(&j, &out->incident_ms);
 		else
-			jsonr_fail(&j, "unknown member: expected group, incident, fingerprint, who or note");
+			jsonr_fail(&j, "unknown member: expected group, incident, fingerprint, who "
+				       "or note");
 	}
 	if (!jsonr_end(&j))
 		return -1;
@@ -63,8 +64,8 @@ static bool read_fingerprint(struct str s, uint64_t *fp)
 	return s.n == 16;
 }
 
-static int act(struct http_req *r, struct app *app, const struct ack_body *b, size_t *count,
-	struct err *e)
+static int act(
+	struct http_req *r, struct app *app, const struct ack_body *b, size_t *count, struct err *e)
 {
 	uint64_t fp;
 

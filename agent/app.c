@@ -26,7 +26,8 @@
 #include "rules/store_source.h"
 
 #define SCRAPE_PARALLEL 256u /* transfers at once */
-#define NOTIFY_PARALLEL 32u
+/* A lane that fails has one transfer under way: 256 dead receivers delay nobody. */
+#define NOTIFY_PARALLEL 256u
 
 static int start_storage(struct app *app, const struct config *c, struct err *e)
 {

@@ -17,11 +17,13 @@
 #include "agent/http_transfer.h"
 #include "agent/loop.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/queue.h"
 #include "base/role.h"
 
+#define SLOT_TRY_MS    100  /* transfers that wait for a slot are looked at so often */
 #define IDLE_CONNS_MAX 256L /* kept open for the next request to the same place */
 
 struct http_client {
@@ -31,11 +33,14 @@ struct http_client {
 	struct event *queue_ev, *timer_ev;
 	bool queue_watched;
 	struct transfer *running;
+	struct transfer *waiting; /* for a slot to look a name up; counted in n_running */
+	struct resolve_slots slots;
+	struct event *slot_ev;      /* while some wait */
 	_Atomic unsigned n_running; /* written by the thread, read by metrics */
 	unsigned max_parallel;
 	pthread_t thread;
 	bool started;
-	struct metric *done_total, *failed_total, *running_now, *waiting_now;
+	struct metric *done_total, *failed_total, *running_now, *waiting_now, *resolving_now;
 };
 
 /* One watched socket; libcurl keeps it for us (curl_multi_assign). */
@@ -108,6 +113,7 @@ static void watch_queue(struct http_client *c, bool want)
 {
 	metric_set(c->running_now, c->n_running);
 	metric_set(c->waiting_now, (double)queue_len(c->queue));
+	metric_set(c->resolving_now, c->slots.used);
 	if (want == c->queue_watched)
 		return;
 	c->queue_watched = want;
@@ -117,14 +123,28 @@ static void watch_queue(struct http_client *c, bool want)
 		(void)event_del(c->queue_ev);
 }
 
-static void unlink_transfer(struct http_client *c, struct transfer *t)
+static void push(struct transfer **list, struct transfer *t)
+{
+	t->prev = NULL;
+	t->next = *list;
+	if (t->next != NULL)
+		t->next->prev = t;
+	*list = t;
+}
+
+static void take_off(struct transfer **list, struct transfer *t)
 {
 	if (t->prev != NULL)
 		t->prev->next = t->next;
 	else
-		c->running = t->next;
+		*list = t->next;
 	if (t->next != NULL)
 		t->next->prev = t->prev;
+}
+
+static void unlink_transfer(struct http_client *c, struct transfer *t)
+{
+	take_off(&c->running, t);
 	atomic_fetch_sub(&c->n_running, 1);
 }
 
@@ -142,11 +162,25 @@ static void refuse(struct http_client *c, struct send_request *req, const char *
 	answer(c, req);
 }
 
+static void wait_for_slot(struct http_client *c, struct transfer *t)
+{
+	struct timeval tv = {0, SLOT_TRY_MS * 1000};
+
+	take_off(&c->running, t);
+	push(&c->waiting, t);
+	(void)event_add(c->slot_ev, &tv);
+}
+
 static void end_transfer(struct http_client *c, struct transfer *t, CURLcode rc)
 {
 	struct send_request *req = t->req;
 
 	(void)curl_multi_remove_handle(c->multi, t->easy);
+	if (t->no_slot) {
+		wait_for_slot(c, t);
+		return;
+	}
+	transfer_release_slot(t, rc);
 	if (transfer_finish(t, rc)) {
 		if (curl_multi_add_handle(c->multi, t->easy) == CURLM_OK)
 			return;
@@ -176,19 +210,48 @@ static void run_curl(struct http_client *c, curl_socket_t fd, int what)
 	watch_queue(c, c->n_running < c->max_parallel);
 }
 
+/* Those that wait: one try each while slots are free, and an end to those whose time is over. */
+static void on_slot_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_client *c = arg;
+	struct timeval tv = {0, SLOT_TRY_MS * 1000};
+	bool is_free = resolve_tidy(&c->slots, clock_real_ns() / 1000000);
+	unsigned started = c->slots.used;
+	struct transfer *t, *next;
+
+	(void)fd;
+	(void)what;
+	for (t = c->waiting; t != NULL; t = next) {
+		bool in_time = transfer_again(t);
+		struct send_request *req = t->req;
+
+		next = t->next;
+		if (in_time && (!is_free || started >= LIMIT_RESOLVES))
+			continue;
+		take_off(&c->waiting, t);
+		push(&c->running, t);
+		started++;
+		if (in_time && curl_multi_add_handle(c->multi, t->easy) == CURLM_OK)
+			continue;
+		unlink_transfer(c, t);
+		transfer_free(t);
+		refuse(c, req, "timed out: too many names are being looked up");
+	}
+	if (c->waiting != NULL)
+		(void)event_add(c->slot_ev, &tv);
+	watch_queue(c, c->n_running < c->max_parallel);
+}
+
 static void start_transfer(struct http_client *c, struct send_request *req)
 {
 	struct err e = {0};
-	struct transfer *t = transfer_new(req, &e);
+	struct transfer *t = transfer_new(req, &c->slots, &e);
 
 	if (t == NULL) {
 		refuse(c, req, e.msg);
 		return;
 	}
-	t->next = c->running;
-	if (t->next != NULL)
-		t->next->prev = t;
-	c->running = t;
+	push(&c->running, t);
 	atomic_fetch_add(&c->n_running, 1);
 	if (curl_multi_add_handle(c->multi, t->easy) == CURLM_OK)
 		return;
@@ -213,6 +276,12 @@ static void cancel_all(struct http_client *c)
 {
 	struct send_request *req;
 
+	while (c->waiting != NULL) {
+		struct transfer *t = c->waiting;
+
+		take_off(&c->waiting, t);
+		push(&c->running, t);
+	}
 	while (c->running != NULL) {
 		struct transfer *t = c->running;
 
@@ -262,6 +331,11 @@ static void make_metrics(struct http_client *c, const char *name)
 	metric_set(metric_gauge_l("belfry_http_client_running_limit",
 			   "Transfers that may be under way at once.", "client", str_c(name)),
 		c->max_parallel);
+	c->resolving_now = metric_gauge_l(
+		"belfry_http_client_resolving", "Names being looked up.", "client", str_c(name));
+	metric_set(metric_gauge_l("belfry_http_client_resolving_limit",
+			   "Names that may be looked up at once.", "client", str_c(name)),
+		LIMIT_RESOLVES);
 	c->done_total = metric_counter_l("belfry_http_client_transfers_total",
 		"Transfers that ended, well or not.", "client", str_c(name));
 	c->failed_total = metric_counter_l("belfry_http_client_failed_total",
@@ -291,7 +365,8 @@ int http_client_new(
 	c->queue_ev = event_new(
 		loop_base(c->loop), queue_fd(c->queue), EV_READ | EV_PERSIST, on_queue_event, c);
 	c->timer_ev = event_new(loop_base(c->loop), -1, 0, on_timer_event, c);
-	ASSERT(c->queue_ev != NULL && c->timer_ev != NULL);
+	c->slot_ev = event_new(loop_base(c->loop), -1, 0, on_slot_event, c);
+	ASSERT(c->queue_ev != NULL && c->timer_ev != NULL && c->slot_ev != NULL);
 	rc = pthread_create(&c->thread, NULL, client_main, c);
 	if (rc != 0) {
 		err_set(e, ERR_IO, rc, "cannot start the http client: %s", err_strerror(rc));
@@ -336,6 +411,8 @@ void http_client_free(struct http_client *c)
 		event_free(c->queue_ev);
 	if (c->timer_ev != NULL)
 		event_free(c->timer_ev);
+	if (c->slot_ev != NULL)
+		event_free(c->slot_ev);
 	loop_free(c->loop);
 	queue_free(c->queue);
 	free(c);

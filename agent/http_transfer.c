@@ -128,6 +128,32 @@ static int on_debug(CURL *easy, curl_infotype type, char *p, size_t n, void *arg
 	return 0;
 }
 
+/* A name is to be looked up, in a thread of libcurl's. */
+static int on_resolve(void *state, void *reserved, void *arg)
+{
+	struct transfer *t = arg;
+
+	(void)state;
+	(void)reserved;
+	if (t->resolving)
+		return 0;
+	t->resolving = resolve_take(t->slots);
+	t->no_slot = !t->resolving;
+	return t->no_slot;
+}
+
+/* The name is known. */
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct transfer *t = arg;
+
+	(void)purpose;
+	if (t->resolving)
+		resolve_done(t->slots);
+	t->resolving = false;
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 /* ---- setting up ---- */
 
 #define SET(t, opt, value)                                                                         \
@@ -147,6 +173,10 @@ static bool set_common(struct transfer *t)
 #if LIBCURL_VERSION_NUM >= 0x075700
 	SET(t, CURLOPT_QUICK_EXIT, 1L); /* a dead resolver must not hold us up */
 #endif
+	SET(t, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
+	SET(t, CURLOPT_RESOLVER_START_DATA, t);
+	SET(t, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	SET(t, CURLOPT_OPENSOCKETDATA, t);
 	SET(t, CURLOPT_TIMEOUT_MS, (long)t->timeout_ms);
 	SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)t->timeout_ms);
 	SET(t, CURLOPT_WRITEFUNCTION, on_body);
@@ -364,7 +394,7 @@ static int check_addresses(const struct send_request *req, struct err *e)
 	return 0;
 }
 
-struct transfer *transfer_new(struct send_request *req, struct err *e)
+struct transfer *transfer_new(struct send_request *req, struct resolve_slots *slots, struct err *e)
 {
 	struct transfer *t;
 
@@ -377,6 +407,7 @@ struct transfer *transfer_new(struct send_request *req, struct err *e)
 	t = calloc(1, sizeof *t);
 	ASSERT(t != NULL);
 	t->req = req;
+	t->slots = slots;
 	t->timeout_ms = req->timeout_ms > 0 ? req->timeout_ms : LIMIT_SEND_TIMEOUT_MS;
 	t->reply_max = req->reply_max > 0 ? req->reply_max : LIMIT_REPLY_BYTES;
 	t->start_ns = clock_real_ns();
@@ -406,6 +437,26 @@ void transfer_free(struct transfer *t)
 	smtp_log_fini(&t->smtp);
 	free(t->url);
 	free(t);
+}
+
+bool transfer_again(struct transfer *t)
+{
+	int64_t left = t->timeout_ms - (clock_real_ns() - t->start_ns) / 1000000;
+
+	t->no_slot = false;
+	t->curl_error[0] = '\0';
+	return left > 0 && curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)left) == CURLE_OK;
+}
+
+void transfer_release_slot(struct transfer *t, CURLcode rc)
+{
+	if (!t->resolving)
+		return;
+	t->resolving = false;
+	if (rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_RESOLVE_PROXY)
+		resolve_done(t->slots);
+	else
+		resolve_leave(t->slots, clock_real_ns() / 1000000);
 }
 
 /* ---- redirects ---- */

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/http_resolve.h"
 #include "agent/smtp_log.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -33,12 +34,22 @@ struct transfer {
 	int64_t start_ns;
 	int timeout_ms;
 	struct smtp_log smtp;
+	/* Looking up the name: under way; refused, there is no slot free: to be run again later. */
+	struct resolve_slots *slots;
+	bool resolving, no_slot;
 	char curl_error[CURL_ERROR_SIZE];
 	struct transfer *prev, *next; /* the client's list of running ones */
 };
 
-/* Borrows req until transfer_free. NULL and *e when the request cannot be sent as it is. */
-struct transfer *transfer_new(struct send_request *req, struct err *e) MUST_CHECK;
+/* Borrows req, and slots, until transfer_free. NULL and *e when the request cannot be sent as it
+ * is.
+ */
+struct transfer *transfer_new(
+	struct send_request *req, struct resolve_slots *slots, struct err *e) MUST_CHECK;
+/* Another try after no_slot. False: its time is over. */
+bool transfer_again(struct transfer *t) MUST_CHECK;
+/* The look-up ended with the transfer, or goes on without it. */
+void transfer_release_slot(struct transfer *t, CURLcode rc);
 void transfer_free(struct transfer *t);
 /* libcurl is done with it: fill in the request's answer, or prepare to follow a redirect: then
  * true, and the handle (already taken off its multi) is to be run again. */

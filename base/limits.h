@@ -130,6 +130,7 @@
 
 /* --- threads and queues --- */
 #define LIMIT_STATE_QUEUE  65536u /* jobs waiting for the state writer */
+#define LIMIT_RESOLVES     16u    /* names one http client looks up at once: a thread each */
 #define LIMIT_CLIENT_QUEUE 4096u  /* transfers waiting for an http-client thread */
 #define LIMIT_POOL_QUEUE   1024u  /* jobs waiting for a worker pool */
 #define LIMIT_SELF_METRICS 4096u  /* cells of belfry's own metrics */
