@@ -133,8 +133,9 @@ static void tree_scalar(struct loader *l, const struct yaml_node *node, struct v
 	}
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as the file, LIMIT_YAML_DEPTH */
-static void tree_node(struct loader *l, const struct yaml_node *node, struct value_tree *out)
+/* NOLINTNEXTLINE(misc-no-recursion): VALUE_TREE_DEPTH */
+static void tree_node(
+	struct loader *l, const struct yaml_node *node, unsigned depth, struct value_tree *out)
 {
 	struct value_tree *v;
 
@@ -142,15 +143,19 @@ static void tree_node(struct loader *l, const struct yaml_node *node, struct val
 		tree_scalar(l, node, out);
 		return;
 	}
+	if (depth >= VALUE_TREE_DEPTH) {
+		diag_error(l->diag, node->pos, "nested deeper than %u", VALUE_TREE_DEPTH);
+		return;
+	}
 	out->kind = node->kind == YAML_MAP ? VALUE_MAP : VALUE_LIST;
 	v = ARENA_ARRAY(l->arena, node->n, struct value_tree);
 	for (size_t i = 0; v != NULL && i < node->n; i++) {
 		if (node->kind == YAML_MAP) {
-			tree_node(l, node->pairs[i].value, &v[i]);
+			tree_node(l, node->pairs[i].value, depth + 1, &v[i]);
 			v[i].key = node->pairs[i].key->scalar;
 			config_template(l, node->pairs[i].key, "key", v[i].key, false);
 		} else {
-			tree_node(l, node->items[i], &v[i]);
+			tree_node(l, node->items[i], depth + 1, &v[i]);
 		}
 	}
 	out->v = v;
@@ -165,7 +170,7 @@ const struct value_tree *receiver_tree(struct loader *l, const struct yaml_node 
 		return NULL;
 	t = ARENA_NEW(l->arena, struct value_tree);
 	if (t != NULL)
-		tree_node(l, node, t);
+		tree_node(l, node, 0, t);
 	return t;
 }
 

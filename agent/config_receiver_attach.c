@@ -202,7 +202,7 @@ static const struct config_key rocketchat_keys[] = {
 	CK_SUB(CT_LIST, struct conf_rocketchat, fields, "fields", rc_field, 0, NULL),
 	CK(CT_BOOL, struct conf_rocketchat, short_fields, "short_fields", "false", 0,
 		"For fields that do not say."),
-	CK(CT_BOOL, struct conf_rocketchat, pub.link_names, "link_names", "false", 0,
+	CK(CT_BOOL, struct conf_rocketchat, pub.link_names, "link_names", "false", CF_NO_EFFECT,
 		"Names in the text become links."),
 	CK_SUB(CT_LIST, struct conf_rocketchat, actions, "actions", rc_action, 0, NULL),
 };

@@ -104,7 +104,9 @@ static bool is_chat_id(struct str s)
 		}
 		return true;
 	}
-	return str_to_i64(s, &v) && v != 0 && s.p[0] != '+';
+	if (!str_to_i64(s, &v) || v == 0 || s.p[0] == '+')
+		return false;
+	return s.p[s.p[0] == '-'] != '0'; /* it stands in JSON as it is */
 }
 
 /* Letters of a bot token: it becomes part of the path. */

@@ -113,6 +113,8 @@ static bool in_choices(struct str text, const char *choices)
 {
 	struct str rest = str_c(choices), one;
 
+	if (text.n == 0) /* a bar at the end: nothing may be chosen */
+		return str_ends(rest, STR("|"));
 	while (str_split(&rest, '|', &one)) {
 		if (str_eq(one, text))
 			return true;

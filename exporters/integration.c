@@ -14,6 +14,15 @@ static const struct integration_type *const types[INTEGRATION_KINDS] = {
 	[INT_SLACK] = &integration_slack,
 	[INT_EMAIL] = &integration_email,
 	[INT_WEBHOOK] = &integration_webhook,
+	[INT_PAGERDUTY] = &integration_pagerduty,
+	[INT_OPSGENIE] = &integration_opsgenie,
+	[INT_MSTEAMSV2] = &integration_msteamsv2,
+	[INT_DISCORD] = &integration_discord,
+	[INT_TELEGRAM] = &integration_telegram,
+	[INT_NTFY] = &integration_ntfy,
+	[INT_PUSHOVER] = &integration_pushover,
+	[INT_MATTERMOST] = &integration_mattermost,
+	[INT_ROCKETCHAT] = &integration_rocketchat,
 };
 
 const struct integration_type *integration_type(enum integration_kind k)

@@ -62,6 +62,9 @@ struct integration_type {
 	 * (untouched when left empty; at most LIMIT_THREAD_DATA bytes). */
 	enum verdict (*judge)(const struct integration *in, const struct delivery *d,
 		const struct send_request *req, struct buf *data);
+	/* How long the answer's body wants us to wait, besides its Retry-After; 0: it does not say.
+	 * NULL: it never does. */
+	int64_t (*retry_after_ms)(const struct send_request *req);
 };
 
 /* NULL for a kind this version does not know. */
@@ -82,6 +85,9 @@ enum verdict integration_judge_http(const struct integration *in, const struct d
 /* The payload without its marks, malloc'ed. */
 void integration_body(struct send_request *req, struct str payload);
 
-extern const struct integration_type integration_slack, integration_email, integration_webhook;
+extern const struct integration_type integration_slack, integration_email, integration_webhook,
+	integration_pagerduty, integration_opsgenie, integration_msteamsv2, integration_discord,
+	integration_telegram, integration_ntfy, integration_pushover, integration_mattermost,
+	integration_rocketchat;
 
 #endif

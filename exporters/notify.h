@@ -100,7 +100,9 @@ struct email_config {
 	bool graph; /* as a picture in the HTML part */
 	int64_t timeout_ms;
 };
-/* A value of any shape from the configuration; its texts and keys are templates (T). */
+#define VALUE_TREE_DEPTH 12u
+/* A value of any shape from the configuration; its texts and keys are templates (T).
+ * At most VALUE_TREE_DEPTH deep. */
 struct value_tree {
 	enum value_kind {
 		VALUE_TEXT, /* T, and what it becomes may itself be YAML of another shape */

@@ -166,7 +166,11 @@ static void accepted(struct notify *n, struct row *r)
 
 static void again(struct notify *n, struct row *r, const struct send_request *req)
 {
-	int64_t wait = failed(r, MIN_OF(req->retry_after_ms, (int64_t)LIMIT_RETRY_AFTER_MS));
+	const struct integration_type *type = integration_type(r->kind);
+	int64_t asked =
+		type != NULL && type->retry_after_ms != NULL ? type->retry_after_ms(req) : 0;
+	int64_t wait = failed(
+		r, MIN_OF(MAX_OF(asked, req->retry_after_ms), (int64_t)LIMIT_RETRY_AFTER_MS));
 	char q[LOG_Q_MAX];
 
 	r->next_mono_ms = clock_mono_ms() + wait;

@@ -15,6 +15,7 @@
 #include "agent/config.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "exporters/receiver_config.h"
 
 static struct arena arena;
 static struct diag *d;
@@ -459,6 +460,56 @@ START_TEST(an_alertmanager_file_is_taken_as_it_is)
 }
 END_TEST
 
+START_TEST(receivers_take_what_they_lack_from_global)
+{
+	const struct receiver_config *r;
+	const struct telegram_config *t;
+	const struct msteamsv2_config *teams;
+	const struct rocketchat_config *rc;
+	const struct opsgenie_config *og;
+
+	loads("global:\n"
+	      "  http_config: {proxy_url: 'http://p:1', basic_auth: {username: u}}\n"
+	      "  telegram_bot_token: '1:a'\n"
+	      "  telegram_api_url: http://t/\n"
+	      "  rocketchat_token: tok\n"
+	      "  rocketchat_token_id: id\n"
+	      "  opsgenie_api_key: key\n"
+	      "  opsgenie_api_url: http://og/x\n"
+	      "route: {receiver: r}\n"
+	      "receivers:\n"
+	      "- name: r\n"
+	      "  labels: {team: a}\n"
+	      "  telegram_configs: [{chat_id: -5}, {chat_id: 6, bot_token: '2:b', http_config: "
+	      "{authorization: {type: X, credentials: y}}}]\n"
+	      "  msteamsv2_configs: [{webhook_url: 'http://w', http_config: {no_proxy: ''}}]\n"
+	      "  rocketchat_configs: [{channel: c}]\n"
+	      "  opsgenie_configs: [{}]\n");
+	r = &c->notify.receivers[0];
+	ck_assert_uint_eq(r->n, 5);
+	SAME(labels_get(r->labels, STR("team")), "a");
+	og = r->v[0].conf;
+	SAME(og->api_url, "http://og/x/");
+	SAME(og->api_key, "key");
+	teams = r->v[1].conf;
+	SAME(teams->http.proxy_url, "http://p:1");
+	ck_assert_uint_eq(teams->http.basic_user.n, 0); /* its http_config replaces global's */
+	t = r->v[2].conf;
+	SAME(t->bot_token, "1:a");
+	SAME(t->api_url, "http://t");
+	SAME(t->http.basic_user, "u");
+	SAME(t->chat_id, "-5");
+	t = r->v[3].conf;
+	SAME(t->bot_token, "2:b");
+	SAME(t->http.authorization, "X y");
+	ck_assert_uint_eq(t->http.proxy_url.n, 0);
+	rc = r->v[4].conf;
+	SAME(rc->api_url, "https://open.rocket.chat/");
+	SAME(rc->token_id, "id");
+	ck_assert_int_eq(r->v[4].kind, INT_ROCKETCHAT);
+}
+END_TEST
+
 START_TEST(what_is_only_checked_is_no_error_of_a_check)
 {
 	static const struct config_flags check = {.check = true};
@@ -620,6 +671,7 @@ int main(void)
 	tcase_add_test(tc, keys_that_need_a_restart_are_named);
 	tcase_add_test(tc, secrets_come_from_files_and_rules_from_patterns);
 	tcase_add_test(tc, an_alertmanager_file_is_taken_as_it_is);
+	tcase_add_test(tc, receivers_take_what_they_lack_from_global);
 	tcase_add_test(tc, what_is_only_checked_is_no_error_of_a_check);
 	tcase_add_test(tc, a_file_that_is_none_is_refused_without_waiting);
 	tcase_add_test(tc, every_good_file_loads);
