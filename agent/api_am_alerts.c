@@ -6,6 +6,7 @@
 #include "agent/am.h"
 #include "agent/am_body.h"
 #include "base/limits.h"
+#include "base/num.h"
 
 static void names(struct jsonw *j, const char *key, const struct str *v, size_t n)
 {
@@ -199,6 +200,25 @@ void api_am_groups(struct http_req *r, void *arg)
 	am_filter_free(&f);
 }
 
+/* In portions, so that the state writer has other work between them. Those that are wrong do not
+ * keep the others out: the first mistake is told. */
+static int post(struct app *app, const struct external_alert *v, size_t n, struct err *e)
+{
+	struct err one = {0};
+
+	*e = (struct err){0};
+	for (size_t i = 0; i < n; i += LIMIT_POST_ALERTS) {
+		if (notify_post_alerts(
+			    app->notify, v + i, MIN_OF(n - i, LIMIT_POST_ALERTS), &one) == 0)
+			continue;
+		if (e->kind == ERR_NONE || one.kind != ERR_INPUT)
+			*e = one;
+		if (one.kind != ERR_INPUT)
+			break;
+	}
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
 void api_am_post_alerts(struct http_req *r, void *arg)
 {
 	struct app *app = arg;
@@ -212,7 +232,7 @@ void api_am_post_alerts(struct http_req *r, void *arg)
 	arena_init(&a, AM_ANSWER_MEMORY);
 	if (am_read_alerts(&a, http_req_body(r), &v, &n, &e) != 0)
 		am_bad_body(r, &e);
-	else if (n > 0 && notify_post_alerts(app->notify, v, n, &e) != 0)
+	else if (post(app, v, n, &e) != 0)
 		am_fail(r, &e);
 	else
 		http_reply(r, 200, "application/json", STR(""));

@@ -147,7 +147,8 @@ static int copy_matchers(struct silence *x, const struct silence_view *v, struct
 			return err_set(e, ERR_INPUT, 400,
 				"invalid silence: invalid label matcher %zu: %s", i, why.msg);
 		x->n = i + 1; /* silence_free ends these */
-		useful = useful || !matcher_matches(&x->matchers[i], STR(""));
+		/* != and !~ count, as in Alertmanager, whatever they match */
+		useful = useful || !m->is_equal || !matcher_matches(&x->matchers[i], STR(""));
 	}
 	x->given = given;
 	if (!useful)
