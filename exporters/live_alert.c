@@ -127,6 +127,7 @@ void live_alert_set_notes(struct live_alert *a, struct labels annotations, struc
 	k.p = (char *)(array + annotations.n);
 	a->al.annotations = pack_labels(&k, array, annotations);
 	a->generator_url = pack_str(&k, generator_url);
+	a->al.generator_url = a->generator_url;
 	a->notes = array;
 	free(old);
 }

@@ -414,12 +414,9 @@ void message_spread(const struct message *m, struct buf *out)
 	free(v);
 }
 
-struct str message_link(
-	const struct message *m, const struct message_alert *al, const char *annotation)
+/* s when it is an http(s) link that no format takes apart, else empty. */
+static struct str harmless_link(struct str s)
 {
-	struct str s =
-		labels_get(al != NULL ? al->annotations : m->common_annotations, str_c(annotation));
-
 	if ((!str_starts(s, STR("http://")) && !str_starts(s, STR("https://"))) || s.n > 2000)
 		return (struct str){"", 0};
 	for (size_t i = 0; i < s.n; i++) {
@@ -431,12 +428,20 @@ struct str message_link(
 	return s;
 }
 
+struct str message_link(
+	const struct message *m, const struct message_alert *al, const char *annotation)
+{
+	return harmless_link(labels_get(
+		al != NULL ? al->annotations : m->common_annotations, str_c(annotation)));
+}
+
 void message_graph_url(const struct message *m, const struct message_alert *al, struct buf *out)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	struct str base = m->external_url;
 
-	if (base.n == 0)
+	buf_str(out, harmless_link(al->generator_url));
+	if (base.n == 0 || al->generator_url.n > 0)
 		return;
 	while (base.n > 0 && base.p[base.n - 1] == '/')
 		base.n--;

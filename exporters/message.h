@@ -27,6 +27,7 @@ struct message_alert {
 	double value, current, worst, threshold; /* NaN: not known */
 	const char *op;                          /* "" when there is none */
 	struct str rule, group, expr;
+	struct str generator_url; /* of an alert from outside: what it came with */
 	struct unit unit; /* of the values; message_finish sets it */
 };
 
@@ -94,7 +95,8 @@ void message_spread(const struct message *m, struct buf *out);
 /* http(s) link of an annotation, or empty: nothing else is ever made a link. */
 struct str message_link(
 	const struct message *m, const struct message_alert *al, const char *annotation);
-/* external_url/graph?g0.expr=... ; nothing when there is no external URL. */
+/* external_url/graph?g0.expr=... ; nothing when there is no external URL. Of an alert from outside
+ * the link it came with. */
 void message_graph_url(const struct message *m, const struct message_alert *al, struct buf *out);
 
 /* Formats: the body that is stored in the outbox (exporters/integration.h is the door). */
