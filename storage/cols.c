@@ -136,23 +136,12 @@ static bool permute(void *column, const struct order *o, size_t n, size_t elem)
 	return true;
 }
 
-static bool ascends(const struct cols *c)
+/* The sort for what comes in many pieces. */
+static void settle_any(struct cols *c)
 {
-	for (size_t i = 1; i < c->n; i++) {
-		if (c->t[i - 1] >= c->t[i])
-			return false;
-	}
-	return true;
-}
-
-void cols_settle(struct cols *c)
-{
-	struct order *o;
+	struct order *o = malloc(c->n * sizeof *o);
 	size_t kept = 0;
 
-	if (c->failed || ascends(c))
-		return;
-	o = malloc(c->n * sizeof *o);
 	if (o == NULL) {
 		c->failed = true;
 		return;
@@ -171,6 +160,133 @@ void cols_settle(struct cols *c)
 	free(o);
 	c->n = c->failed ? 0 : kept;
 	c->cap = kept;
+}
+
+#define RUNS_MAX 16u
+
+/* An ascending stretch of rows. */
+struct run {
+	size_t from, to;
+};
+
+static size_t find_runs(const struct cols *c, struct run *runs)
+{
+	size_t n = 0, from = 0;
+
+	for (size_t i = 1; i <= c->n; i++) {
+		if (i < c->n && c->t[i - 1] < c->t[i])
+			continue;
+		if (n == RUNS_MAX)
+			return n + 1;
+		runs[n++] = (struct run){from, i};
+		from = i;
+	}
+	return n;
+}
+
+/* Usually pieces only stand in the wrong order: what memory holds before what the disk holds. */
+static bool disjoint(const struct cols *c, struct run *runs, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		struct run r = runs[i];
+		size_t k = i;
+
+		for (; k > 0 && c->t[runs[k - 1].from] > c->t[r.from]; k--)
+			runs[k] = runs[k - 1];
+		runs[k] = r;
+	}
+	for (size_t i = 1; i < n; i++) {
+		if (c->t[runs[i - 1].to - 1] >= c->t[runs[i].from])
+			return false;
+	}
+	return true;
+}
+
+static bool gather(void *column, const struct run *runs, size_t n, size_t cap, size_t elem)
+{
+	void **p = column;
+	char *old = *p, *new, *at;
+
+	if (old == NULL)
+		return true;
+	new = at = malloc(cap * elem);
+	if (new == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		size_t bytes = (runs[i].to - runs[i].from) * elem;
+
+		memcpy(at, old + runs[i].from * elem, bytes);
+		at += bytes;
+	}
+	free(old);
+	*p = new;
+	return true;
+}
+
+/* Merges runs by index; of equal times the row that stood first stays. */
+static size_t merge(const struct cols *c, struct run *runs, size_t n, struct order *o)
+{
+	size_t kept = 0;
+
+	for (;;) {
+		size_t best = n;
+
+		for (size_t i = 0; i < n; i++) {
+			if (runs[i].from < runs[i].to &&
+				(best == n || c->t[runs[i].from] < c->t[runs[best].from]))
+				best = i;
+		}
+		if (best == n)
+			return kept;
+		if (kept == 0 || o[kept - 1].t != c->t[runs[best].from])
+			o[kept++] = (struct order){c->t[runs[best].from], runs[best].from};
+		runs[best].from++;
+	}
+}
+
+static void settle_runs(struct cols *c, struct run *runs, size_t n)
+{
+	struct run sorted[RUNS_MAX];
+	struct order *o;
+	size_t kept;
+
+	memcpy(sorted, runs, n * sizeof *runs);
+	if (disjoint(c, sorted, n)) {
+		c->failed = !gather(&c->t, sorted, n, c->cap, sizeof *c->t) ||
+			    !gather(&c->v, sorted, n, c->cap, sizeof *c->v) ||
+			    !gather(&c->h, sorted, n, c->cap, sizeof *c->h) ||
+			    !gather(&c->start, sorted, n, c->cap, sizeof *c->start);
+		if (c->failed)
+			c->n = 0;
+		return;
+	}
+	o = malloc(c->n * sizeof *o);
+	if (o == NULL) {
+		c->failed = true;
+		return;
+	}
+	kept = merge(c, runs, n, o);
+	c->failed = !permute(&c->t, o, kept, sizeof *c->t) ||
+		    !permute(&c->v, o, kept, sizeof *c->v) ||
+		    !permute(&c->h, o, kept, sizeof *c->h) ||
+		    !permute(&c->start, o, kept, sizeof *c->start);
+	free(o);
+	c->n = c->failed ? 0 : kept;
+	c->cap = kept;
+}
+
+void cols_settle(struct cols *c)
+{
+	struct run runs[RUNS_MAX];
+	size_t n;
+
+	if (c->failed || c->n == 0)
+		return;
+	n = find_runs(c, runs);
+	if (n > RUNS_MAX)
+		settle_any(c);
+	else if (n > 1)
+		settle_runs(c, runs, n);
 }
 
 static size_t lower_bound(const int64_t *t, size_t n, int64_t x)
