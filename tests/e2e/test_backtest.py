@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A backtest over what a running belfry recorded tells what that belfry told: the same alerts, at
+the same slots, and the same messages; and it disturbs nothing."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+from lib import runner
+from lib.belfry import Belfry, binary
+from lib.inbox import Inbox
+from lib.net import wait_until
+from lib.page import Page
+
+RULES = """
+groups:
+- name: rooms
+  interval: 1s
+  rules:
+  - record: room:temp:max
+    expr: max by (room) (max_over_time(temp[2s]))
+  - alert: Hot
+    expr: room:temp:max > 80
+    for: 2s
+    keep_firing_for: 2s
+    labels: {severity: warning}
+    annotations: {summary: '{{ $labels.room }} is at {{ $value }}'}
+  - alert: Held
+    expr: temp > 80
+    labels: {severity: warning}
+    annotations: {belfry_clear_if: temp < 40}
+- name: others
+  interval: 1s
+  rules:
+  - alert: House
+    expr: count(ALERTS{alertname="Hot", alertstate="firing"}) >= 2
+    labels: {severity: critical}
+"""
+# seconds, room a, room b
+STORY = ((2, 20, 20), (5, 95, 20), (5, 95, 90), (3, 60, 90), (4, 20, 60), (5, 20, 20))
+
+
+class Backtest(unittest.TestCase):
+    def setUp(self):
+        self.inbox = self.enterContext(Inbox())
+        self.page = self.enterContext(Page())
+
+    def config(self):
+        hook = {"url": self.inbox.webhook_url("ops"), "send_resolved": True}
+        return {"scrape_configs": [
+                    {"job_name": "house", "scrape_interval": "500ms", "scrape_timeout": "400ms",
+                     "static_configs": [{"targets": [f"127.0.0.1:{self.page.port}"]}]}],
+                "route": {"receiver": "ops", "group_by": ["alertname"], "group_wait": "1s",
+                          "group_interval": "2s", "repeat_interval": "4h"},
+                "inhibit_rules": [{"source_matchers": ['severity="critical"'],
+                                   "target_matchers": ['alertname="Held"']}],
+                "receivers": [{"name": "ops", "webhook_configs": [hook]}]}
+
+    def live_through(self, belfry):
+        for seconds, a, b in STORY:
+            self.page.text = f'temp{{room="a"}} {a}\ntemp{{room="b"}} {b}\n'
+            time.sleep(seconds)
+        wait_until(lambda: not belfry.alerts(), timeout=15)
+
+    def backtest(self, belfry, *args):
+        done = subprocess.run(
+            [binary(), "backtest", "--config", str(belfry.config_path), "--json", *args],
+            capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)["runs"][0]
+
+    @staticmethod
+    def recorded(belfry, seconds):
+        """(alertname, room) -> [(first, last) firing sample]"""
+        found = {}
+        for s in belfry.query(f'ALERTS{{alertstate="firing"}}[{seconds}s]'):
+            key = s["metric"]["alertname"], s["metric"].get("room", "")
+            times = [float(t) for t, _ in s["values"]]
+            runs = [[times[0], times[0]]]
+            for t in times[1:]:
+                if t - runs[-1][1] > 1.5:
+                    runs.append([t, t])
+                runs[-1][1] = t
+            found[key] = runs
+        return found
+
+    @staticmethod
+    def replayed(run):
+        found = {}
+        for rule in run["rules"]:
+            for alert in rule.get("alerts", []):
+                labels = alert["labels"]
+                room = labels.split('room="')[1][0] if "room=" in labels else ""
+                found.setdefault((rule["name"], room), []).append(
+                    [seconds_of(alert["start"]), seconds_of(alert["end"]) - 1])
+        return found
+
+    def test_it_tells_what_the_running_belfry_told(self):
+        began = time.time()
+        with Belfry(self.config(), rules={"r.yml": RULES}) as belfry:
+            self.live_through(belfry)
+            time.sleep(3)
+            live = self.recorded(belfry, int(time.time() - began) + 1)
+            files = sorted(p.name for p in (belfry.data_dir / "metrics").iterdir())
+            run = self.backtest(belfry)
+            self.assertEqual(sorted(p.name for p in (belfry.data_dir / "metrics").iterdir()), files)
+            again = self.replayed(run)
+            self.assertEqual(sorted(again), sorted(live))
+            self.assertEqual(sorted(live), [("Held", "a"), ("Held", "b"), ("Hot", "a"),
+                                            ("Hot", "b"), ("House", "")])
+            for key, runs in live.items():
+                self.assertEqual(len(again[key]), len(runs), key)
+                for (a, b), (c, d) in zip(runs, again[key]):
+                    self.assertLessEqual(abs(a - c), 1.01, key)
+                    self.assertLessEqual(abs(b - d), 1.01, key)
+            told = sorted((w.state, w.payload["groupLabels"]["alertname"]) for w in self.inbox.webhooks)
+            foretold = sorted(tuple(m["title"].split()[:2]) for m in run["messages"])
+            self.assertEqual(foretold, told)
+            self.assertEqual(run["receivers"][0]["messages"], len(told))
+            self.assertEqual(run["firings"], sum(len(r) for r in live.values()))
+            self.assertEqual(belfry.get("/-/healthy").status, 200)
+
+    def test_two_rule_files_are_compared(self):
+        with Belfry(self.config(), rules={"r.yml": RULES}) as belfry:
+            self.page.text = 'temp{room="a"} 85\n'
+            belfry.wait_query("ALERTS{alertname=\"Hot\",alertstate=\"firing\"}")
+            time.sleep(2)
+            other = belfry.dir / "calm.yml"
+            other.write_text(RULES.replace("> 80", "> 90"))
+            done = subprocess.run(
+                [binary(), "backtest", "--rules", str(belfry.rules["r.yml"]), "--compare",
+                 str(other), "--config", str(belfry.config_path), "--from", "now-1h", "--to", "now",
+                 "--timezone", "UTC"],
+                capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            last = done.stdout.strip().splitlines()[-1]
+            self.assertRegex(last, r"^2 firings → 2 messages, \d at night; with .*calm.yml "
+                                   r"0 firings → 0 messages, 0 at night$")
+            self.assertRegex(done.stdout, r"Hot +1 → 0")
+
+    def test_mistakes_are_told(self):
+        def run(*args):
+            return subprocess.run([binary(), "backtest", *args], capture_output=True, text=True,
+                                  timeout=60, check=False)
+        self.assertEqual(run().returncode, 2)
+        self.assertEqual(run("--rules").returncode, 2)
+        self.assertEqual(run("--rules", "/nonexistent.yml").returncode, 1)
+        bad = run("--rules", str(TESTS / "data/rules/bad/notes.yml"))
+        self.assertEqual(bad.returncode, 1)
+        self.assertIn("unclosed left parenthesis", bad.stderr)
+        good = TESTS.parent / "packaging/etc/rules.d/00-self.yml"
+        with Belfry({}) as belfry:
+            self.assertEqual(belfry.get("/-/ready").status, 200)
+            for args in (("--from", "yesterday"), ("--frm", "now"), ("--night", "22"),
+                         ("--step", "0s"), ("--timezone", "Mars/Base")):
+                belfry.write([([("__name__", "x")], [(int(time.time() * 1000), 1)])])
+                done = run("--rules", str(good), "--storage.path", str(belfry.data_dir), *args)
+                self.assertEqual(done.returncode, 2, args)
+        none = run("--rules", str(good), "--storage.path", "/nonexistent")
+        self.assertEqual(none.returncode, 1)
+        self.assertIn("/nonexistent", none.stderr)
+
+
+def seconds_of(text):
+    from datetime import datetime
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main())
