@@ -46,6 +46,7 @@ void live_alerts_init(struct live_alerts *t)
 {
 	*t = (struct live_alerts){0};
 	map_init(&t->by_labels);
+	map_init(&t->by_ref);
 	t->gauge = metric_gauge(
 		"belfry_notify_alerts", "Alerts that fire or whose end is to be told.", NULL);
 }
@@ -72,6 +73,7 @@ void live_alerts_fini(struct live_alerts *t)
 			destroy(a);
 	}
 	map_fini(&t->by_labels);
+	map_fini(&t->by_ref);
 }
 
 struct live_alert *live_alert_find(const struct live_alerts *t, struct labels ls)
@@ -152,6 +154,34 @@ void live_alert_set_values(struct live_alert *a, const struct alert_event *ev)
 	a->al.op = live_alert_op(ev->op);
 }
 
+static uint64_t ref_hash(uint64_t ref)
+{
+	return labels_hash_mix(0, ref, ref);
+}
+
+struct live_alert *live_alert_by_ref(const struct live_alerts *t, uint64_t ref)
+{
+	struct map_iter it;
+
+	for (struct live_alert *a = map_first(&t->by_ref, ref_hash(ref), &it); a != NULL;
+		a = map_next(&t->by_ref, &it)) {
+		if (a->ref == ref)
+			return a;
+	}
+	return NULL;
+}
+
+void live_alert_bind(struct live_alerts *t, struct live_alert *a, uint64_t ref)
+{
+	if (a->ref == ref)
+		return;
+	if (a->ref != 0)
+		map_remove(&t->by_ref, ref_hash(a->ref), a);
+	a->ref = ref;
+	if (ref != 0)
+		map_add(&t->by_ref, ref_hash(ref), a);
+}
+
 void live_alert_mark(struct live_alerts *t, struct live_alert *a)
 {
 	if (a->dirty)
@@ -165,6 +195,7 @@ void live_alert_free(struct live_alerts *t, struct live_alert *a)
 {
 	ASSERT(a->members == NULL);
 	ASSERT(a->expiry.place == 0);
+	live_alert_bind(t, a, 0);
 	map_remove(&t->by_labels, a->hash, a);
 	metric_set(t->gauge, (double)t->by_labels.n);
 	a->listed = false;

@@ -29,6 +29,7 @@ struct live_alert {
 	struct str generator_url; /* of one from outside, in `notes` */
 	void *block, *notes;
 	uint64_t hash;          /* of the labels, seeded */
+	uint64_t ref;           /* alert_event.ref; 0: no rule of this process told it */
 	struct member *members; /* by next_of_alert */
 	bool from_rule;         /* a rule says that it fires */
 	bool external;          /* was posted and has not ended */
@@ -48,6 +49,7 @@ struct live_alert {
 
 struct live_alerts {
 	struct map by_labels; /* seeded: fingerprints can be forged to collide */
+	struct map by_ref;    /* those whose ref is known */
 	size_t n_external;    /* firing ones */
 	struct live_alert *dirty;
 	struct metric *gauge;
@@ -69,6 +71,9 @@ struct live_alert *live_alert_new(struct live_alerts *t, const struct live_alert
 void live_alert_set_notes(
 	struct live_alert *a, struct labels annotations, struct str generator_url);
 void live_alert_set_values(struct live_alert *a, const struct alert_event *ev);
+/* From now on the alert is found by this ref. */
+void live_alert_bind(struct live_alerts *t, struct live_alert *a, uint64_t ref);
+struct live_alert *live_alert_by_ref(const struct live_alerts *t, uint64_t ref);
 /* Out of the table, memory freed: nobody holds it any more. */
 void live_alert_free(struct live_alerts *t, struct live_alert *a);
 void live_alert_mark(struct live_alerts *t, struct live_alert *a);

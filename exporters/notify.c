@@ -97,6 +97,8 @@ static void batch_free_job(struct state_job *job)
 		METRIC_DROP("notify", "evaluation_not_stored", bj->batch->n);
 		log_error("notify", "msg=\"an evaluation's alerts were not stored\" error=\"%s\"",
 			job->err.msg);
+		if (!bj->applied) /* they are told all the same: rules do not repeat them */
+			event_apply(bj->n, bj->batch);
 	}
 	alert_batch_free(bj->batch);
 	free(bj);
@@ -118,7 +120,7 @@ static bool on_submit(void *ctx, struct alert_batch *b)
 
 struct alert_sink notify_sink(struct notify *n)
 {
-	return (struct alert_sink){.ctx = n, .submit = on_submit};
+	return (struct alert_sink){.ctx = n, .compact = true, .submit = on_submit};
 }
 
 /* --- life --- */

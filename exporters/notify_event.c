@@ -3,8 +3,8 @@
  * notify_event - what rules say about their alerts, applied to the table of alerts and from there
  * to groups, inhibition and silences.
  *
- * An evaluation tells of every alert that fires, every time; nearly always nothing but a value
- * changed. So the usual event costs one look-up and touches neither groups nor state.db.
+ * An evaluation tells what changed, and the values of what goes on (alert_sink.compact): one of
+ * these costs one look-up and touches neither groups nor state.db.
  */
 #include <stdlib.h>
 
@@ -92,6 +92,7 @@ static void begin(
 		a = live_alert_new(&n->alerts, &s);
 	}
 	a->from_rule = true;
+	live_alert_bind(&n->alerts, a, ev->ref);
 	live_alert_set_values(a, ev);
 	live_alert_set_notes(a, ev->annotations, a->generator_url);
 	a->updated_ms = wall_ms;
@@ -112,6 +113,7 @@ static void apply_event(struct notify *n, const struct alert_event *ev, int64_t 
 		return; /* pending comes and goes without a word */
 	a = live_alert_find(&n->alerts, ev->labels);
 	if (firing && a != NULL && a->from_rule) {
+		live_alert_bind(&n->alerts, a, ev->ref);
 		live_alert_set_values(a, ev);
 		live_alert_set_notes(a, ev->annotations, a->generator_url);
 		a->updated_ms = wall_ms;
@@ -136,4 +138,15 @@ void event_apply(struct notify *n, const struct alert_batch *b)
 
 	for (size_t i = 0; i < b->n; i++)
 		apply_event(n, &b->events[i], wall);
+	for (size_t i = 0; i < b->n_values; i++) {
+		const struct alert_value *v = &b->values[i];
+		struct live_alert *a = live_alert_by_ref(&n->alerts, v->ref);
+
+		if (a == NULL || !a->from_rule)
+			continue;
+		a->al.value = v->value;
+		a->al.current = v->current;
+		a->al.worst = v->worst;
+		a->updated_ms = wall;
+	}
 }
