@@ -10,6 +10,7 @@
  */
 #include "agent/am.h"
 #include "base/dur.h"
+#include "exporters/time_interval.h"
 
 static void indent(struct buf *out, unsigned depth)
 {
@@ -71,6 +72,20 @@ static void duration(struct buf *out, unsigned depth, const char *key, int64_t m
 	buf_ch(out, '\n');
 }
 
+static void interval_names(struct buf *out, unsigned depth, const char *key,
+	const struct named_interval *const *v, size_t n)
+{
+	if (n == 0)
+		return;
+	indent(out, depth);
+	buf_printf(out, "%s: [", key);
+	for (size_t i = 0; i < n; i++) {
+		buf_c(out, i > 0 ? ", " : "");
+		quoted(out, v[i]->name);
+	}
+	buf_c(out, "]\n");
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the file, LIMIT_YAML_DEPTH */
 static void route(struct buf *out, const struct route_config *r, unsigned depth, bool top)
 {
@@ -94,6 +109,10 @@ static void route(struct buf *out, const struct route_config *r, unsigned depth,
 	duration(out, depth, "group_interval", r->group_interval_ms > 0 ? r->group_interval_ms : 1);
 	duration(out, depth, "repeat_interval",
 		r->repeat_interval_ms > 0 ? r->repeat_interval_ms : 1);
+	if (!top) {
+		interval_names(out, depth, "mute_time_intervals", r->mute, r->n_mute);
+		interval_names(out, depth, "active_time_intervals", r->active, r->n_active);
+	}
 	if (r->n_routes == 0)
 		return;
 	indent(out, depth);
@@ -168,8 +187,79 @@ static void receiver(struct buf *out, const struct receiver_config *r)
 	}
 }
 
+/* ---- inhibition ---- */
+
+static void inhibit_rule(struct buf *out, const struct inhibit_rule *r)
+{
+	buf_c(out, "- source_matchers: ");
+	matchers(out, r->source, r->n_source);
+	buf_c(out, "  target_matchers: ");
+	matchers(out, r->target, r->n_target);
+	buf_c(out, "  equal: ");
+	texts(out, r->equal, r->n_equal);
+}
+
+/* ---- time intervals ---- */
+
+static void clock_range(struct buf *out, const struct interval_range *r)
+{
+	buf_printf(out, "{start_time: '%02d:%02d', end_time: '%02d:%02d'}", r->begin / 60,
+		r->begin % 60, r->end / 60, r->end % 60);
+}
+
+static void weekday_range(struct buf *out, const struct interval_range *r)
+{
+	static const char *const days[] = {
+		"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"};
+
+	buf_printf(out, "'%s:%s'", days[r->begin], days[r->end]);
+}
+
+static void number_range(struct buf *out, const struct interval_range *r)
+{
+	buf_printf(out, "'%d:%d'", r->begin, r->end);
+}
+
+static void ranges(struct buf *out, const char *key, const struct interval_ranges *r,
+	void (*print)(struct buf *out, const struct interval_range *r))
+{
+	if (!r->given)
+		return;
+	buf_printf(out, "    %s: [", key);
+	for (size_t i = 0; i < r->n; i++) {
+		buf_c(out, i > 0 ? ", " : "");
+		print(out, &r->v[i]);
+	}
+	buf_c(out, "]\n");
+}
+
+static void time_interval(struct buf *out, const struct time_interval *t)
+{
+	/* the zone stands first: an entry without anything else is one too */
+	buf_c(out, "  - location: ");
+	quoted(out, t->location.n > 0 ? t->location : STR("UTC"));
+	buf_ch(out, '\n');
+	ranges(out, "times", &t->times, clock_range);
+	ranges(out, "weekdays", &t->weekdays, weekday_range);
+	ranges(out, "days_of_month", &t->days_of_month, number_range);
+	ranges(out, "months", &t->months, number_range);
+	ranges(out, "years", &t->years, number_range);
+}
+
+static void named_interval(struct buf *out, const struct named_interval *n)
+{
+	buf_c(out, "- name: ");
+	quoted(out, n->name);
+	buf_printf(out, "\n  time_intervals:%s\n", n->n == 0 ? " []" : "");
+	for (size_t i = 0; i < n->n; i++)
+		time_interval(out, &n->v[i]);
+}
+
 void am_config_print(const struct notify_config *c, struct buf *out)
 {
+	buf_c(out, "global:\n");
+	duration(out, 1, "resolve_timeout",
+		c->resolve_timeout_ms > 0 ? c->resolve_timeout_ms : 300000);
 	buf_c(out, "route:\n  ");
 	if (c->root.receiver.n == 0) {
 		/* nobody is told: Alertmanager has no word for it */
@@ -180,4 +270,12 @@ void am_config_print(const struct notify_config *c, struct buf *out)
 	buf_c(out, "receivers:\n");
 	for (size_t i = 0; i < c->n_receivers; i++)
 		receiver(out, &c->receivers[i]);
+	if (c->n_inhibit_rules > 0)
+		buf_c(out, "inhibit_rules:\n");
+	for (size_t i = 0; i < c->n_inhibit_rules; i++)
+		inhibit_rule(out, &c->inhibit_rules[i]);
+	if (c->n_intervals > 0)
+		buf_c(out, "time_intervals:\n");
+	for (size_t i = 0; i < c->n_intervals; i++)
+		named_interval(out, &c->intervals[i]);
 }
