@@ -78,6 +78,14 @@ void chat_title(const struct message *m, struct buf *out)
 	buf_fini(&tmp);
 }
 
+const struct message_alert *chat_lead(const struct message *m)
+{
+	const struct message_alert *v[1] = {&m->alerts[0]};
+
+	(void)message_worst(m, v, 1);
+	return v[0];
+}
+
 /* ---- pieces ---- */
 
 struct body {
@@ -133,7 +141,7 @@ static void alert(struct body *w, const struct message_alert *al, size_t less)
 
 static void description(struct body *w)
 {
-	const struct message_alert *al = &w->m->alerts[0];
+	const struct message_alert *al = chat_lead(w->m);
 	struct str d = labels_get(al->annotations, STR("description"));
 
 	if (!al->firing || d.n == 0 || labels_get(al->annotations, STR("summary")).n == 0)
@@ -240,21 +248,28 @@ static bool put(struct body *w, struct buf *out, size_t *room)
 
 static bool alerts(struct body *w, struct buf *out, size_t *room)
 {
+	const struct message_alert *v[LIMIT_MESSAGE_ALERTS];
 	const struct message *m = w->m;
-	size_t shown = 0;
+	size_t most = message_worst(m, v, ARRAY_LEN(v)), shown = 0;
 	bool fits = true;
 
-	for (; shown < m->n && shown < LIMIT_MESSAGE_ALERTS && fits; shown += fits) {
-		alert(w, &m->alerts[shown], 1);
+	for (; shown < most && fits; shown += fits) {
+		alert(w, v[shown], 1);
 		fits = put(w, out, room);
 		for (size_t less = 2; shown == 0 && !fits && less <= 32; less *= 2) {
-			alert(w, &m->alerts[0], less); /* the first is there, however short */
+			alert(w, v[0], less); /* the first is there, however short */
 			fits = put(w, out, room);
 		}
 	}
 	if (shown < m->n) {
 		*room += 20; /* kept free for this line */
 		buf_printf(&w->piece, "+%zu more\n", m->n - shown);
+		(void)put(w, out, room);
+	}
+	message_spread(m, &w->tmp);
+	if (w->tmp.n > 0) {
+		escaped(w, MIN_OF(w->max / 6, (size_t)LABELS_MAX));
+		buf_ch(&w->piece, '\n');
 		(void)put(w, out, room);
 	}
 	return fits;
@@ -323,18 +338,19 @@ bool chat_body(
 size_t chat_links(const struct message *m, size_t max_url, struct chat_link v[CHAT_LINKS_MAX],
 	struct buf *tmp)
 {
+	const struct message_alert *al = chat_lead(m);
 	struct chat_link all[CHAT_LINKS_MAX] = {
-		{"Runbook", message_link(m, &m->alerts[0], "runbook_url")},
+		{"Runbook", message_link(m, al, "runbook_url")},
 		{"Graph", STR_NULL},
-		{"Dashboard", message_link(m, &m->alerts[0], "dashboard_url")},
+		{"Dashboard", message_link(m, al, "dashboard_url")},
 		{"Silence", m->firing ? m->silence_url : STR("")},
 		{"Acknowledge", m->firing ? m->ack_url : STR("")},
 		{"All alerts", m->page_url},
 	};
 	size_t n = 0;
 
-	if (m->alerts[0].expr.n > 0)
-		message_graph_url(m, &m->alerts[0], tmp);
+	if (al->expr.n > 0)
+		message_graph_url(m, al, tmp);
 	all[1].url = buf_view(tmp);
 	for (size_t i = 0; i < CHAT_LINKS_MAX; i++) {
 		if (all[i].url.n > 0 && all[i].url.n <= max_url)

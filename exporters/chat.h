@@ -48,6 +48,8 @@ enum chat_severity { CHAT_RESOLVED, CHAT_INFO, CHAT_WARNING, CHAT_CRITICAL };
 enum chat_severity chat_severity(const struct message *m);
 /* 0xrrggbb of it. */
 unsigned chat_colour(enum chat_severity s);
+/* The alert the message is about most: the worst that fires. */
+const struct message_alert *chat_lead(const struct message *m);
 /* "🔴 FIRING (2 firing, 1 resolved) Name · where": one plain line, unescaped. */
 void chat_title(const struct message *m, struct buf *out);
 enum {

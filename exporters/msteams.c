@@ -113,15 +113,15 @@ static void values_and_graph(struct jsonw *j, struct buf *tmp)
 	buf_reset(tmp);
 }
 
-static void alert(
-	struct jsonw *j, const struct message *m, const struct message_alert *al, struct buf *tmp)
+static void alert(struct jsonw *j, const struct message *m, const struct message_alert *al,
+	bool graph, struct buf *tmp)
 {
 	if (m->n > 1)
 		buf_c(tmp, al->firing ? "\xf0\x9f\x94\xb4 " : "\xe2\x9c\x85 ");
 	message_summary(al, tmp);
 	paragraph_of(j, tmp, 400, "bold", true);
 	message_values(m, al, tmp);
-	if (al == &m->alerts[0])
+	if (graph)
 		values_and_graph(j, tmp);
 	else
 		paragraph_of(j, tmp, 300, NULL, false);
@@ -146,23 +146,25 @@ static void footer(struct jsonw *j, const struct message *m, struct buf *tmp)
 
 static void own_blocks(struct jsonw *j, const struct message *m, struct buf *tmp)
 {
-	struct str d = labels_get(m->alerts[0].annotations, STR("description"));
-	size_t start = j->b->n, shown = 0;
+	const struct message_alert *v[LIMIT_MESSAGE_ALERTS], *first = chat_lead(m);
+	struct str d = labels_get(first->annotations, STR("description"));
+	size_t most = message_worst(m, v, ARRAY_LEN(v)), start = j->b->n, shown = 0;
 
 	if (m->note.n > 0) {
 		buf_str(tmp, m->note);
 		paragraph_of(j, tmp, 400, NULL, true);
 	}
-	for (; shown < m->n && shown < LIMIT_MESSAGE_ALERTS && j->b->n - start < CARD_MAX / 2;
-		shown++)
-		alert(j, m, &m->alerts[shown], tmp);
+	for (; shown < most && j->b->n - start < CARD_MAX / 2; shown++)
+		alert(j, m, v[shown], shown == 0, tmp);
 	if (shown < m->n) {
 		buf_printf(tmp, "+%zu more", m->n - shown);
 		paragraph_of(j, tmp, 40, NULL, true);
 	}
-	if (shown < MIN_OF(m->n, (size_t)LIMIT_MESSAGE_ALERTS))
+	message_spread(m, tmp);
+	paragraph_of(j, tmp, 300, NULL, true);
+	if (shown < most)
 		chat_count_truncated("msteamsv2");
-	if (m->alerts[0].firing && labels_get(m->alerts[0].annotations, STR("summary")).n > 0) {
+	if (first->firing && labels_get(first->annotations, STR("summary")).n > 0) {
 		buf_str(tmp, str_sub(d, 0, 8000));
 		paragraph_of(j, tmp, 1500, NULL, true);
 	}

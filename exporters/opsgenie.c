@@ -33,7 +33,7 @@ static void write_message(struct chat_form *f, const struct opsgenie_config *c, 
 	buf_init(&tmp, (size_t)1 << 20);
 	message_subject(f->m, &tmp);
 	buf_c(&tmp, ": ");
-	message_summary(&f->m->alerts[0], &tmp);
+	message_summary(chat_lead(f->m), &tmp);
 	chat_escape(out, buf_view(&tmp), CHAT_PLAIN, MESSAGE_MAX);
 	buf_fini(&tmp);
 }

@@ -50,7 +50,7 @@ static void summary(struct jsonw *j, struct chat_form *f, const struct pagerduty
 		    "description", SUMMARY_MAX, &b)) {
 		message_subject(m, &tmp);
 		buf_c(&tmp, ": ");
-		message_summary(&m->alerts[0], &tmp);
+		message_summary(chat_lead(m), &tmp);
 		if (m->n > 1)
 			buf_printf(&tmp, " (+%zu more)", m->n - 1);
 		chat_escape(&b, buf_view(&tmp), CHAT_PLAIN, SUMMARY_MAX);
@@ -138,7 +138,9 @@ static bool is_own(const struct pagerduty_config *c, const char *name)
 
 static void details(struct jsonw *j, struct chat_form *f, const struct pagerduty_config *c)
 {
+	const struct message_alert *v[LIMIT_MESSAGE_ALERTS];
 	const struct message *m = f->m;
+	size_t most = message_worst(m, v, ARRAY_LEN(v));
 	struct buf tmp;
 
 	buf_init(&tmp, (size_t)1 << 20);
@@ -153,7 +155,7 @@ static void details(struct jsonw *j, struct chat_form *f, const struct pagerduty
 	if (is_own(c, "num_resolved"))
 		jsonw_kv_i64(j, "num_resolved", (int64_t)m->n_resolved);
 	if (is_own(c, "description")) {
-		buf_str(&tmp, labels_get(m->alerts[0].annotations, STR("description")));
+		buf_str(&tmp, labels_get(chat_lead(m)->annotations, STR("description")));
 		kv_clean(j, "description", &tmp, 2000);
 	}
 	if (is_own(c, "trend")) {
@@ -164,8 +166,8 @@ static void details(struct jsonw *j, struct chat_form *f, const struct pagerduty
 	if (is_own(c, "alerts")) {
 		jsonw_key(j, "alerts");
 		jsonw_array(j);
-		for (size_t i = 0; i < MIN_OF(m->n, (size_t)LIMIT_MESSAGE_ALERTS); i++)
-			alert(j, m, &m->alerts[i]);
+		for (size_t i = 0; i < most; i++)
+			alert(j, m, v[i]);
 		jsonw_array_end(j);
 		if (m->n > LIMIT_MESSAGE_ALERTS)
 			jsonw_kv_i64(j, "more", (int64_t)(m->n - LIMIT_MESSAGE_ALERTS));

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/jsonw.h"
 #include "base/num.h"
+#include "exporters/chat.h"
 #include "exporters/integration.h"
 #include "exporters/message.h"
 
@@ -44,11 +45,48 @@ static void alert(const struct message *m, const struct message_alert *al, struc
 	buf_fini(&url);
 }
 
+/* What the route says of its alerts: templates over the group, as the function routeLabels. */
+static void route_labels(const struct message *m, struct jsonw *j)
+{
+	struct chat_form f = {.m = m};
+	struct buf b;
+
+	buf_init(&f.note, 4096);
+	buf_init(&b, (size_t)64 << 10);
+	jsonw_key(j, "routeLabels");
+	jsonw_object(j);
+	for (size_t i = 0; i < m->route_labels.n; i++) {
+		buf_reset(&b);
+		(void)chat_expand(&f, m->route_labels.v[i].value, "labels of the route", 16384, &b);
+		jsonw_key_str(j, m->route_labels.v[i].name);
+		jsonw_str(j, buf_view(&b));
+	}
+	jsonw_object_end(j);
+	buf_fini(&b);
+	buf_fini(&f.note);
+}
+
+/* The configured body instead of ours. */
+static void payload_of(const struct message *m, const struct webhook_config *c, struct buf *out)
+{
+	struct chat_form f = {.m = m};
+	struct jsonw j;
+
+	buf_init(&f.note, 4096);
+	jsonw_init(&j, out);
+	value_tree_write(&j, c->payload, &f);
+	buf_fini(&f.note);
+}
+
 void webhook_render(const struct message *m, const struct webhook_config *c, struct buf *out)
 {
 	size_t n = c->max_alerts > 0 ? MIN_OF(m->n, (size_t)c->max_alerts) : m->n;
 	struct jsonw j;
 
+	if (c->payload != NULL) {
+		payload_of(m, c, out);
+		return;
+	}
 	jsonw_init(&j, out);
 	jsonw_object(&j);
 	jsonw_kv_c(&j, "version", "4");
@@ -63,6 +101,7 @@ void webhook_render(const struct message *m, const struct webhook_config *c, str
 	jsonw_labels(&j, m->common_labels);
 	jsonw_key(&j, "commonAnnotations");
 	jsonw_labels(&j, m->common_annotations);
+	route_labels(m, &j);
 	jsonw_kv_str(&j, "externalURL", m->external_url);
 	jsonw_kv_str(&j, "dedupKey", m->id);
 	if (m->note.n > 0)

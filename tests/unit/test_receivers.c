@@ -679,6 +679,55 @@ START_TEST(a_template_that_fails_does_not_cost_the_alert)
 }
 END_TEST
 
+START_TEST(a_sparkline_stands_where_there_is_one)
+{
+	static const double values[] = {1, 2, 3, 4};
+	struct graph_answer g = {.points = {.step_ms = 1000,
+					 .n = 4,
+					 .n_series = 1,
+					 .series = {{.v = values}},
+					 .threshold = 3}};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		if (all[i].kind == INT_PUSHOVER)
+			continue;
+		render(&all[i]);
+		d.graph = &g;
+		ask(&all[i]);
+		json_decref(body());
+		ck_assert_msg(strstr(req->body, "\xe2\x96\x88") != NULL, "%s: %s",
+			integration_name(all[i].kind), req->body);
+	}
+}
+END_TEST
+
+START_TEST(a_webhook_gets_route_labels_or_the_configured_payload)
+{
+	struct webhook_config w = {.url = S("http://127.0.0.1/"), .max_alerts = 1};
+	const struct integration in = {INT_WEBHOOK, 0, true, &w};
+	struct label labels[] = {{STR("reason"), STR("is {{ .Status }}")}};
+	struct value_tree leaf = {
+		.kind = VALUE_TEXT, .key = STR("n"), .text = STR("{{ .Alerts | len }}")};
+	struct value_tree map = {.kind = VALUE_MAP, .v = &leaf, .n = 1};
+	struct err e;
+	json_t *j;
+
+	fixture.m.route_labels = (struct labels){labels, 1};
+	ck_assert_int_eq(integration_webhook.render(&fixture.m, &in, &payload, &e), 0);
+	d = (struct delivery){.id = STR("id-1")};
+	ask(&in);
+	j = body();
+	ck_assert_str_eq(at(j, "routeLabels/reason"), "is firing");
+	ck_assert_int_eq(json_integer_value(json_object_get(j, "truncatedAlerts")), 1);
+	json_decref(j);
+	w.payload = &map;
+	buf_reset(&payload);
+	ck_assert_int_eq(integration_webhook.render(&fixture.m, &in, &payload, &e), 0);
+	ask(&in);
+	ck_assert_str_eq(req->body, "{\"n\":2}");
+}
+END_TEST
+
 /* --- values of any shape --- */
 
 static void writes(const struct value_tree *t, const char *want)
@@ -752,6 +801,8 @@ int main(void)
 	tcase_add_test(tc, ntfy_and_rocketchat_carry_their_secrets_where_they_belong);
 	tcase_add_test(tc, configured_texts_replace_belfrys);
 	tcase_add_test(tc, a_template_that_fails_does_not_cost_the_alert);
+	tcase_add_test(tc, a_sparkline_stands_where_there_is_one);
+	tcase_add_test(tc, a_webhook_gets_route_labels_or_the_configured_payload);
 	tcase_add_test(tc, a_text_that_comes_out_as_yaml_of_another_shape_is_that);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);

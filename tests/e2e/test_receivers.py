@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of receiver in one run, against a server that answers as the services do: an alert that
+fires and its end arrive in each, where they should and with the credentials they should have."""
+
+import http.server
+import json
+import pathlib
+import sys
+import threading
+import time
+import unittest
+import urllib.parse
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+from lib import runner
+from lib.belfry import Belfry
+from lib.net import wait_until
+
+RULES = """
+groups:
+- name: all
+  interval: 1s
+  rules:
+  - alert: PoolExhausted
+    expr: vector(97) > 90
+    labels: {severity: critical, team: 'a<b>&@everyone'}
+    annotations:
+      summary: 'pool at {{ $value }} %'
+      description: 'no connection is free'
+      runbook_url: https://runbooks.example.org/pool
+"""
+CANARY = "c4n4ry"
+
+
+class Services:
+    """Answers as each service does; keeps what came: (service, method, path, headers, body)."""
+
+    def __init__(self):
+        self.requests = []
+        self.refusals = {"discord": 1, "telegram": 1, "pagerduty": 1}  # first told to wait
+        self.changed = threading.Condition()
+        services = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def take(self):
+                size = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(size).decode()
+                service = self.path.strip("/").split("/")[0]
+                status, reply, headers = services.answer(service, self.path)
+                with services.changed:
+                    services.requests.append(
+                        (service, self.command, self.path, dict(self.headers), body, status, time.time()))
+                    services.changed.notify_all()
+                reply = reply.encode()
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply)))
+                self.end_headers()
+                self.wfile.write(reply)
+
+            do_POST = do_PUT = take
+
+            def log_message(self, *_args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, service, path):
+        if self.refusals.get(service, 0) > 0:
+            self.refusals[service] -= 1
+            return {"discord": (429, '{"message":"slow","retry_after":1.25,"global":false}', {}),
+                    "telegram": (429, '{"ok":false,"error_code":429,"parameters":{"retry_after":2}}', {}),
+                    "pagerduty": (429, "{}", {"Retry-After": "1"})}[service]
+        return {"slack": (200, "ok", {}),
+                "webhook": (200, "", {}),
+                "pagerduty": (202, '{"status":"success","dedup_key":"x"}', {}),
+                "opsgenie": (202, '{"result":"Request will be processed"}', {}),
+                "teams": (202, "", {}),
+                "discord": (204, "", {}),
+                "telegram": (200, '{"ok":true,"result":{"message_id":1}}', {}),
+                "ntfy": (200, '{"id":"x"}', {}),
+                "pushover": (200, '{"status":1,"request":"x"}', {}),
+                "mattermost": (200, "ok", {}),
+                "rocketchat": (200, '{"success":true}', {})}.get(service, (404, "", {}))
+
+    def of(self, service, status_below=300):
+        with self.changed:
+            return [r for r in self.requests if r[0] == service and r[5] < status_below]
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def is_resolved(service, path, body):
+    if service == "opsgenie":
+        return "/close?" in path
+    if service == "pagerduty":
+        return json.loads(body)["event_action"] == "resolve"
+    if service == "webhook":
+        return json.loads(body)["status"] == "resolved"
+    if service == "ntfy":
+        return "RESOLVED" in json.loads(body)["title"]
+    return "RESOLVED" in body
+
+
+ALL = ("slack", "webhook", "pagerduty", "opsgenie", "teams", "discord", "telegram", "ntfy",
+       "pushover", "mattermost", "rocketchat")
+
+
+class Receivers(unittest.TestCase):
+    def setUp(self):
+        self.services = Services()
+        self.addCleanup(self.services.stop)
+
+    def config(self):
+        url = self.services.url
+        return {
+            "global": {"evaluation_interval": "1s",
+                       "telegram_api_url": f"{url}/telegram", "telegram_bot_token": f"12:{CANARY}",
+                       "opsgenie_api_url": f"{url}/opsgenie", "opsgenie_api_key": CANARY,
+                       "http_config": {"http_headers": {"X-Tenant": {"values": ["shop"]}}}},
+            "web": {"external_url": "https://belfry.example.org"},
+            "route": {"receiver": "all", "group_by": ["alertname"], "group_wait": "0s",
+                      "group_interval": "1s"},
+            "receivers": [{
+                "name": "all",
+                "slack_configs": [{"api_url": f"{url}/slack/{CANARY}"}],
+                "webhook_configs": [{"url": f"{url}/webhook/{CANARY}", "http_config": {
+                    "authorization": {"type": "Token", "credentials": "t"}}}],
+                "pagerduty_configs": [{"url": f"{url}/pagerduty", "routing_key": CANARY}],
+                "opsgenie_configs": [{"update_alerts": True}],
+                "msteamsv2_configs": [{"webhook_url": f"{url}/teams/{CANARY}"}],
+                "discord_configs": [{"webhook_url": f"{url}/discord/{CANARY}"}],
+                "telegram_configs": [{"chat_id": -100}],
+                "ntfy_configs": [{"url": f"{url}/ntfy", "topic": CANARY, "token": "tk_1"}],
+                "pushover_configs": [{"api_url": f"{url}/pushover/1/messages.json",
+                                      "token": CANARY, "user_key": CANARY}],
+                "mattermost_configs": [{"webhook_url": f"{url}/mattermost/{CANARY}"}],
+                "rocketchat_configs": [{"api_url": f"{url}/rocketchat", "token": CANARY,
+                                        "token_id": "id", "channel": "#ops"}]}]}
+
+    def wait_for(self, resolved):
+        def missing():
+            return [s for s in ALL if not any(
+                is_resolved(s, r[2], r[4]) == resolved for r in self.services.of(s))]
+        try:
+            wait_until(lambda: not missing(), 30, "all services")
+        except Exception as e:
+            raise AssertionError(f"nothing came at {missing()}: {e}") from e
+
+    def test_all_of_them_hear_of_an_alert_and_of_its_end(self):
+        with Belfry(self.config(), rules={"r.yml": RULES}) as belfry:
+            self.wait_for(resolved=False)
+            wait_until(lambda: len(self.services.of("opsgenie")) >= 3, 10, "updates")
+            belfry.write_rules("r.yml", RULES.replace("> 90", "> 98"))
+            self.assertEqual(belfry.reload().status, 200)
+            self.wait_for(resolved=True)
+            wait_until(lambda: any("cancel_by_tag" in r[2] for r in self.services.of("pushover")),
+                       10, "the end of Pushover's repeating")
+            self.check_places()
+            self.check_waits()
+            self.check_identity()
+            status = belfry.get("/api/v1/status/config").body
+            log = belfry.log_path.read_text(encoding="utf-8")
+            self.assertNotIn(CANARY, log)
+            self.assertNotIn(CANARY.encode(), status if isinstance(status, bytes) else status.encode())
+            belfry.stop()
+            stored = list(belfry.data_dir.rglob("state.db*"))
+            self.assertTrue(stored)
+            for path in stored:
+                self.assertNotIn(CANARY.encode(), path.read_bytes(), "a secret is stored")
+
+    def check_places(self):
+        first = {s: self.services.of(s)[0] for s in ALL}
+        self.assertEqual(first["telegram"][2], f"/telegram/bot12:{CANARY}/sendMessage")
+        self.assertEqual(json.loads(first["telegram"][4])["chat_id"], -100)
+        self.assertEqual(first["opsgenie"][3]["Authorization"], f"GenieKey {CANARY}")
+        self.assertEqual(first["webhook"][3]["Authorization"], "Token t")
+        self.assertNotIn("X-Tenant", first["webhook"][3], "its http_config replaces global's")
+        self.assertEqual(first["discord"][3]["X-Tenant"], "shop")
+        self.assertEqual(first["ntfy"][3]["Authorization"], "Bearer tk_1")
+        self.assertEqual(json.loads(first["ntfy"][4])["topic"], CANARY)
+        self.assertEqual(first["rocketchat"][3]["X-Auth-Token"], CANARY)
+        self.assertTrue(all(r[3]["User-Agent"].startswith("belfry/") for r in first.values()))
+        form = urllib.parse.parse_qs(first["pushover"][4])
+        self.assertEqual(form["priority"], ["2"])
+        self.assertEqual(form["user"], [CANARY])
+        for service in ALL:
+            if service in ("webhook", "pagerduty", "opsgenie"):
+                continue
+            text = urllib.parse.unquote(first[service][4])
+            self.assertIn("FIRING", text, service)
+            self.assertIn("PoolExhausted", text, service)
+            if service not in ("pushover", "ntfy"):  # these have one link of their own
+                self.assertIn("https://runbooks.example.org/pool", text, service)
+        self.assertNotIn("a<b>", first["telegram"][4])
+        methods = [(r[1], r[2].split("?")[0].split("/")[-1]) for r in self.services.of("opsgenie")]
+        self.assertEqual(methods, [("POST", "alerts"), ("PUT", "message"), ("PUT", "description"),
+                                   ("POST", "close")])
+
+    def check_waits(self):
+        for service, least in (("discord", 1.25), ("telegram", 2), ("pagerduty", 1)):
+            with self.services.changed:
+                times = [r[6] for r in self.services.requests if r[0] == service]
+            self.assertGreaterEqual(times[1] - times[0], least, service)
+
+    def check_identity(self):
+        events = [json.loads(r[4]) for r in self.services.of("pagerduty")]
+        self.assertEqual([e["event_action"] for e in events], ["trigger", "resolve"])
+        self.assertEqual(events[0]["dedup_key"], events[1]["dedup_key"])
+        self.assertEqual(events[0]["payload"]["severity"], "critical")
+        alias = json.loads(self.services.of("opsgenie")[0][4])["alias"]
+        self.assertIn(f"/v2/alerts/{alias}/close", self.services.of("opsgenie")[-1][2])
+        with self.services.changed:
+            ids = [r[3]["X-Belfry-Id"] for r in self.services.requests if r[0] == "discord"]
+        self.assertEqual(ids[0], ids[1], "a repeated attempt keeps its id")
+        self.assertNotEqual(ids[1], ids[2])
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main())
