@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/app_private.h"
+#include "agent/graph_source.h"
 #include "agent/ingest/remote_write.h"
 #include "agent/notify_systemd.h"
 #include "agent/routes.h"
@@ -56,6 +57,34 @@ static int start_threads(struct app *app, const struct config *c, struct err *e)
 	return http_client_new(&app->notify_client, "notify", NOTIFY_PARALLEL, e);
 }
 
+/* Configuration of the moment, for the thread that makes graphs. */
+static void graph_settings(void *ctx, struct graph_settings *out, struct arena *a)
+{
+	const struct config *c = app_config_get(ctx);
+
+	out->lookback_ms = c->query_lookback_ms;
+	out->interval_ms = c->evaluation_interval_ms;
+	out->experimental = c->query_experimental;
+	out->external_labels = labels_copy(a, c->scrape.external_labels);
+	out->external_url = arena_str(a, c->external_url);
+	app_config_put(ctx, c);
+}
+
+static int start_graphs(struct app *app, struct err *e)
+{
+	struct graph_env env = {.source = &app->source,
+		.rules = &app->rules,
+		.settings = graph_settings,
+		.settings_ctx = app};
+	struct graph_source source;
+
+	if (graph_service_start(&app->graphs, &env, e) != 0)
+		return err_wrap(e, "graphs");
+	source = graph_service_source(app->graphs);
+	notify_set_graphs(app->notify, &source);
+	return 0;
+}
+
 static int start_alerting(
 	struct app *app, const struct config *c, struct rule_set *take, struct err *e)
 {
@@ -71,6 +100,8 @@ static int start_alerting(
 		rule_set_free(take);
 		return err_wrap(e, "alertmanagers");
 	}
+	if (start_graphs(app, e) != 0)
+		return -1;
 	app_rules_opts(app, c, &o);
 	if (rules_new(&app->rules, &o, take, state_db(app->state), e) != 0)
 		return err_wrap(e, "rules");
@@ -226,6 +257,7 @@ void app_stop(struct app *app)
 		peers_stop(app->peers);
 	if (app->notify != NULL)
 		notify_quiesce(app->notify);
+	graph_service_stop(app->graphs);
 	http_client_free(app->notify_client);
 	if (app->state != NULL)
 		state_stop(app->state);

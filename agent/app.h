@@ -24,6 +24,7 @@ struct scrape;
 struct statsd;
 struct remote_write;
 struct self_metrics;
+struct graph_service;
 
 struct app {
 	struct loop *loop;
@@ -36,6 +37,7 @@ struct app {
 	struct rules *rules;
 	struct notify *notify;
 	struct peers *peers;
+	struct graph_service *graphs; /* of messages */
 	struct scrape *scrape;
 	struct statsd *statsd;             /* NULL: turned off */
 	struct remote_write *remote_write; /* NULL: turned off */

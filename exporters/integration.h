@@ -52,6 +52,8 @@ struct integration_type {
 	 * same text here share them (the URL of an incoming webhook; a token and its channel).
 	 * NULL: each is a place of its own. Never shown: it may hold secrets. */
 	void (*place)(const struct integration *in, struct buf *out);
+	/* Whether this payload asks for a picture besides what its marks say. NULL: no. */
+	bool (*wants_picture)(struct str payload);
 	/* The payload that is stored. Empty and 0 back: nothing to tell. */
 	int (*render)(const struct message *m, const struct integration *in, struct buf *payload,
 		struct err *e);

@@ -186,6 +186,11 @@ int notify_new(struct notify **out, struct state *state, const struct notify_con
 	return 0;
 }
 
+void notify_set_graphs(struct notify *n, const struct graph_source *source)
+{
+	n->graphs = *source;
+}
+
 struct reload_job {
 	struct state_job job;
 	struct notify *n;

@@ -210,6 +210,10 @@ struct notify;
  * state_start. cfg must live until notify_free or the reload that replaced it was acknowledged. */
 int notify_new(struct notify **out, struct state *state, const struct notify_config *cfg,
 	struct sender sender, struct err *e) MUST_CHECK;
+/* Where graphs in messages come from; without one they have none. Before state_start; the source is
+ * stopped after notify_quiesce and before state_stop. */
+struct graph_source;
+void notify_set_graphs(struct notify *n, const struct graph_source *source);
 /* The sink rules are given. */
 struct alert_sink notify_sink(struct notify *n);
 /* Any thread, waits until the state writer took it: afterwards the old cfg may be freed. */

@@ -27,6 +27,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/metrics.h"
+#include "exporters/graph.h"
 #include "exporters/history.h"
 #include "exporters/incident.h"
 #include "exporters/inhibit.h"
@@ -97,6 +98,7 @@ struct route_mute {
 struct notify {
 	struct state *state;
 	struct sender sender;
+	struct graph_source graphs;
 	const struct notify_config *cfg;
 	struct arena route_arena;
 	struct route_table routes;

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "exporters/graph.h"
 #include "exporters/notify_internal.h"
 
 /* --- rows --- */
@@ -50,6 +51,8 @@ void row_free(struct row *r)
 {
 	free(r->payload);
 	free(r->content);
+	free(r->graph_spec);
+	graph_free(r->graph);
 	free(r->block);
 	free(r);
 }

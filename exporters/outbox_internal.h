@@ -7,6 +7,7 @@
  *   outbox.c        rows, destinations, lanes
  *   outbox_send.c   lanes -> sender: pace, order, backoff, what an answer means
  *   outbox_fail.c   given up: parked, told loudly, the fallback receiver
+ *   outbox_graph.c  the graph, before an attempt
  *   outbox_store.c  dirty rows -> state.db; state.db -> rows at start
  *   thread_data.c   what an integration keeps about an incident's thread
  *
@@ -44,6 +45,11 @@ struct row {
 	bool firing, in_flight, parked, degraded, is_new, dirty, finished, replaced;
 	char *payload; /* until the first write to state.db */
 	size_t payload_len;
+	/* likewise: what a graph for it would show (graph.h); NULL: none */
+	char *graph_spec;
+	size_t graph_spec_len;
+	struct graph_answer *graph; /* of the attempt under way */
+	bool graph_asked, graph_waiting, wants_png;
 	char *content; /* the message itself (message_pack.h), likewise; may be NULL */
 	size_t content_len;
 	unsigned attempts, step;
@@ -154,6 +160,15 @@ int64_t outbox_due(const struct notify *n);
  * receiver's fallback. */
 void outbox_give_up(struct notify *n, struct row *r, enum give_up_reason why);
 
+/* --- outbox_graph.c --- */
+
+/* What the row's payload has a place for, from the message. */
+void outbox_graph_spec(struct row *r, const struct message *m, const struct integration *in);
+/* True: the row may go. False: its graph was asked for; the row's time is when it goes without. */
+bool outbox_graph_ready(struct notify *n, struct row *r);
+/* The attempt is over: the next one asks again. */
+void outbox_graph_drop(struct row *r);
+
 /* --- outbox_store.c --- */
 int outbox_store_load(struct notify *n, sqlite3 *db, struct err *e) MUST_CHECK;
 int outbox_store_write(struct notify *n, sqlite3 *db, struct err *e) MUST_CHECK; /* repeatable */
@@ -162,6 +177,8 @@ void outbox_store_close(struct notify *n);
 /* The payload, or the packed message, of a row that was written; malloc'ed, NUL behind. */
 int outbox_store_payload(
 	struct notify *n, int64_t id, char **out, size_t *len, struct err *e) MUST_CHECK;
+int outbox_store_graph(struct notify *n, int64_t id, char **out, size_t *len, bool *wants_png,
+	struct err *e) MUST_CHECK;
 int outbox_store_content(
 	struct notify *n, int64_t id, char **out, size_t *len, struct err *e) MUST_CHECK;
 

@@ -191,7 +191,8 @@ static struct delivery delivery_of(const struct notify *n, const struct row *r, 
 		.data = thread_get(n, r->thread),
 		.step = r->step,
 		.degraded = r->degraded,
-		.firing = r->firing};
+		.firing = r->firing,
+		.graph = r->graph};
 }
 
 /* What the answer means. The configuration may have changed since the request was made: an
@@ -237,7 +238,10 @@ static void take_verdict(struct notify *n, struct row *r, const struct send_requ
 		r->step++;
 		r->attempts = 0;
 		break;
-	case VERDICT_RETRY: again(n, r, req); break;
+	case VERDICT_RETRY:
+		again(n, r, req);
+		outbox_graph_drop(r);
+		break;
 	case VERDICT_DEGRADE:
 		r->degraded = true;
 		outbox_note(n, r, ATTEMPT_AGAIN, str_c(r->error));
@@ -342,6 +346,9 @@ static void start_row(struct notify *n, struct row *r)
 	struct err e;
 	bool gone;
 
+	if (!outbox_graph_ready(n, r))
+		return;
+	r->graph_waiting = false;
 	req = make_request(n, r, &gone, &e);
 	if (req == NULL && gone) {
 		(void)snprintf(r->error, sizeof r->error, "%.190s", e.msg);

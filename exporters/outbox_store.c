@@ -26,6 +26,7 @@ enum statement {
 	ST_HISTORY_TRIM,
 	ST_PAYLOAD,
 	ST_CONTENT,
+	ST_GRAPH,
 	ST_THREAD_PUT,
 	ST_THREAD_DEL,
 	ST_COUNT
@@ -35,8 +36,8 @@ static const char *const sql[ST_COUNT] = {
 	[ST_ROW_ADD] = "INSERT OR REPLACE INTO "
 		       "outbox(message_id,receiver,kind,idx,group_key,title,firing,payload,"
 		       "created_ms,expires_ms,next_ms,attempts,degraded,parked,error,thread,step,"
-		       "content,ends,first,tried,since_ms) "
-		       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		       "content,ends,first,tried,since_ms,graph,png) "
+		       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_ROW_SET] = "UPDATE outbox SET next_ms=?,attempts=?,degraded=?,parked=?,error=?,step=? "
 		       "WHERE id=?",
 	[ST_ROW_DEL] = "DELETE FROM outbox WHERE id=?",
@@ -48,6 +49,7 @@ static const char *const sql[ST_COUNT] = {
 		"DELETE FROM notify_history WHERE id <= (SELECT max(id) FROM notify_history) - ?",
 	[ST_PAYLOAD] = "SELECT payload FROM outbox WHERE id=?",
 	[ST_CONTENT] = "SELECT content FROM outbox WHERE id=?",
+	[ST_GRAPH] = "SELECT graph,png FROM outbox WHERE id=?",
 	[ST_THREAD_PUT] = "INSERT OR REPLACE INTO thread_data VALUES(?,?,?)",
 	[ST_THREAD_DEL] = "DELETE FROM thread_data WHERE thread=?",
 };
@@ -105,6 +107,9 @@ static int add_row(const struct notify *n, sqlite3 *db, struct row *r, struct er
 	(void)sqlite3_bind_int(st, 20, r->first);
 	db_bind_text(st, 21, r->tried);
 	(void)sqlite3_bind_int64(st, 22, r->since_ms);
+	if (r->graph_spec != NULL)
+		db_bind_text(st, 23, str_n(r->graph_spec, r->graph_spec_len));
+	(void)sqlite3_bind_int(st, 24, r->wants_png);
 	if (db_step_done(st, "store a message", e) != 0)
 		return -1;
 	r->id = sqlite3_last_insert_rowid(db);
@@ -196,7 +201,8 @@ static void row_committed(struct notify *n, struct row *r)
 	}
 	free(r->payload);
 	free(r->content);
-	r->payload = r->content = NULL;
+	free(r->graph_spec);
+	r->payload = r->content = r->graph_spec = NULL;
 	if (!r->finished && !r->parked)
 		return;
 	map_remove(&n->rows, id_hash(r->id), r); /* a parked one stays in state.db */
@@ -222,8 +228,15 @@ void outbox_store_committed(struct notify *n)
 	metric_set(n->outbox_gauge, (double)n->n_rows);
 }
 
+/* Of one row, malloc'ed, NUL behind; flag: its second column, when there is one. */
+struct blob {
+	char *p;
+	size_t n;
+	bool flag;
+};
+
 static int read_blob(
-	struct notify *n, enum statement which, int64_t id, char **out, size_t *len, struct err *e)
+	struct notify *n, enum statement which, int64_t id, struct blob *out, struct err *e)
 {
 	sqlite3_stmt *st = statement(n, which);
 	struct str s;
@@ -236,24 +249,50 @@ static int read_blob(
 			      : err_set(e, ERR_CORRUPT, 0, "message %lld is not in the outbox",
 					(long long)id);
 	s = db_column_str(st, 0);
-	*out = malloc(s.n + 1);
-	ASSERT(*out != NULL);
+	out->flag = sqlite3_column_count(st) > 1 && sqlite3_column_int(st, 1) != 0;
+	out->p = malloc(s.n + 1);
+	ASSERT(out->p != NULL);
 	if (s.n > 0)
-		memcpy(*out, s.p, s.n);
-	(*out)[s.n] = '\0';
-	*len = s.n;
+		memcpy(out->p, s.p, s.n);
+	out->p[s.n] = '\0';
+	out->n = s.n;
 	(void)sqlite3_reset(st);
+	return 0;
+}
+
+static int give_blob(
+	struct notify *n, enum statement which, int64_t id, char **out, size_t *len, struct err *e)
+{
+	struct blob b;
+
+	if (read_blob(n, which, id, &b, e) != 0)
+		return -1;
+	*out = b.p;
+	*len = b.n;
 	return 0;
 }
 
 int outbox_store_payload(struct notify *n, int64_t id, char **out, size_t *len, struct err *e)
 {
-	return read_blob(n, ST_PAYLOAD, id, out, len, e);
+	return give_blob(n, ST_PAYLOAD, id, out, len, e);
 }
 
 int outbox_store_content(struct notify *n, int64_t id, char **out, size_t *len, struct err *e)
 {
-	return read_blob(n, ST_CONTENT, id, out, len, e);
+	return give_blob(n, ST_CONTENT, id, out, len, e);
+}
+
+int outbox_store_graph(
+	struct notify *n, int64_t id, char **out, size_t *len, bool *wants_png, struct err *e)
+{
+	struct blob b;
+
+	if (read_blob(n, ST_GRAPH, id, &b, e) != 0)
+		return -1;
+	*out = b.p;
+	*len = b.n;
+	*wants_png = b.flag;
+	return 0;
 }
 
 /* --- loading --- */

@@ -276,6 +276,7 @@ void outbox_tell(struct notify *n, struct message *m, const struct receiver_conf
 	row = make_row(n, m, tried, in);
 	put_payload(n, m, in, row);
 	put_content(m, r, row);
+	outbox_graph_spec(row, m, in);
 	if (old != NULL)
 		replace(n, old, row);
 	(void)outbox_add(n, row);

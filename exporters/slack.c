@@ -343,11 +343,19 @@ static void place(const struct integration *in, struct buf *out)
 	buf_str(out, c->channel);
 }
 
+static bool stored_picture(struct str payload)
+{
+	struct slack_parts p;
+
+	return slack_parts_read(payload, &p) && p.v[SLACK_PICTURE].n > 0;
+}
+
 /* Published limit: one message a second per webhook and per channel. */
 const struct integration_type integration_slack = {.name = "slack",
 	.pace_ms = 1000,
 	.parallel = 1,
 	.place = place,
+	.wants_picture = stored_picture,
 	.render = render,
 	.request = request,
 	.judge = judge};

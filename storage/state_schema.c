@@ -74,6 +74,8 @@ static const char version_3[] =
 	"ALTER TABLE outbox ADD COLUMN first INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE outbox ADD COLUMN tried TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE outbox ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE outbox ADD COLUMN graph TEXT;" /* what its graph shows (exporters/graph.h) */
+	"ALTER TABLE outbox ADD COLUMN png INTEGER NOT NULL DEFAULT 0;"
 	/* incidents: escalation and acknowledgement (exporters/incident.c) */
 	"CREATE TABLE incident(group_key TEXT PRIMARY KEY, incident_ms INTEGER NOT NULL, "
 	"started_ms "
@@ -100,10 +102,13 @@ static const char version_3[] =
 	"CREATE INDEX attempt_message ON attempt(message_id);"
 	"CREATE TABLE mark(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, group_key TEXT NOT NULL,"
 	" incident_ms INTEGER NOT NULL, what TEXT NOT NULL, who TEXT NOT NULL, note TEXT NOT NULL);"
-	"CREATE TABLE link(token TEXT PRIMARY KEY, group_key TEXT NOT NULL, incident_ms INTEGER NOT "
-	"NULL, labels BLOB NOT NULL, title TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE link(token TEXT PRIMARY KEY, group_key TEXT NOT NULL, incident_ms INTEGER "
+	"NOT "
+	"NULL, labels BLOB NOT NULL, title TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT "
+	"ROWID;"
 	/* rules: label sets that belfry_absent_after rules know; last_ms 0: it is there */
-	"CREATE TABLE alert_seen(rule_key TEXT NOT NULL, labels BLOB NOT NULL, since_ms INTEGER NOT "
+	"CREATE TABLE alert_seen(rule_key TEXT NOT NULL, labels BLOB NOT NULL, since_ms INTEGER "
+	"NOT "
 	"NULL,"
 	" last_ms INTEGER NOT NULL, PRIMARY KEY(rule_key, labels)) WITHOUT ROWID;"
 	/* heartbeats */
