@@ -66,30 +66,29 @@ static void put_value(struct buf *out, double v, struct unit u)
 
 void graph_sparkline(const struct graph_points *p, struct buf *out)
 {
-	size_t n = MIN_OF(p->n, (size_t)GRAPH_SPARK_MAX), first = 0, last;
-	double cols[GRAPH_SPARK_MAX];
 	const double *v = p->n_series > 0 ? p->series[0].v : NULL;
+	size_t first = 0, last = p->n, n, span;
+	double cols[GRAPH_SPARK_MAX];
 
-	if (n == 0 || v == NULL)
-		return;
-	while (first < p->n && !isfinite(v[first]))
+	while (v != NULL && first < p->n && !isfinite(v[first]))
 		first++;
-	if (first == p->n)
+	if (v == NULL || first == p->n)
 		return;
-	for (last = p->n; !isfinite(v[last - 1]);)
+	while (!isfinite(v[last - 1]))
 		last--;
+	span = p->n - first; /* what was before it began is no gap */
+	n = MIN_OF(span, (size_t)GRAPH_SPARK_MAX);
 	for (size_t i = 0; i < n; i++)
-		cols[i] = column(p, i * p->n / n, (i + 1) * p->n / n);
+		cols[i] = column(p, first + i * span / n, first + (i + 1) * span / n);
 	put_bars(cols, n, out);
 	buf_ch(out, ' ');
 	put_value(out, v[first], p->unit);
 	buf_c(out, " \xe2\x86\x92 ");
 	put_value(out, last == p->n ? v[last - 1] : NAN, p->unit);
-	if (!isfinite(p->threshold))
-		return;
-	buf_printf(out, " (alert at %s ", p->op);
-	unit_print(out, p->threshold, p->unit);
-	buf_ch(out, ')');
+	if (span > 1) {
+		buf_c(out, " in ");
+		message_span(out, (int64_t)(span - 1) * p->step_ms);
+	}
 }
 
 void graph_top_print(const struct graph_answer *g, struct buf *out)

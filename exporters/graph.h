@@ -36,7 +36,7 @@
 /* Marks in a payload: the byte 0x01 and one of these. In JSON the byte may also stand escaped, as
  * the six characters \u0001. */
 #define GRAPH_MARK_BYTE  '\001'
-#define GRAPH_MARK_SPARK '1' /* "▁▁▂▂▃▅▇██ 34 % → 100 % (threshold 90 %)" */
+#define GRAPH_MARK_SPARK '1' /* "▁▁▂▂▃▅▇██ 34 % → 100 % in 1h" */
 #define GRAPH_MARK_TOP   '2' /* "route=/api 41 %, route=/search 12 %" */
 #define GRAPH_MARK_PNG   '3' /* the PNG in base64, lines of 76 characters with CRLF */
 #define GRAPH_MARK_IF    '8' /* from here to GRAPH_MARK_END is kept only when there is a PNG: */
@@ -104,8 +104,9 @@ void graph_spec(const struct message *m, struct buf *out);
 
 /* --- drawing: pure, any thread --- */
 
-/* At most GRAPH_SPARK_MAX columns of ▁▂▃▄▅▆▇█ for the first series, gaps as blanks, and behind
- * them first → last value and the threshold, in the series' unit. Nothing without points. */
+/* At most GRAPH_SPARK_MAX columns of ▁▂▃▄▅▆▇█ for the first series from its first point on, gaps
+ * as blanks, and behind them first → last value, in the series' unit, and over how long. Nothing
+ * without points. */
 void graph_sparkline(const struct graph_points *p, struct buf *out);
 /* "route=/api 41 %, route=/search 12 %". */
 void graph_top_print(const struct graph_answer *g, struct buf *out);

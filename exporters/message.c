@@ -200,6 +200,20 @@ void message_duration(struct buf *out, int64_t ms)
 		buf_printf(out, "%llds", (long long)s);
 }
 
+void message_span(struct buf *out, int64_t ms)
+{
+	int64_t min = (MAX_OF(ms, 0) + 30000) / 60000, hours = (min + 30) / 60;
+
+	if (min < 2)
+		buf_printf(out, "%llds", (long long)(MAX_OF(ms, 0) / 1000));
+	else if (min < 100)
+		buf_printf(out, "%lldm", (long long)min);
+	else if (hours < 48)
+		buf_printf(out, "%lldh", (long long)hours);
+	else
+		buf_printf(out, "%lldd", (long long)((hours + 12) / 24));
+}
+
 void message_summary(const struct message_alert *al, struct buf *out)
 {
 	struct str s = labels_get(al->annotations, STR("summary"));
@@ -251,9 +265,10 @@ void message_values(const struct message *m, const struct message_alert *al, str
 			buf_ch(out, ')');
 		}
 		peak(al, now, al->op[0] == '<' ? "lowest" : "peak", out);
-		buf_c(out, ", ");
 	}
-	buf_c(out, "for ");
+	if (m->now_ms - al->starts_at_ms < 1000 && !isnan(now))
+		return; /* it began just now */
+	buf_c(out, isnan(now) ? "for " : ", for ");
 	message_duration(out, m->now_ms - al->starts_at_ms);
 }
 

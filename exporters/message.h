@@ -74,6 +74,8 @@ void message_subject(const struct message *m, struct buf *out);
 /* "pool orders at 100 % ...": the summary, else the description, else the expression and value of
  * an alert. */
 void message_summary(const struct message_alert *al, struct buf *out);
+/* The same in one rounded number: "30m", "2h". */
+void message_span(struct buf *out, int64_t ms);
 /* A value of an alert with its unit: "97 %", "1.2 s". */
 void message_value(const struct message_alert *al, double v, struct buf *out);
 /* A number for people: 4 significant digits, no exponent for everyday sizes. */
