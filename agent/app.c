@@ -261,6 +261,7 @@ void app_stop(struct app *app)
 	http_client_free(app->notify_client);
 	if (app->state != NULL)
 		state_stop(app->state);
+	graph_service_free(app->graphs);
 	rules_free(app->rules);
 	peers_free(app->peers);
 	notify_free(app->notify);

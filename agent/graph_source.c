@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "agent/pool.h"
 #include "base/clock.h"
@@ -18,6 +19,7 @@ struct graph_service {
 	struct graph_env env;
 	struct pool *pool;
 	atomic_bool stopping;
+	atomic_uint inside; /* submit, with the pool in its hands */
 };
 
 struct graph_job {
@@ -48,9 +50,8 @@ static void run(struct pool_job *base)
 	req->on_done(req, answer);
 }
 
-static bool submit(void *ctx, struct graph_request *req)
+static bool put(struct graph_service *s, struct graph_request *req)
 {
-	struct graph_service *s = ctx;
 	struct graph_job *job;
 
 	if (atomic_load(&s->stopping))
@@ -67,6 +68,17 @@ static bool submit(void *ctx, struct graph_request *req)
 	METRIC_LIMIT("graphs_waiting");
 	free(job);
 	return false;
+}
+
+static bool submit(void *ctx, struct graph_request *req)
+{
+	struct graph_service *s = ctx;
+	bool taken;
+
+	atomic_fetch_add(&s->inside, 1);
+	taken = put(s, req);
+	atomic_fetch_sub(&s->inside, 1);
+	return taken;
 }
 
 int graph_service_start(struct graph_service **out, const struct graph_env *env, struct err *e)
@@ -86,10 +98,17 @@ int graph_service_start(struct graph_service **out, const struct graph_env *env,
 
 void graph_service_stop(struct graph_service *s)
 {
-	if (s == NULL)
+	if (s == NULL || atomic_exchange(&s->stopping, true))
 		return;
-	atomic_store(&s->stopping, true);
+	while (atomic_load(&s->inside) > 0) /* in submit: a moment */
+		(void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 	pool_free(s->pool);
+	s->pool = NULL;
+}
+
+void graph_service_free(struct graph_service *s)
+{
+	graph_service_stop(s);
 	free(s);
 }
 

@@ -36,8 +36,11 @@ struct graph_env {
 };
 int graph_service_start(
 	struct graph_service **out, const struct graph_env *env, struct err *e) MUST_CHECK;
-/* Answers what waits (with nothing), then ends the thread. NULL is fine. */
+/* Answers what waits (with nothing), then ends the thread; what is asked later is refused. NULL is
+ * fine. */
 void graph_service_stop(struct graph_service *s);
+/* When nobody can ask any more. NULL is fine. */
+void graph_service_free(struct graph_service *s);
 struct graph_source graph_service_source(struct graph_service *s);
 
 /* One request, at once: what the thread does. NULL when there is nothing to show. */
