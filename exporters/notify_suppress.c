@@ -108,8 +108,10 @@ void suppress_silences(struct notify *n)
 
 	if (!silence_refresh(&n->silences, clock_wall_ms()))
 		return;
-	while ((a = map_each(&n->alerts.by_labels, &pos)) != NULL)
-		work_out(n, a);
+	while ((a = map_each(&n->alerts.by_labels, &pos)) != NULL) {
+		if (silence_touched(&n->silences, a))
+			work_out(n, a);
+	}
 }
 
 /* --- time intervals --- */

@@ -405,23 +405,24 @@ static void forget_old(struct silence_set *s, int64_t now_ms)
 
 bool silence_refresh(struct silence_set *s, int64_t now_ms)
 {
-	bool others = false;
 	struct silence *x;
 	size_t pos = 0;
 
+	s->n_flipped = 0;
 	s->due_wall_ms = INT64_MAX;
 	while ((x = map_each(&s->by_id, &pos)) != NULL) {
 		bool working = silence_state_at(x, now_ms) == SILENCE_ACTIVE;
 
-		others = others || working != x->working;
+		if (working != x->working && s->n_flipped++ < SILENCE_FLIPS)
+			s->flipped[s->n_flipped - 1] = x;
 		x->working = working;
 		s->due_wall_ms = MIN_OF(s->due_wall_ms, next_change(x, now_ms));
 	}
 	forget_old(s, now_ms);
-	if (others || s->index_stale)
+	if (s->n_flipped > 0 || s->index_stale)
 		fill_index(s);
 	s->index_stale = false;
-	return others;
+	return s->n_flipped > 0;
 }
 
 /* --- alerts --- */
@@ -446,6 +447,23 @@ void silence_release(struct live_alert *a)
 	free(a->silences);
 	a->silences = NULL;
 	a->n_silences = 0;
+}
+
+bool silence_touched(const struct silence_set *s, const struct live_alert *a)
+{
+	if (s->n_flipped > SILENCE_FLIPS)
+		return true;
+	for (size_t i = 0; i < s->n_flipped; i++) {
+		const struct silence *x = s->flipped[i];
+
+		if (x->working && matchers_match(x->matchers, x->n, a->al.labels))
+			return true;
+		for (size_t k = 0; !x->working && k < a->n_silences; k++) {
+			if (a->silences[k] == x)
+				return true;
+		}
+	}
+	return false;
 }
 
 bool silence_of(struct silence_set *s, struct live_alert *a)

@@ -33,10 +33,15 @@ struct silence {
 	struct silence *next_dirty;
 };
 
+#define SILENCE_FLIPS 8u
+
 struct silence_set {
 	struct map by_id;
 	struct matcher_index index; /* of those that work */
-	bool index_stale;           /* silence_refresh has to be called before silence_of */
+	/* Whose working changed at the last refresh; more than these: n_flipped is larger. */
+	struct silence *flipped[SILENCE_FLIPS];
+	size_t n_flipped;
+	bool index_stale; /* silence_refresh has to be called before silence_of */
 	struct silence *dirty;
 	int64_t due_wall_ms; /* when a state changes next; INT64_MAX: never */
 	struct metric *gauge;
@@ -53,6 +58,8 @@ int silence_end(struct silence_set *s, struct str id, int64_t now_ms, struct err
 /* Follows the clock: true when other silences work than before, so that silence_of has to be asked
  * for every alert. Forgets what is over for long. */
 bool silence_refresh(struct silence_set *s, int64_t now_ms);
+/* Whether what the last refresh changed can concern this alert. */
+bool silence_touched(const struct silence_set *s, const struct live_alert *a);
 /* The silences that work on this alert now; true when these are others than before. */
 bool silence_of(struct silence_set *s, struct live_alert *a);
 /* It is about to be freed, or fires no more. */
