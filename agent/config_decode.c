@@ -315,7 +315,8 @@ static bool decode_twin(struct loader *l, const struct config_section *s,
 		return false;
 	base = str_sub(name, 0, name.n - 5);
 	k = config_key_find(s, base);
-	if (k == NULL || !(k->flags & (CF_SECRET | CF_FILE)))
+	if (k == NULL || !(k->flags & (CF_SECRET | CF_FILE)) ||
+		(k->type != CT_STR && k->type != CT_UNBUILT))
 		return false;
 	if (p->value->kind == YAML_NULL ||
 		(p->value->kind == YAML_SCALAR && p->value->scalar.n == 0))

@@ -122,14 +122,24 @@ static void put_matchers(struct buf *out, const struct list *list)
 
 /* As YAML's flow style, which is nearly JSON. */
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the file, LIMIT_YAML_DEPTH */
-static void put_node(struct buf *out, const struct yaml_node *node, unsigned depth)
+static void put_node(struct buf *out, const struct yaml_node *node, bool secret, unsigned depth)
 {
+	double number;
+	bool b;
+
 	if (depth > LIMIT_YAML_DEPTH || node->kind == YAML_NULL) {
 		buf_c(out, "null");
 		return;
 	}
+	if (node->kind == YAML_SCALAR && secret) {
+		buf_c(out, "<secret>");
+		return;
+	}
 	if (node->kind == YAML_SCALAR) {
-		put_str(out, node->scalar);
+		if (!node->quoted && (yaml_to_bool(node, &b) || str_to_f64(node->scalar, &number)))
+			buf_str(out, node->scalar); /* stays what it is */
+		else
+			put_str(out, node->scalar);
 		return;
 	}
 	buf_ch(out, node->kind == YAML_SEQ ? '[' : '{');
@@ -137,12 +147,13 @@ static void put_node(struct buf *out, const struct yaml_node *node, unsigned dep
 		if (i > 0)
 			buf_c(out, ", ");
 		if (node->kind == YAML_SEQ) {
-			put_node(out, node->items[i], depth + 1);
+			put_node(out, node->items[i], secret, depth + 1);
 			continue;
 		}
 		put_str(out, node->pairs[i].key->scalar);
 		buf_c(out, ": ");
-		put_node(out, node->pairs[i].value, depth + 1);
+		put_node(out, node->pairs[i].value,
+			secret || config_key_is_secret(node->pairs[i].key->scalar), depth + 1);
 	}
 	buf_ch(out, node->kind == YAML_SEQ ? ']' : '}');
 }
@@ -173,7 +184,7 @@ void config_print_value(const struct config_key *k, const void *place, struct bu
 	case CT_MATCHERS: put_matchers(out, place); break;
 	case CT_NODE:
 		if (k->flags & CF_SHOWN)
-			put_node(out, *(const struct yaml_node *const *)place, 0);
+			put_node(out, *(const struct yaml_node *const *)place, false, 0);
 		break;
 	case CT_MAP:
 	case CT_LIST:

@@ -103,6 +103,7 @@ static const struct config_key http_keys[] = {
 		CF_CHECK_ONLY, "Checked only."),
 	{.name = "http_headers",
 		.type = CT_NODE,
+		.flags = CF_SECRET | CF_SHOWN,
 		.off = offsetof(struct conf_http, headers),
 		.choices = "map",
 		.doc = "Further headers: a name with its values, secrets or files, each a list."},

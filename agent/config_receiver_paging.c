@@ -64,6 +64,7 @@ static const struct config_key pagerduty_keys[] = {
 	PD(client_url, "client_url", "Link to who watches."),
 	{.name = "details",
 		.type = CT_NODE,
+		.flags = CF_SHOWN,
 		.off = offsetof(struct conf_pagerduty, details),
 		.choices = "map",
 		.doc = "Further details; belfry's own are kept unless they have the same names. "

@@ -19,6 +19,7 @@ static const struct config_key webhook_keys[] = {
 		"Time for one attempt. 0: 10s."),
 	{.name = "payload",
 		.type = CT_NODE,
+		.flags = CF_SHOWN,
 		.off = offsetof(struct conf_webhook, payload),
 		.choices = "any value",
 		.doc = "What is posted as JSON instead of version 4's body; its texts are "

@@ -123,7 +123,7 @@ bool config_key_is_secret(struct str name)
 {
 	static const char *const parts[] = {"password", "passwd", "secret", "token", "credential",
 		"api_key", "apikey", "routing_key", "service_key", "user_key", "webhook_url",
-		"slack_api_url", "private_key"};
+		"slack_api_url", "private_key", "http_headers"};
 
 	if (str_ends(name, STR("_file")))
 		return false;

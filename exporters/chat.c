@@ -310,6 +310,8 @@ bool chat_body(
 	buf_init(&w.tmp, PIECE_MAX);
 	buf_init(&w.tail, PIECE_MAX);
 	tail = tail_of(&w, with);
+	if (max < 5 * MARKS_ROOM)
+		with &= CHAT_LINKS;
 	room = max - tail - 20;
 	if (m->note.n > 0) {
 		chat_escape(&w.piece, m->note, how, NOTE_MAX);

@@ -323,6 +323,25 @@ START_TEST(printing_hides_secrets_and_reads_back)
 }
 END_TEST
 
+START_TEST(values_of_any_shape_are_printed_as_they_stand)
+{
+	loads("route: {receiver: a}\n"
+	      "receivers:\n"
+	      "- name: a\n"
+	      "  webhook_configs:\n"
+	      "  - url: http://h/\n"
+	      "    payload: {count: 1, s: '1', t: no, x: a b, token: CANARY, l: [1.5, null, "
+	      "\"a\\nb\"]}\n"
+	      "    http_config: {http_headers: {X-A: {values: [CANARY]}}}\n");
+	config_print(c, &out);
+	ck_assert_ptr_nonnull(strstr(out.p,
+		"payload: {count: 1, s: \"1\", t: no, x: \"a b\", token: <secret>, l: [1.5, null, "
+		"\"a\\nb\"]}\n"));
+	ck_assert_ptr_nonnull(strstr(out.p, "http_headers: <secret>\n"));
+	ck_assert_ptr_null(strstr(out.p, "CANARY"));
+}
+END_TEST
+
 START_TEST(keys_that_need_a_restart_are_named)
 {
 	struct config *a, *b;
@@ -668,6 +687,7 @@ int main(void)
 	tcase_add_test(tc, flags_override_the_file);
 	tcase_add_test(tc, secrets_are_never_shown);
 	tcase_add_test(tc, printing_hides_secrets_and_reads_back);
+	tcase_add_test(tc, values_of_any_shape_are_printed_as_they_stand);
 	tcase_add_test(tc, keys_that_need_a_restart_are_named);
 	tcase_add_test(tc, secrets_come_from_files_and_rules_from_patterns);
 	tcase_add_test(tc, an_alertmanager_file_is_taken_as_it_is);

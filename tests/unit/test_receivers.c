@@ -359,36 +359,6 @@ START_TEST(the_configuration_may_call_somebody)
 }
 END_TEST
 
-START_TEST(an_untainted_text_keeps_the_templates_calls_and_breaks_others)
-{
-	struct buf b;
-
-	buf_init(&b, 1000);
-	chat_untaint(&b, STR("@here a@b @all\1"), STR("@here {{ .x }}"));
-	ck_assert_str_eq(b.p, "@here a@\xe2\x80\x8b"
-			      "b @\xe2\x80\x8b"
-			      "all ");
-	buf_fini(&b);
-}
-END_TEST
-
-START_TEST(texts_are_clipped_between_characters_and_visibly)
-{
-	struct buf b;
-
-	buf_init(&b, 1000);
-	buf_c(&b, "ab\xf0\x9f\x92\xa5\xc3\xbc"
-		  "cd");
-	ck_assert_uint_eq(chat_units(buf_view(&b)), 7);
-	ck_assert(!chat_clip(&b, 0, 7));
-	ck_assert(chat_clip(&b, 0, 5));
-	ck_assert_str_eq(b.p, "ab\xf0\x9f\x92\xa5\xe2\x80\xa6");
-	ck_assert(chat_clip(&b, 0, 4));
-	ck_assert_str_eq(b.p, "ab\xe2\x80\xa6");
-	buf_fini(&b);
-}
-END_TEST
-
 START_TEST(pagerduty_opens_and_resolves_one_incident)
 {
 	struct pagerduty_config c = pagerduty;
@@ -728,55 +698,6 @@ START_TEST(a_webhook_gets_route_labels_or_the_configured_payload)
 }
 END_TEST
 
-/* --- values of any shape --- */
-
-static void writes(const struct value_tree *t, const char *want)
-{
-	struct chat_form f = {.m = &fixture.m};
-	struct jsonw j;
-	struct buf b;
-
-	buf_init(&f.note, 1000);
-	buf_init(&b, 10000);
-	jsonw_init(&j, &b);
-	value_tree_write(&j, t, &f);
-	ck_assert_str_eq(b.p, want);
-	buf_fini(&b);
-	buf_fini(&f.note);
-}
-
-START_TEST(a_text_that_comes_out_as_yaml_of_another_shape_is_that)
-{
-	static const struct {
-		const char *text, *want;
-	} table[] = {
-		{"{{ .Alerts | len }}", "2"},
-		{"{{ .Status }}", "\"firing\""},
-		{"a{{ .Status }}: b", "{\"afiring\":\"b\"}"},
-		{"{{ .GroupLabels.nope }}", "null"},
-		{"[1, true, '2', x]", "[1,true,\"2\",\"x\"]"},
-		{"'quoted'", "\"'quoted'\""},
-		{"007", "\"007\""},
-		{"1.50", "1.50"},
-		{"two\nlines", "\"two\\nlines\""},
-		{"[unclosed", "\"[unclosed\""},
-		{"{{ list 1 2 | toJson }}", "[1,2]"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		writes(&(struct value_tree){.kind = VALUE_TEXT, .text = str_c(table[i].text)},
-			table[i].want);
-	{
-		struct value_tree leaf[] = {
-			{.kind = VALUE_JSON, .key = STR("k{{ .Status }}"), .text = STR("null")},
-			{.kind = VALUE_LIST, .key = STR("l")}};
-
-		writes(&(struct value_tree){.kind = VALUE_MAP, .v = leaf, .n = 2},
-			"{\"kfiring\":null,\"l\":[]}");
-	}
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("receivers");
@@ -790,8 +711,6 @@ int main(void)
 	tcase_add_test(tc, a_megabyte_in_a_label_or_a_thousand_alerts_change_nothing);
 	tcase_add_test(tc, nobody_is_called_by_a_label);
 	tcase_add_test(tc, the_configuration_may_call_somebody);
-	tcase_add_test(tc, an_untainted_text_keeps_the_templates_calls_and_breaks_others);
-	tcase_add_test(tc, texts_are_clipped_between_characters_and_visibly);
 	tcase_add_test(tc, pagerduty_opens_and_resolves_one_incident);
 	tcase_add_test(tc, opsgenie_creates_updates_and_closes_by_alias);
 	tcase_add_test(tc, telegram_falls_back_moves_and_waits);
@@ -803,7 +722,6 @@ int main(void)
 	tcase_add_test(tc, a_template_that_fails_does_not_cost_the_alert);
 	tcase_add_test(tc, a_sparkline_stands_where_there_is_one);
 	tcase_add_test(tc, a_webhook_gets_route_labels_or_the_configured_payload);
-	tcase_add_test(tc, a_text_that_comes_out_as_yaml_of_another_shape_is_that);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
