@@ -57,6 +57,8 @@ void api_fail(struct http_req *r, const struct err *e);
 void api_result(struct jsonw *j, const struct pq_result *res, int64_t t_ms, size_t limit);
 
 /* --- handlers, by file --- */
+/* api_runbook.c */
+void api_runbook(struct http_req *r, void *arg);
 /* api_query.c */
 void api_query(struct http_req *r, void *arg);
 void api_query_range(struct http_req *r, void *arg);

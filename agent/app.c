@@ -16,6 +16,7 @@
 
 #include "agent/app_private.h"
 #include "agent/graph_source.h"
+#include "agent/heartbeat.h"
 #include "agent/ingest/remote_write.h"
 #include "agent/notify_systemd.h"
 #include "agent/routes.h"
@@ -24,6 +25,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "exporters/watchdog.h"
 #include "rules/store_source.h"
 
 #define SCRAPE_PARALLEL 256u /* transfers at once */
@@ -85,6 +87,36 @@ static int start_graphs(struct app *app, struct err *e)
 	return 0;
 }
 
+/* Every group that should have been evaluated lately was; none at all is fine. */
+static bool rules_alive(void *arg, int64_t now_ms)
+{
+	struct app *app = arg;
+	const struct config *c = app_config_get(app);
+	int64_t late = MAX_OF(5 * c->evaluation_interval_ms, INT64_C(120000)), last = 0;
+	size_t firing, pending;
+	bool none;
+
+	app_config_put(app, c);
+	none = app->p->n_rules == 0;
+	if (!none && app->rules != NULL)
+		rules_summary(app->rules, &last, &firing, &pending);
+	return none || now_ms - last < late;
+}
+
+static int start_watchdog(struct app *app, const struct config *c, struct err *e)
+{
+	struct watchdog_opts o = {.config = &c->watchdog,
+		.notify = app->notify,
+		.sender = http_client_sender(app->notify_client),
+		.instance = c->external_url.n > 0 ? c->external_url
+			    : c->n_web_listen > 0 ? c->web_listen[0]
+						  : STR("local"),
+		.rules_alive = rules_alive,
+		.arg = app};
+
+	return watchdog_new(&app->watchdog, app->state, &o, e);
+}
+
 static int start_alerting(
 	struct app *app, const struct config *c, struct rule_set *take, struct err *e)
 {
@@ -100,8 +132,14 @@ static int start_alerting(
 		rule_set_free(take);
 		return err_wrap(e, "alertmanagers");
 	}
-	if (start_graphs(app, e) != 0)
+	if (start_graphs(app, e) != 0) {
+		rule_set_free(take);
 		return -1;
+	}
+	if (start_watchdog(app, c, e) != 0) {
+		rule_set_free(take);
+		return err_wrap(e, "watchdog");
+	}
 	app_rules_opts(app, c, &o);
 	if (rules_new(&app->rules, &o, take, state_db(app->state), e) != 0)
 		return err_wrap(e, "rules");
@@ -119,6 +157,8 @@ static int start_inputs(struct app *app, const struct config *c, struct err *e)
 	if (scrape_start(&app->scrape, &c->scrape, app->loop, app->ingest_pool,
 		    http_client_sender(app->scrape_client), app->store, e) != 0)
 		return err_wrap(e, "scrape");
+	if (heartbeats_start(&app->heartbeats, app, c->scrape_interval_ms, e) != 0)
+		return -1;
 	if (c->self_enabled && self_start(&app->self, app, c, e) != 0)
 		return err_wrap(e, "self");
 	return 0;
@@ -243,6 +283,9 @@ void app_stop(struct app *app)
 	loop_timer_free(app->p->watchdog);
 	self_stop(app->self);
 	http_server_free(app->http);
+	heartbeats_stop(app->heartbeats);
+	if (app->watchdog != NULL)
+		watchdog_stop(app->watchdog);
 	if (app->scrape != NULL)
 		scrape_stop(app->scrape);
 	if (app->statsd != NULL)
@@ -264,6 +307,7 @@ void app_stop(struct app *app)
 	graph_service_free(app->graphs);
 	rules_free(app->rules);
 	peers_free(app->peers);
+	watchdog_free(app->watchdog);
 	notify_free(app->notify);
 	remote_write_free(app->remote_write);
 	if (app->store != NULL)

@@ -25,6 +25,8 @@ struct statsd;
 struct remote_write;
 struct self_metrics;
 struct graph_service;
+struct heartbeats;
+struct watchdog;
 
 struct app {
 	struct loop *loop;
@@ -42,6 +44,8 @@ struct app {
 	struct statsd *statsd;             /* NULL: turned off */
 	struct remote_write *remote_write; /* NULL: turned off */
 	struct self_metrics *self;         /* NULL: turned off */
+	struct heartbeats *heartbeats;
+	struct watchdog *watchdog;
 	int64_t start_wall_ms;
 	_Atomic bool ready;       /* /-/ready */
 	_Atomic unsigned queries; /* running now, bounded by query.max_concurrency */

@@ -13,7 +13,7 @@
 struct app_private {
 	const char *config_path;
 	struct config_flags flags;
-	size_t n_rules;
+	_Atomic size_t n_rules;
 	struct loop_timer *watchdog;
 	pthread_mutex_t lock; /* guards all below: held for pointer swaps and short copies only */
 	struct config *config;

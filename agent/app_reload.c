@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "exporters/watchdog.h"
 
 static void load_metrics(bool ok, int64_t now_ms)
 {
@@ -119,6 +120,7 @@ static void apply(struct app *app, struct config *c, struct rule_set *take)
 	store_reconfigure(app->store, &c->storage);
 	notify_reload(app->notify, &c->notify);
 	peers_reload(app->peers, &c->peers);
+	watchdog_reload(app->watchdog, &c->watchdog);
 	app_rules_opts(app, c, &o);
 	rules_reload(app->rules, take, &o);
 	scrape_reload(app->scrape, &c->scrape);

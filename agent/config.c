@@ -67,6 +67,16 @@ static void finish_web(struct loader *l)
 	c->web_insecure = w->insecure;
 }
 
+static void finish_watchdog(struct loader *l)
+{
+	const struct conf_watchdog *w = &l->p->root.watchdog;
+	const char *wrong = w->pub.url.n > 0 ? config_check_url(w->pub.url) : NULL;
+
+	if (wrong != NULL)
+		diag_error(l->diag, config_pos(w->node, "webhook_url"), "webhook_url: %s", wrong);
+	l->p->pub.watchdog = w->pub;
+}
+
 static bool suffix_is_valid(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -138,6 +148,7 @@ static void finish(struct loader *l)
 	config_finish_scrape(l);
 	config_finish_rule_files(l);
 	config_finish_packs(l);
+	finish_watchdog(l);
 	config_finish_peers(l);
 	config_alertmanager_begin(l, &own);
 	config_load_templates(l);

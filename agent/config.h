@@ -20,6 +20,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "exporters/notify.h"
+#include "exporters/watchdog.h"
 #include "exporters/peer.h"
 #include "storage/store.h"
 
@@ -51,6 +52,7 @@ struct config {
 	/* notifications */
 	struct notify_config notify;
 	struct peer_config peers;
+	struct watchdog_config watchdog;
 	bool self_enabled;
 	bool host_enabled;
 	/* query */

@@ -369,6 +369,21 @@ static const struct config_key pack_keys[] = {
 static const struct config_section pack = CONFIG_SECTION("packs", pack_keys, struct conf_pack,
 	"Rule packs: rules that ship with belfry, with their inhibitions.");
 
+static const struct config_key watchdog_keys[] = {
+	CK(CT_STR, struct conf_watchdog, pub.url, "webhook_url", NULL, CF_SECRET,
+		"Where a beat is posted to, as JSON: a service that calls somebody when beats stay "
+		"away. Without it there are none."),
+	CK(CT_STR, struct conf_watchdog, pub.authorization, "authorization", NULL, CF_SECRET,
+		"Value of the Authorization header, for example \"GenieKey ...\"."),
+	CK_RANGE(CT_DUR, struct conf_watchdog, pub.interval_ms, "interval", "1m", 0, 5 * SECOND,
+		DAY, "Time between beats; the service should allow three to be missed."),
+	CK(CT_DUR, struct conf_watchdog, pub.max_wait_ms, "max_wait", "15m", 0,
+		"No beat while a message waits longer than this for its receiver. 0: it may."),
+};
+static const struct config_section watchdog =
+	CONFIG_SECTION("watchdog", watchdog_keys, struct conf_watchdog,
+		"Dead man's switch: beats that stop when rules, state.db or delivery do.");
+
 static const struct config_key query_keys[] = {
 	CK(CT_BOOL, struct conf_query, experimental, "experimental", "false", 0,
 		"PromQL's experimental functions."),
@@ -402,6 +417,7 @@ static const struct config_key root_keys[] = {
 		"Rule files, relative to this file's folder. The last part of a path may hold "
 		"wildcards; a path without must exist."),
 	CK_SUB(CT_LIST, struct conf_root, packs, "packs", pack, 0, NULL),
+	CK_SUB(CT_MAP, struct conf_root, watchdog, "watchdog", watchdog, 0, NULL),
 	CK_SUB(CT_MAP, struct conf_root, route, "route", config_route, 0,
 		"Which receiver is told of which alerts."),
 	CK_SUB(CT_LIST, struct conf_root, receivers, "receivers", config_receiver, 0, NULL),

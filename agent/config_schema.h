@@ -206,6 +206,10 @@ struct conf_pack {
 	const struct str *disable;
 	size_t n_disable;
 };
+struct conf_watchdog {
+	const struct yaml_node *node;
+	struct watchdog_config pub;
+};
 struct conf_query {
 	const struct yaml_node *node;
 	bool experimental;
@@ -259,6 +263,7 @@ struct conf_root {
 	size_t n_templates;
 	struct conf_pack *packs;
 	size_t n_packs;
+	struct conf_watchdog watchdog;
 	struct conf_scrape *scrape;
 	size_t n_scrape;
 	struct conf_route route;

@@ -3,6 +3,7 @@
 #include "agent/routes.h"
 
 #include "agent/api.h"
+#include "agent/heartbeat.h"
 #include "agent/http/assets.h"
 #include "agent/plain.h"
 #include "base/limits.h"
@@ -69,6 +70,12 @@ static const struct http_route table[] = {
 	/* links in messages: GET shows, POST does */
 	{"/l/*", GET, HTTP_ON_QUERY, 0, false, api_link},
 	{"/l/*", POST, HTTP_ON_QUERY, 8192, true, api_link},
+	/* jobs that report */
+	{"/api/belfry/v1/heartbeats", GET, HTTP_ON_LOOP, 0, false, api_heartbeats},
+	{"/api/belfry/v1/heartbeat/*", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, 4096, true,
+		api_heartbeat},
+	{"/api/belfry/v1/heartbeat/*", HTTP_DELETE, HTTP_ON_LOOP, 0, true, api_heartbeat_delete},
+	{"/runbooks/*", GET, HTTP_ON_LOOP, 0, false, api_runbook},
 	/* what changes state */
 	{"/-/reload", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, 0, true, api_reload},
 	{"/api/v1/write", POST, HTTP_ON_INGEST, LIMIT_HTTP_WRITE_BODY, true, api_write},

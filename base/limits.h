@@ -15,6 +15,8 @@
 #define LIMIT_DIAG_ERRORS   20u         /* errors of one file shown at once */
 #define LIMIT_CONFIG_BYTES  (64u << 20) /* arena of one loaded configuration */
 #define LIMIT_RULE_GROUPS   20000u      /* groups over all rule files */
+#define LIMIT_HEARTBEATS     1000u       /* names of jobs that report */
+#define LIMIT_HEARTBEAT_NAME 128u        /* bytes of such a name */
 #define LIMIT_PACKS         32u         /* rule packs in use, those that come along too */
 #define LIMIT_PACK_SETTINGS 256u        /* --set of one command */
 #define LIMIT_RULES         200000u     /* rules over all groups */

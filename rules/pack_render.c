@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pack_render - a pack with its parameters as a rule file; see pack.h. */
+#include <math.h>
 #include <stdio.h>
 
 #include "base/dur.h"
@@ -96,7 +97,7 @@ static void read_set(struct writer *w)
 			continue;
 		if (q == NULL)
 			unknown_setting(w, s->name);
-		else if (!str_to_f64(s->value, &num) || num - num < 0 || num - num > 0 ||
+		else if (!str_to_f64(s->value, &num) || !isfinite(num) ||
 			 ((q->min < 0 || q->max > 0) && !(num >= q->min && num <= q->max)))
 			out_of_range(w, s->name, q->min, q->max);
 		else

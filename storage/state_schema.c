@@ -111,8 +111,8 @@ static const char version_3[] =
 	"NOT "
 	"NULL,"
 	" last_ms INTEGER NOT NULL, PRIMARY KEY(rule_key, labels)) WITHOUT ROWID;"
-	/* heartbeats */
-	"";
+	/* heartbeats: when belfry's own last beat was due (exporters/watchdog.c) */
+	"CREATE TABLE watchdog(id INTEGER PRIMARY KEY CHECK(id = 0), beat_ms INTEGER NOT NULL);";
 
 const char *const state_migrations[] = {version_1, version_2, version_3};
 const int state_version = (int)ARRAY_LEN(state_migrations);
