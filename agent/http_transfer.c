@@ -244,8 +244,8 @@ static bool list_add(struct curl_slist **list, const char *text)
 	return true;
 }
 
-/* https to an address whose certificate has another name: connect there, ask for that name, and
- * still send the Host of the URL. */
+/* TLS to an address whose certificate has another name: connect there, ask for that name, and (in
+ * HTTP) still send the Host of the URL. */
 static bool set_server_name(struct transfer *t, CURLU *u)
 {
 	char *host = NULL, *port = NULL, *url = NULL;
@@ -260,7 +260,7 @@ static bool set_server_name(struct transfer *t, CURLU *u)
 		!list_add(&t->connect_to, text))
 		goto out;
 	(void)snprintf(text, sizeof text, "Host: %s:%s", host, port);
-	if (!list_add(&t->headers, text) ||
+	if ((t->req->kind == SEND_HTTP && !list_add(&t->headers, text)) ||
 		curl_url_set(u, CURLUPART_HOST, t->req->server_name, 0) != CURLUE_OK ||
 		curl_url_get(u, CURLUPART_URL, &url, 0) != CURLUE_OK)
 		goto out;
@@ -273,12 +273,20 @@ out:
 	return ok;
 }
 
+static bool set_name(struct transfer *t)
+{
+	CURLU *u = curl_url();
+	bool ok = u != NULL && curl_url_set(u, CURLUPART_URL, t->url, 0) == CURLUE_OK &&
+		  set_server_name(t, u);
+
+	curl_url_cleanup(u);
+	return ok;
+}
+
 /* The URL and everything that hangs on where it goes; again for each redirect. */
 static bool set_place(struct transfer *t)
 {
 	const struct send_request *req = t->req;
-	CURLU *u;
-	bool ok;
 
 	curl_slist_free_all(t->headers);
 	curl_slist_free_all(t->connect_to);
@@ -287,7 +295,7 @@ static bool set_place(struct transfer *t)
 	if (!set_credentials(t))
 		return false;
 	if (req->kind == SEND_SMTP)
-		return true;
+		return req->server_name == NULL || set_name(t);
 	for (size_t i = 0; i < req->n_headers; i++) {
 		if (t->no_credentials && is_credential_header(req->headers[i]))
 			continue;
@@ -296,14 +304,8 @@ static bool set_place(struct transfer *t)
 	}
 	if (req->body_len > 0 && !list_add(&t->headers, "Expect:")) /* no wait for a 100 */
 		return false;
-	if (req->server_name != NULL && strncasecmp(t->url, "https://", 8) == 0) {
-		u = curl_url();
-		ok = u != NULL && curl_url_set(u, CURLUPART_URL, t->url, 0) == CURLUE_OK &&
-		     set_server_name(t, u);
-		curl_url_cleanup(u);
-		if (!ok)
-			return false;
-	}
+	if (req->server_name != NULL && strncasecmp(t->url, "https://", 8) == 0 && !set_name(t))
+		return false;
 	SET(t, CURLOPT_HTTPHEADER, t->headers);
 	return true;
 }

@@ -139,11 +139,11 @@ static void one_alert(
 	message_values(m, al, tmp);
 	piece(b, tmp, EMAIL_VALUE_MAX);
 	buf_c(b, "</div>");
-	if (m->n > 1 || !al->firing) {
-		times(al, tmp);
-		muted(b, tmp);
-	}
 	message_own_labels(m, al, tmp);
+	if (m->n > 1 || !al->firing) {
+		buf_c(tmp, tmp->n > 0 ? ", " : "");
+		times(al, tmp);
+	}
 	muted(b, tmp);
 	buf_c(b, "</td></tr>\n");
 }

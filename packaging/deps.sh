@@ -23,7 +23,7 @@ debian_packages() {
 		libre2-dev libxxhash-dev libsnappy-dev libssl-dev libcairo2-dev node=nodejs npm=npm ;;
 	test) echo check libsubunit-dev python3 python3-snappy python3-aiosmtpd python3-yaml sqlite3 \
 		prometheus prometheus-node-exporter chromium curl procps openssl=openssl \
-		sendmail,smtpd=opensmtpd ;;
+		postfix,sendmail=postfix dovecot=dovecot-core ;;
 	lint) echo clang-format clang-tidy clang shellcheck python3 check mandoc ;;
 	fuzz) echo clang "libclang-rt-$(clang_version)-dev" ;;
 	cover) echo gcovr ;;
@@ -40,7 +40,7 @@ fedora_packages() {
 	test) echo check-devel subunit-devel libasan libubsan libtsan python3 python3-snappy python3-aiosmtpd \
 		python3-pyyaml sqlite prometheus=golang-github-prometheus node_exporter=node-exporter \
 		chromium,chromium-browser=chromium curl procps-ng openssl=openssl \
-		sendmail,smtpd=opensmtpd ;;
+		postfix,sendmail=postfix dovecot ;;
 	lint) echo clang-tools-extra clang ShellCheck python3 check-devel mandoc ;;
 	fuzz) echo clang compiler-rt ;;
 	cover) echo gcovr ;;
@@ -174,8 +174,8 @@ disable_daemons() {
 	command -v systemctl >/dev/null 2>&1 || return 0
 	for p in $missing; do
 		case $p in
-		prometheus | prometheus-node-exporter | opensmtpd)
-			systemctl disable --quiet "$p.service" >/dev/null 2>&1 || true
+		prometheus | prometheus-node-exporter | postfix | dovecot-core)
+			systemctl disable --quiet "${p%-core}.service" >/dev/null 2>&1 || true
 			;;
 		esac
 	done

@@ -1,16 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Real programs at both ends: OpenSMTPD takes the mails, the sqlite3 program opens the files."""
+"""A real program on the files of a running belfry: sqlite3 opens every one. The mail server is in
+test_real_mta.py."""
 
-import email
-import email.policy
-import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
@@ -19,7 +15,7 @@ sys.path.insert(0, str(TESTS))
 
 from lib import runner
 from lib.belfry import Belfry
-from lib.net import free_port, wait_until
+from lib.net import wait_until
 
 RULES = """
 groups:
@@ -34,88 +30,11 @@ groups:
           runbook_url: https://runbooks.example.com/pool
 """
 
-SMTPD_CONF = """
-table boxes {{ "@belfry.test" = "nobody" }}
-listen on 127.0.0.1 port {port} hostname localhost
-action "keep" mda "cat > {box}/$(date +%s%N).eml" virtual <boxes> user nobody
-match from any for domain "belfry.test" action "keep"
-"""
-
-
-class Smtpd:
-    """Debian's OpenSMTPD in the foreground; each mail becomes a file. It needs root and has one control
-    socket a machine."""
-
-    @staticmethod
-    def usable():
-        return os.geteuid() == 0 and shutil.which("smtpd", path="/usr/sbin:/usr/bin") is not None \
-            and not pathlib.Path("/run/smtpd.sock").exists()
-
-    def __enter__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="belfry-smtpd."))
-        self.box = self.dir / "box"
-        self.box.mkdir()
-        self.dir.chmod(0o755)
-        self.box.chmod(0o777)
-        self.port = free_port()
-        conf = self.dir / "smtpd.conf"
-        conf.write_text(SMTPD_CONF.format(port=self.port, box=self.box))
-        self.log = open(self.dir / "log", "w")
-        self.process = subprocess.Popen(["/usr/sbin/smtpd", "-d", "-f", str(conf)],
-                                        stdout=self.log, stderr=self.log)
-        wait_until(self.answers, 10, "OpenSMTPD")
-        return self
-
-    def answers(self):
-        return subprocess.run(["curl", "-s", f"smtp://127.0.0.1:{self.port}", "-X", "NOOP"],
-                              capture_output=True, check=False).returncode == 0
-
-    def __exit__(self, *exc):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(10)
-        self.log.close()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def mails(self):
-        return [email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-                for path in sorted(self.box.glob("*.eml"))]
-
-
 class RealServers(unittest.TestCase):
     @staticmethod
     def push(belfry, value):
         belfry.write([({"__name__": "pool_use", "pool": "orders"},
                        [(int(time.time() * 1000), value)])])
-
-    @unittest.skipUnless(Smtpd.usable(), "needs root and OpenSMTPD, which is not running already")
-    def test_opensmtpd_takes_firing_and_resolved_as_one_thread(self):
-        smtpd = self.enterContext(Smtpd())
-        belfry = self.enterContext(Belfry({
-            "global": {"smtp_smarthost": f"127.0.0.1:{smtpd.port}",
-                       "smtp_from": "belfry@belfry.test", "smtp_require_tls": False},
-            "route": {"receiver": "ops", "group_by": ["alertname"], "group_wait": "0s",
-                      "group_interval": "1s", "repeat_interval": "1h"},
-            "receivers": [{"name": "ops", "email_configs": [{"to": "On Call <ops@belfry.test>"}]}],
-        }, rules={"r.yml": RULES}))
-        self.push(belfry, 0.97)
-        wait_until(lambda: len(smtpd.mails()) == 1, 20, "the first mail")
-        self.push(belfry, 0.2)
-        wait_until(lambda: len(smtpd.mails()) == 2, 20, "the second mail")
-        firing, resolved = smtpd.mails()
-        self.assertEqual(firing["Subject"], "[belfry] PoolFull")
-        self.assertEqual(resolved["Subject"], "Re: [belfry] PoolFull")
-        self.assertEqual(resolved["In-Reply-To"], firing["Message-ID"])
-        self.assertEqual(resolved["References"], firing["Message-ID"])
-        self.assertEqual([p.get_content_type() for p in firing.iter_parts()],
-                         ["text/plain", "text/html"])
-        text = firing.get_body(("plain",)).get_content()
-        self.assertIn("FIRING since ", text)
-        self.assertIn("Pool größer als erlaubt: 97%", text)
-        self.assertIn("now 0.97 (alert at > 0.9)", text)
-        self.assertIn("https://runbooks.example.com/pool", text)
-        text = resolved.get_body(("plain",)).get_content()
-        self.assertIn("RESOLVED at ", text)
-        self.assertIn("worst 0.97, now 0.2", text)
 
     @unittest.skipUnless(shutil.which("sqlite3"), "sqlite3 is not installed")
     def test_the_sqlite3_program_opens_every_file_of_a_running_belfry(self):
