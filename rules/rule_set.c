@@ -280,6 +280,7 @@ static void rule(const struct loader *l, const struct rule_group_def *g,
 	}
 	check_keys(l, map, rule_keys, ARRAY_LEN(rule_keys), "a rule");
 	r->line = map->pos.line;
+	r->node = map;
 	names(l, map, r);
 	expr = yaml_get(map, STR("expr"));
 	if (expr == NULL)

@@ -20,6 +20,8 @@
 #include "rules/rules.h"
 #include "rules/template.h"
 
+struct yaml_node;
+
 struct rule_text { /* a label or annotation whose value is a template */
 	struct str name;
 	struct str text;
@@ -47,6 +49,8 @@ struct rule_def {
 	bool steady_labels, steady_notes;
 	struct str key; /* identity in state.db: file;group;name;hash of expression and labels */
 	unsigned line;
+	/* The rule's map in the file: for lint, valid as long as the scratch arena of loading. */
+	const struct yaml_node *node;
 };
 
 struct rule_group_def {
@@ -65,8 +69,6 @@ struct rule_set {
 	size_t n;
 	size_t n_rules;
 };
-
-struct yaml_node;
 
 /* rule_notes.c: the belfry_ annotations of an alerting rule whose other parts are loaded; mistakes
  * are told with their place inside the annotation. */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rule_lint - all rules of a set; what is wrong between rules, labels and times. See rule_lint.h.
+ */
+#include "rules/rule_lint.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/dur.h"
+#include "base/num.h"
+#include "base/yaml.h"
+
+#define MESSAGE_BYTES 512
+
+static struct diag_pos place(const struct lint *l, const struct pq_expr *at)
+{
+	unsigned len = at != NULL ? (unsigned)MIN_OF(at->len, 120u) : 1;
+
+	if (at != NULL && l->expr != NULL)
+		return yaml_scalar_pos(l->expr, at->off, len);
+	return l->expr != NULL ? l->expr->pos : l->r->node->pos;
+}
+
+void lint_problem(struct lint *l, const struct pq_expr *at, const char *fmt, ...)
+{
+	char text[MESSAGE_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	l->problems++;
+	diag_warn(l->d, place(l, at), "lint: %s", text);
+}
+
+void lint_hint(struct lint *l, const struct pq_expr *at, const char *fmt, ...)
+{
+	char text[MESSAGE_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	l->hints++;
+	diag_warn(l->d, place(l, at), "hint: %s", text);
+}
+
+static const struct yaml_node *part(const struct lint *l, const char *key)
+{
+	const struct yaml_node *n = yaml_get(l->r->node, str_c(key));
+
+	return n != NULL ? n : l->r->node;
+}
+
+/* --- labels, annotations, times --- */
+
+static bool uses_value(struct str text)
+{
+	return str_has(text, STR("$value")) || str_has(text, STR(".Value"));
+}
+
+static void check_labels(struct lint *l)
+{
+	for (size_t i = 0; i < l->r->n_labels; i++) {
+		const struct rule_text *t = &l->r->labels[i];
+
+		if (t->t == NULL || !uses_value(t->text))
+			continue;
+		l->problems++;
+		diag_warn(l->d, part(l, "labels")->pos,
+			"lint: label \"" STR_FMT
+			"\" holds the value: each new value is another alert; put it into an "
+			"annotation",
+			STR_ARG(t->name));
+	}
+}
+
+static void check_notes(struct lint *l)
+{
+	static const struct str words[] = {
+		{"summary", 7}, {"description", 11}, {"message", 7}, {"title", 5}};
+
+	for (size_t i = 0; i < l->r->n_annotations; i++) {
+		for (size_t k = 0; k < ARRAY_LEN(words); k++) {
+			if (str_eq(l->r->annotations[i].name, words[k]))
+				return;
+		}
+	}
+	l->hints++;
+	diag_warn(l->d, part(l, "alert")->pos,
+		"hint: no summary: whoever is woken reads only the name \"" STR_FMT "\"",
+		STR_ARG(l->r->name));
+}
+
+static void check_times(struct lint *l)
+{
+	int64_t every = l->g->interval_ms;
+	struct buf b;
+
+	if (every <= 0 || l->r->for_ms <= 0 || l->r->for_ms >= every)
+		return;
+	buf_init(&b, 64);
+	dur_print(&b, every);
+	l->hints++;
+	diag_warn(l->d, part(l, "for")->pos,
+		"hint: for is shorter than the group's interval: the alert fires at its second "
+		"evaluation, " STR_FMT " later",
+		STR_ARG(buf_view(&b)));
+	buf_fini(&b);
+}
+
+/* --- two rules that write the same --- */
+
+struct listed {
+	const struct rule_def *r;
+	const struct rule_text *labels; /* by name */
+	size_t at;                      /* in the order of the files */
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return str_cmp(((const struct rule_text *)a)->name, ((const struct rule_text *)b)->name);
+}
+
+static int identity(const struct listed *x, const struct listed *y)
+{
+	int c = str_cmp(x->r->name, y->r->name);
+
+	for (size_t i = 0; c == 0 && i < x->r->n_labels && i < y->r->n_labels; i++) {
+		c = str_cmp(x->labels[i].name, y->labels[i].name);
+		if (c == 0)
+			c = str_cmp(x->labels[i].text, y->labels[i].text);
+	}
+	if (c != 0)
+		return c;
+	return (x->r->n_labels > y->r->n_labels) - (x->r->n_labels < y->r->n_labels);
+}
+
+static int by_identity(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+	int c = identity(x, y);
+
+	return c != 0 ? c : (x->at > y->at) - (x->at < y->at);
+}
+
+static struct listed *list(struct lint *l, const struct rule_set *rs)
+{
+	struct listed *v = ARENA_ARRAY(l->a, rs->n_rules, struct listed);
+	size_t n = 0;
+
+	for (size_t g = 0; v != NULL && g < rs->n; g++) {
+		for (size_t i = 0; i < rs->groups[g].n; i++, n++) {
+			const struct rule_def *r = &rs->groups[g].rules[i];
+			struct rule_text *labels = ARENA_ARRAY(l->a, r->n_labels, struct rule_text);
+
+			if (labels == NULL)
+				return NULL;
+			if (r->n_labels > 0) {
+				memcpy(labels, r->labels, r->n_labels * sizeof *labels);
+				qsort(labels, r->n_labels, sizeof *labels, by_name);
+			}
+			v[n] = (struct listed){r, labels, n};
+		}
+	}
+	if (v != NULL && n > 0)
+		qsort(v, n, sizeof *v, by_identity);
+	return v;
+}
+
+static void check_duplicates(struct lint *l, const struct rule_set *rs)
+{
+	const struct listed *v = list(l, rs);
+	size_t first = 0;
+
+	for (size_t i = 1; v != NULL && i < rs->n_rules; i++) {
+		if (identity(&v[first], &v[i]) != 0) {
+			first = i;
+			continue;
+		}
+		l->problems++;
+		diag_warn(l->d, v[i].r->node->pos,
+			"lint: %s \"" STR_FMT "\" stands in line %u with the same labels",
+			v[i].r->is_alert ? "alert" : "record", STR_ARG(v[i].r->name),
+			v[first].r->line);
+	}
+}
+
+static void check_rule(struct lint *l)
+{
+	l->expr = yaml_get(l->r->node, STR("expr"));
+	lint_expr(l);
+	if (!l->r->is_alert)
+		return;
+	check_labels(l);
+	check_notes(l);
+	check_times(l);
+}
+
+void rule_lint(struct lint *l, const struct rule_set *rs)
+{
+	check_duplicates(l, rs);
+	for (size_t g = 0; g < rs->n; g++) {
+		l->g = &rs->groups[g];
+		for (size_t i = 0; i < rs->groups[g].n; i++) {
+			l->r = &rs->groups[g].rules[i];
+			check_rule(l);
+		}
+	}
+}
