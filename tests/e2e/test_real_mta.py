@@ -87,6 +87,9 @@ class RealMta(unittest.TestCase):
     def test_an_incident_is_one_conversation_and_hostile_labels_stay_words(self):
         mta = self.enterContext(Postfix())
         belfry = self.start(mta, mail(mta, auth_password="sesame-1"))
+        now = int(time.time() * 1000)
+        belfry.write([({"__name__": "pool_use_ratio", "pool": HOSTILE, "service": "shop"},
+                       [(now - s * 1000, 0.8 - s / 1000) for s in range(600, 10, -15)])])
         self.push(belfry, 0.97)
         self.await_mails(mta, 1)
         self.push(belfry, 0.99, "second")
@@ -113,7 +116,12 @@ class RealMta(unittest.TestCase):
             self.assertEqual([d for part in m.walk() for d in part.defects], [])
             self.assertNotIn("<script>", m.get_body(("html",)).get_content())
             self.assertIn("from=<belfry@belfry.test>", mta.log())
+        pictures = [p for p in first.walk() if p.get_content_type() == "image/png"]
+        self.assertEqual([p["Content-ID"] for p in pictures], ["<graph@belfry>"])
+        self.assertEqual(pictures[0].get_content()[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertIn("cid:graph@belfry", first.get_body(("html",)).get_content())
         text = first.get_body(("plain",)).get_content()
+        self.assertRegex(text, "[▁▂▃▄▅▆▇█]{6,}")
         self.assertTrue(text.startswith("FIRING since "))
         self.assertIn("größer als erlaubt: 97%", text)
         self.assertIn("Bei 100 % scheitern sie.", text)

@@ -74,6 +74,34 @@ class SlackBot(unittest.TestCase):
         self.assertEqual(self.slack.wrong, [])
         self.assertNotIn(self.slack.token, belfry.log_text())
 
+    def course(self, belfry):
+        """Ten minutes of a pool that fills up."""
+        now = int(time.time() * 1000)
+        belfry.write([({"__name__": "pool_use_ratio", "pool": "orders", "service": "shop"},
+                       [(now - s * 1000, 0.3 + (600 - s) / 1000) for s in range(600, 10, -15)])])
+
+    def test_the_graph_comes_into_the_thread_and_the_course_into_the_text(self):
+        belfry = self.start()
+        self.course(belfry)
+        self.push(belfry, 0.97)
+        root = self.slack.wait_root(lambda r: r["files"], 20)
+        title, picture = root["files"][0]
+        self.assertEqual(title, "PoolFull · shop")
+        self.assertEqual(picture[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertRegex(str(root["attachments"]), "[▁▂▃▄▅▆▇█]{6,}")
+        self.assertEqual(self.slack.wrong, [])
+
+    def test_an_upload_that_is_not_allowed_costs_the_picture_only(self):
+        belfry = self.start()
+        self.slack.fail("files.getUploadURLExternal", "missing_scope")
+        self.course(belfry)
+        self.push(belfry, 0.97)
+        self.slack.wait_root(lambda r: "FIRING" in r["text"])
+        self.push(belfry, 0.2)
+        root = self.slack.wait_root(lambda r: "RESOLVED" in r["text"] and r["replies"], 20)
+        self.assertEqual(root["files"], [])
+        self.assertNotIn("given up", belfry.log_text())
+
     def test_a_root_that_was_deleted_is_posted_anew(self):
         belfry = self.start()
         self.push(belfry, 0.97)
