@@ -359,7 +359,6 @@ MANDIR     ?= $(DATADIR)/man
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 D          := $(DESTDIR)
-RULES      := $(wildcard packaging/etc/rules.d/*.yml)
 BOARDS     := $(wildcard dashboards/grafana/*.json)
 
 # The keys in belfry.yml(5) come from the reference page, which belfry prints (belfry help config).
@@ -376,10 +375,11 @@ install: $(BIN) build/man/belfry.yml.5
 	$(if $(MAIN),,$(error nothing to install yet: agent/main.c does not exist))
 	install -Dm755 $(BIN) $(D)$(BINDIR)/belfry
 	install -d -m750 $(D)$(SYSCONFDIR)/belfry $(D)$(SYSCONFDIR)/belfry/rules.d
+	install -d $(D)$(DATADIR)/belfry/packs $(D)$(DATADIR)/belfry/runbooks
+	install -m644 $(PACKS) $(D)$(DATADIR)/belfry/packs/
+	install -m644 $(RUNBOOKS) $(D)$(DATADIR)/belfry/runbooks/
 	[ -e $(D)$(SYSCONFDIR)/belfry/belfry.yml ] || \
 	  install -m640 packaging/etc/belfry.yml $(D)$(SYSCONFDIR)/belfry/belfry.yml
-	for f in $(notdir $(RULES)); do [ -e $(D)$(SYSCONFDIR)/belfry/rules.d/$$f ] || \
-	  install -m644 packaging/etc/rules.d/$$f $(D)$(SYSCONFDIR)/belfry/rules.d/$$f; done
 	install -d $(D)$(UNITDIR)
 	sed -e 's|/usr/bin/belfry|$(BINDIR)/belfry|g' -e 's|/etc/belfry/|$(SYSCONFDIR)/belfry/|g' \
 	  packaging/systemd/belfry.service > $(D)$(UNITDIR)/belfry.service

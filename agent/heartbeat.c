@@ -29,6 +29,7 @@ struct heartbeats {
 	struct loop_timer *timer;
 	struct beat *v; /* LIMIT_HEARTBEATS; in no order */
 	size_t n;
+	int64_t t_ms; /* of the newest samples: two reports of one millisecond are two samples */
 };
 
 static const char *const series[] = {"belfry_heartbeat_timestamp_seconds",
@@ -73,7 +74,15 @@ static void add_sample(
 		batch_series_id(out, id);
 	else
 		batch_series_labels(out, ls, hash);
-	batch_float(out, clock_wall_ms(), v, 0);
+	batch_float(out, h->t_ms, v, 0);
+}
+
+static void take_time(struct heartbeats *h)
+{
+	int64_t now = clock_wall_ms();
+
+	/* not for ever, when the clock was set back */
+	h->t_ms = now <= h->t_ms && h->t_ms - now < 1000 ? h->t_ms + 1 : now;
 }
 
 static void add_samples(const struct heartbeats *h, struct batch *out, const struct beat *b)
@@ -99,6 +108,7 @@ static void on_timer(void *arg)
 
 	if (h->n == 0)
 		return;
+	take_time(h);
 	b = batch_new(BATCH_SELF);
 	for (size_t i = 0; i < h->n; i++)
 		add_samples(h, b, &h->v[i]);
@@ -270,6 +280,7 @@ void api_heartbeat(struct http_req *r, void *arg)
 	b->at_ms = clock_wall_ms();
 	b->ttl_ms = ttl;
 	b->failed = str_eq(status, STR("fail"));
+	take_time(h);
 	out = batch_new(BATCH_SELF);
 	add_samples(h, out, b);
 	batch_state(out, fact_key(http_req_arena(r), name),
@@ -290,6 +301,7 @@ void api_heartbeat_delete(struct http_req *r, void *arg)
 		http_reply_error(r, "not_found", "no heartbeat of that name is known");
 		return;
 	}
+	take_time(h);
 	out = batch_new(BATCH_SELF);
 	for (size_t i = 0; i < ARRAY_LEN(series); i++)
 		add_sample(h, out, b, i, stale_nan());

@@ -155,7 +155,7 @@ class Backtest(unittest.TestCase):
         bad = run("--rules", str(TESTS / "data/rules/bad/notes.yml"))
         self.assertEqual(bad.returncode, 1)
         self.assertIn("unclosed left parenthesis", bad.stderr)
-        good = TESTS.parent / "packaging/etc/rules.d/00-self.yml"
+        good = TESTS.parent / "rules/packs/belfry.yml"
         with Belfry({}) as belfry:
             self.assertEqual(belfry.get("/-/ready").status, 200)
             for args in (("--from", "yesterday"), ("--frm", "now"), ("--night", "22"),

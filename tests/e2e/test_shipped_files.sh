@@ -28,15 +28,12 @@ is_under() { # SCORE: systemd's measure of the unit's exposure, in tenths
 
 expect 'belfry accepts the shipped configuration' \
 	env -C packaging/etc "$BELFRY_BIN" check config belfry.yml
-for rules in packaging/etc/rules.d/*.yml; do
-	expect "belfry accepts $rules" "$BELFRY_BIN" check rules "$rules"
-	expect "promtool accepts $rules" promtool check rules "$rules"
-done
 
 expect 'make install works' install_to "$dir"
 for file in usr/bin/belfry usr/lib/systemd/system/belfry.service usr/lib/sysusers.d/belfry.conf \
 	usr/lib/tmpfiles.d/belfry.conf usr/share/man/man1/belfry.1 usr/share/man/man5/belfry.yml.5 \
-	usr/share/man/man8/belfry.8 etc/belfry/rules.d/00-self.yml; do
+	usr/share/man/man8/belfry.8 usr/share/belfry/packs/services.yml usr/share/belfry/packs/services.pack \
+	usr/share/belfry/runbooks/TargetDown.md; do
 	expect "$file is installed" test -s "$dir/$file"
 done
 expect 'only root and the group may read the configuration' mode_of "$dir/etc/belfry/belfry.yml" 640

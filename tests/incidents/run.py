@@ -39,11 +39,12 @@ def load_push(folder):
     raise SystemExit(f"{folder}: no push.py")
 
 
-def config(scale, extra):
+def config(scale, extra, intervals):
+    own, evaluation, flush = intervals.split(",")
     return {
-        "global": {"scrape_interval": "2s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": own, "evaluation_interval": evaluation},
         "storage": {"out_of_order_window": "unlimited"},
-        "statsd": {"flush_interval": "1s"},
+        "statsd": {"flush_interval": flush},
         "self": {"enabled": True},
         "packs": [{"use": "services", "set": {"time_scale": scale, **extra}}],
     }
@@ -110,7 +111,6 @@ def run_one(folder, opts, result):
     labels = json.loads((folder / "labels.json").read_text())
     first = labels[0]["start_ms"]
     last = max(i["end_ms"] for i in labels)
-    extra = dict(s.split("=", 1) for s in opts.set)
     with result["belfry"] as b:
         if opts.speed == 1:
             shift = live(push_path, folder, b)
@@ -125,7 +125,6 @@ def run_one(folder, opts, result):
         result["missed"] = b.metric("belfry_rule_group_iterations_missed_total")
         result["cpu_seconds"] = b.cpu_seconds()
         result["rules"] = sum(len(g["rules"]) for g in b.api("rules")["groups"])
-    del extra
     result["firings"] = firings
     result["score"] = scoring.score(labels, firings)
     result["first"] = first
@@ -137,7 +136,7 @@ def prepare(folder, opts):
     result = {"name": folder.name}
     if opts.speed != 1:
         env = {"BELFRY_TEST": "1"}
-    b = Belfry(config(opts.scale, extra), env=env, keep=opts.keep)
+    b = Belfry(config(opts.scale, extra, opts.intervals), env=env, keep=opts.keep)
     result["belfry"] = b
     if opts.speed != 1:
         _, push = load_push(folder)
@@ -154,6 +153,7 @@ def main():
     ap.add_argument("recordings", nargs="+", type=pathlib.Path)
     ap.add_argument("--speed", type=float, default=1)
     ap.add_argument("--scale", type=float, default=0.05)
+    ap.add_argument("--intervals", default="2s,1s,1s", help="of belfry's own metrics, of evaluation, of StatsD flushes")
     ap.add_argument("--set", action="append", default=[], metavar="PARAMETER=VALUE")
     ap.add_argument("--json", metavar="FILE")
     ap.add_argument("--timeline", action="store_true", help="also print every stretch of every alert")
