@@ -22,8 +22,8 @@ debian_packages() {
 		libsqlite3-dev libyaml-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev zlib1g-dev \
 		libre2-dev libxxhash-dev libsnappy-dev libssl-dev libcairo2-dev node=nodejs npm=npm ;;
 	test) echo check libsubunit-dev python3 python3-snappy python3-aiosmtpd python3-yaml sqlite3 \
-		prometheus prometheus-node-exporter chromium curl procps openssl=openssl \
-		postfix,sendmail=postfix dovecot=dovecot-core ;;
+		prometheus prometheus-alertmanager prometheus-node-exporter chromium curl procps \
+		openssl=openssl postfix,sendmail=postfix dovecot=dovecot-core ;;
 	lint) echo clang-format clang-tidy clang shellcheck python3 check mandoc ;;
 	fuzz) echo clang "libclang-rt-$(clang_version)-dev" ;;
 	cover) echo gcovr ;;
@@ -38,7 +38,8 @@ fedora_packages() {
 		sqlite-devel libyaml-devel protobuf-c-devel protobuf-c-compiler jansson-devel zlib-devel \
 		re2-devel xxhash-devel snappy-devel openssl-devel cairo-devel node=nodejs npm=npm ;;
 	test) echo check-devel subunit-devel libasan libubsan libtsan python3 python3-snappy python3-aiosmtpd \
-		python3-pyyaml sqlite prometheus=golang-github-prometheus node_exporter=node-exporter \
+		python3-pyyaml sqlite prometheus=golang-github-prometheus \
+		alertmanager=golang-github-prometheus-alertmanager node_exporter=node-exporter \
 		chromium,chromium-browser=chromium curl procps-ng openssl=openssl \
 		postfix,sendmail=postfix dovecot ;;
 	lint) echo clang-tools-extra clang ShellCheck python3 check-devel mandoc ;;

@@ -95,6 +95,21 @@ class Peers(unittest.TestCase):
             wait_until(lambda: not self.other.alerts(alertname="High"), 15, "its end there too")
             self.assertTrue(self.other.alerts(alertname="Elsewhere"))
 
+    def test_one_that_is_configured_later_is_told_what_fires_and_its_end(self):
+        config = self.config()
+        alerting = config.pop("alerting")
+        with Belfry(config, rules={"r.yml": RULES}) as belfry:
+            wait_until(lambda: [a["state"] for a in belfry.alerts()] == ["firing"] * 3, 10,
+                       "three firing alerts")
+            time.sleep(2.5)  # told to the notifier, and by a later evaluation not again
+            belfry.write_config({**config, "alerting": alerting})
+            self.assertEqual(belfry.reload().status, 200)
+            wait_until(lambda: self.am.alerts(alertname="High"), 10, "the alert")
+            belfry.write_rules("r.yml", ENDED)
+            self.assertEqual(belfry.reload().status, 200)
+            wait_until(lambda: not self.am.alerts(alertname="High"), 10, "its end")
+            self.assertTrue(self.other.alerts(alertname="Elsewhere"))
+
     def test_one_that_hangs_and_one_that_is_gone_delay_nobody(self):
         inbox = self.enterContext(Inbox())
         inbox.hang("webhook")
