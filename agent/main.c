@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/backtest.h"
+#include "agent/cli.h"
 #include "agent/config.h"
 #include "agent/packs.h"
 #include "agent/run.h"
@@ -54,6 +55,17 @@ static const struct command commands[] = {
 		"[--warm-up D] [--json] [--compare FILE...] [--timezone NAME] [--night "
 		"22:00-07:00]",
 		"replay rules, and routing with a configuration, over recorded history"},
+	{"query", NULL, cli_query_main, CLI_QUERY_ARGS,
+		"ask a running belfry, or any server of Prometheus's API"},
+	{"alerts", NULL, cli_alerts_main, CLI_ALERTS_ARGS, "what fires now, worst first"},
+	{"silence", "add", cli_silence_add_main, CLI_SILENCE_ADD_ARGS,
+		"silence alerts for an hour, or as long as said; prints the silence's id"},
+	{"silence", "query", cli_silence_query_main, CLI_SILENCE_QUERY_ARGS,
+		"the silences there are"},
+	{"silence", "expire", cli_silence_expire_main, CLI_SILENCE_EXPIRE_ARGS,
+		"end silences now; the beginning of an id is enough"},
+	{"notify", "test", cli_notify_test_main, CLI_NOTIFY_TEST_ARGS,
+		"send a test message to a receiver and wait until it is delivered"},
 	{"help", NULL, help_main, "[COMMAND | config]",
 		"this text, one command's, or the configuration reference"},
 };

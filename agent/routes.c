@@ -31,6 +31,8 @@ static const struct http_route table[] = {
 	{"/api/v1/targets", GET, HTTP_ON_LOOP, 0, false, api_targets},
 	{"/api/v1/targets/metadata", GET, HTTP_ON_LOOP, 0, false, api_targets_metadata},
 	{"/api/v1/scrape_pools", GET, HTTP_ON_LOOP, 0, false, api_scrape_pools},
+	{"/api/belfry/v1/notify/test", GET, HTTP_ON_QUERY, 0, false, api_notify_test_state},
+	{"/api/belfry/v1/notify/test", POST, HTTP_ON_QUERY, 0, true, api_notify_test},
 	{"/api/belfry/v1/notify/status", GET, HTTP_ON_QUERY, 0, false, api_notify_status},
 	{"/api/belfry/v1/acks", GET, HTTP_ON_QUERY, 0, false, api_acks},
 	{"/api/belfry/v1/acks", POST | HTTP_DELETE, HTTP_ON_QUERY, 0, true, api_acks},

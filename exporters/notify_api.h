@@ -130,4 +130,27 @@ int notify_post_alerts(
 int notify_receivers(struct notify *n, struct arena *a, struct str **names, size_t *count,
 	struct err *e) MUST_CHECK;
 
+/* --- test messages (notify_test.c): through renderer and outbox, without route, group or history
+ * --- */
+
+struct test_message {
+	struct str id; /* of the outbox row */
+	struct str integration;
+	size_t index; /* among the receiver's of this kind */
+	bool sends_resolved;
+};
+/* One for each integration of a receiver: that an alert fires or, of the same incident, that it is
+ * over (only where ends are sent). ERR_INPUT 404: no such receiver; 400: it has no integration. */
+int notify_test(struct notify *n, struct str receiver, int64_t incident_ms, bool firing,
+	struct arena *a, struct test_message **out, size_t *count, struct err *e) MUST_CHECK;
+
+struct message_state {
+	struct str state; /* waiting, delivered, failed, expired, replaced, unknown */
+	struct str error; /* of the last attempt */
+	int64_t attempts;
+};
+/* What became of a message, from state.db. Any thread. */
+int notify_message_state(struct notify *n, struct str id, struct arena *a,
+	struct message_state *out, struct err *e) MUST_CHECK;
+
 #endif
