@@ -5,8 +5,11 @@
 #include "base/num.h"
 #include "rules/rule_test.h"
 
+/* What XML 1.0 cannot say becomes a question mark: control characters, broken UTF-8, U+FFFE. */
 static void xml(struct buf *b, struct str s)
 {
+	bool utf8 = str_is_utf8(s);
+
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
@@ -20,8 +23,15 @@ static void xml(struct buf *b, struct str s)
 			buf_c(b, "&quot;");
 		else if (c == '\n')
 			buf_c(b, "&#10;");
-		else
-			buf_ch(b, c < 0x20 && c != '\t' ? '?' : (char)c);
+		else if ((c < 0x20 && c != '\t') || (c >= 0x80 && !utf8))
+			buf_ch(b, '?');
+		else if (str_starts(str_sub(s, i, s.n), STR("\xef\xbf\xbe")) ||
+			 str_starts(str_sub(s, i, s.n), STR("\xef\xbf\xbf"))) {
+			buf_ch(b, '?');
+			i += 2;
+		} else {
+			buf_ch(b, (char)c);
+		}
 	}
 }
 
