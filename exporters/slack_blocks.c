@@ -7,6 +7,8 @@
  * labels that all alerts share stand once, small, at the end. A section whose text is nothing but
  * marks of graphs is taken out again when there is no graph (slack_set_body).
  */
+#include <stdio.h>
+
 #include "base/dur.h"
 #include "base/limits.h"
 #include "base/num.h"

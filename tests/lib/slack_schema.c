@@ -11,7 +11,7 @@
 
 static char wrong[300];
 
-static bool fail(const char *fmt, ...)
+static bool __attribute__((format(printf, 1, 2))) fail(const char *fmt, ...)
 {
 	va_list ap;
 
