@@ -108,6 +108,7 @@ struct notify {
 	int64_t minute_mono_ms; /* when intervals are looked at next */
 	struct live_alerts alerts;
 	struct silence_set silences;
+	struct metric *suppressed_total[2]; /* notify_suppress.c */
 	struct inhibitor inhibitor;
 	struct heap due;      /* groups */
 	struct heap expiries; /* alerts from outside */

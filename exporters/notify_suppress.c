@@ -22,9 +22,20 @@
 
 /* --- the history --- */
 
+enum { SUPPRESSED_SILENCE, SUPPRESSED_INHIBITION };
+
+static void count(const struct notify *n, size_t reason)
+{
+	if (!n->loading)
+		metric_inc(n->suppressed_total[reason]);
+}
+
 static void note_silenced(struct notify *n, const struct live_alert *a)
 {
 	struct buf b;
+
+	if (a->n_silences > 0)
+		count(n, SUPPRESSED_SILENCE);
 
 	buf_init(&b, 4096);
 	for (size_t i = 0; i < a->n_silences && i < 16; i++)
@@ -36,11 +47,13 @@ static void note_silenced(struct notify *n, const struct live_alert *a)
 static void note_inhibited(struct notify *n, const struct live_alert *a)
 {
 	uint64_t fps[LIMIT_INHIBITED_BY];
-	size_t count = inhibit_sources_of(a, fps, LIMIT_INHIBITED_BY);
+	size_t found = inhibit_sources_of(a, fps, LIMIT_INHIBITED_BY);
 	struct buf b;
 
+	if (a->inhibited)
+		count(n, SUPPRESSED_INHIBITION);
 	buf_init(&b, 4096);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < found; i++)
 		buf_printf(&b, "%s%016llx", i > 0 ? " " : "", (unsigned long long)fps[i]);
 	event_note(n, a, a->inhibited ? HISTORY_INHIBITED : HISTORY_UNINHIBITED, buf_view(&b));
 	buf_fini(&b);
@@ -199,9 +212,14 @@ static void make_mutes(struct notify *n)
 
 void suppress_config(struct notify *n)
 {
+	static const char name[] = "belfry_notify_suppressed_total";
+	static const char help[] = "Alerts that began to be suppressed, by reason.";
 	struct live_alert *a;
 	size_t pos = 0;
 
+	n->suppressed_total[SUPPRESSED_SILENCE] = metric_counter(name, help, "reason=\"silence\"");
+	n->suppressed_total[SUPPRESSED_INHIBITION] =
+		metric_counter(name, help, "reason=\"inhibition\"");
 	make_mutes(n);
 	/* the old rules' memory goes: all links are made anew, then verdicts are compared */
 	n->inhibitor.changed = on_nobody;

@@ -271,6 +271,7 @@ static void on_result(struct state_job *job)
 	}
 	send_request_free(res->req);
 	free(res);
+	outbox_pump(n); /* the place in its lane is free: the next need not wait for this commit */
 	group_update_due(n);
 }
 
