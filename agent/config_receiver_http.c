@@ -3,6 +3,8 @@
  * config_receiver_http - http_config of receivers, as Prometheus's HTTP clients have it: keys,
  * what excludes what, and what it comes to for a request (struct http_options).
  */
+#include <unistd.h>
+
 #include "agent/config_receiver.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -292,6 +294,21 @@ static void check_tls(struct loader *l, const struct conf_tls *t)
 			"other");
 }
 
+/* Not there or not to be read: told now and not by the first alert. */
+static void check_files(struct loader *l, const struct conf_tls *t)
+{
+	static const char *const keys[] = {"ca_file", "cert_file", "key_file"};
+	const struct str paths[] = {t->ca_file, t->cert_file, t->key_file};
+
+	for (size_t i = 0; i < ARRAY_LEN(paths) && !l->no_files; i++) {
+		struct str path = arena_str(l->arena, paths[i]); /* ends with a NUL */
+
+		if (path.n > 0 && access(path.p, R_OK) != 0)
+			diag_warn(l->diag, config_pos(t->node, keys[i]),
+				"%s: " STR_FMT " cannot be read", keys[i], STR_ARG(path));
+	}
+}
+
 static void check_oauth2(struct loader *l, const struct conf_oauth2 *o)
 {
 	if (o->node == NULL)
@@ -337,5 +354,6 @@ void config_finish_http(struct loader *l, const struct conf_http *h, const struc
 	check_auth(l, h);
 	check_proxy(l, h);
 	check_tls(l, &h->tls);
+	check_files(l, &h->tls);
 	check_oauth2(l, &h->oauth2);
 }

@@ -7,6 +7,7 @@ import http.server
 import json
 import pathlib
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -178,6 +179,26 @@ class Receivers(unittest.TestCase):
             self.assertTrue(stored)
             for path in stored:
                 self.assertNotIn(CANARY.encode(), path.read_bytes(), "a secret is stored")
+
+    def test_a_secret_file_is_read_again_and_an_alertmanager_file_taken(self):
+        url = self.services.url
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / "am.yml").write_text(json.dumps({
+            "route": {"receiver": "d", "group_wait": "0s", "group_interval": "1s"},
+            "receivers": [{"name": "d", "discord_configs": [{"webhook_url_file": "url"}]}]}),
+            encoding="utf-8")
+        (folder / "url").write_text(f"{url}/discord/first\n", encoding="utf-8")
+        config = {"global": {"evaluation_interval": "1s"},
+                  "alertmanager_config_file": str(folder / "am.yml")}
+        with Belfry(config, rules={"r.yml": RULES}) as belfry:
+            wait_until(lambda: self.services.of("discord"), 20, "the first address")
+            (folder / "url").write_text(f"{url}/discord/second\n", encoding="utf-8")
+            self.assertEqual(belfry.reload().status, 200)
+            belfry.write_rules("r.yml", RULES.replace("> 90", "> 98"))
+            self.assertEqual(belfry.reload().status, 200)
+            wait_until(lambda: len(self.services.of("discord")) == 2, 20, "the second address")
+        self.assertEqual([r[2] for r in self.services.of("discord")],
+                         ["/discord/first", "/discord/second"])
 
     def check_places(self):
         first = {s: self.services.of(s)[0] for s in ALL}

@@ -479,6 +479,33 @@ START_TEST(an_alertmanager_file_is_taken_as_it_is)
 }
 END_TEST
 
+START_TEST(slack_has_a_webhook_or_a_token_in_either_of_two_ways)
+{
+	const struct receiver_config *r;
+
+	loads("global: {slack_app_token: xoxb-1, slack_app_url: 'http://s/api/chat.postMessage'}\n"
+	      "route: {receiver: r}\n"
+	      "receivers:\n"
+	      "- name: r\n"
+	      "  slack_configs:\n"
+	      "  - channel: a\n"
+	      "  - api_url: https://hooks.slack.com/x\n"
+	      "  - api_url: https://slack.com/api/chat.postMessage\n"
+	      "    http_config: {authorization: {credentials: xoxb-2}}\n"
+	      "    update_message: false\n");
+	r = &c->notify.receivers[0];
+	SAME(SLACK(*r, 0)->bot_token, "xoxb-1");
+	SAME(SLACK(*r, 0)->api_url, "http://s/api/chat.postMessage");
+	ck_assert(SLACK(*r, 0)->update_message && SLACK(*r, 0)->thread);
+	ck_assert_uint_eq(SLACK(*r, 1)->bot_token.n, 0);
+	ck_assert(!SLACK(*r, 1)->update_message);
+	SAME(SLACK(*r, 1)->api_url, "https://hooks.slack.com/x");
+	SAME(SLACK(*r, 2)->bot_token, "xoxb-2");
+	ck_assert_uint_eq(SLACK(*r, 2)->http.bearer.n, 0);
+	ck_assert(!SLACK(*r, 2)->update_message);
+}
+END_TEST
+
 START_TEST(receivers_take_what_they_lack_from_global)
 {
 	const struct receiver_config *r;
@@ -691,6 +718,7 @@ int main(void)
 	tcase_add_test(tc, keys_that_need_a_restart_are_named);
 	tcase_add_test(tc, secrets_come_from_files_and_rules_from_patterns);
 	tcase_add_test(tc, an_alertmanager_file_is_taken_as_it_is);
+	tcase_add_test(tc, slack_has_a_webhook_or_a_token_in_either_of_two_ways);
 	tcase_add_test(tc, receivers_take_what_they_lack_from_global);
 	tcase_add_test(tc, what_is_only_checked_is_no_error_of_a_check);
 	tcase_add_test(tc, a_file_that_is_none_is_refused_without_waiting);

@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "exporters/chat.h"
 #include "exporters/graph.h"
+#include "exporters/notify_template.h"
 #include "tests/lib/message_fixture.h"
 
 #define S(lit)                                                                                     \
@@ -631,6 +632,39 @@ START_TEST(configured_texts_replace_belfrys)
 }
 END_TEST
 
+START_TEST(a_default_that_the_users_files_replace_is_used)
+{
+	static const char *const names[] = {"pagerduty.default.description",
+		"opsgenie.default.message", "msteamsv2.default.text", "discord.default.message",
+		"telegram.default.message", NULL, "pushover.default.message",
+		"mattermost.default.text", "rocketchat.default.text"};
+	char text[200];
+	struct arena a;
+	struct err e = {0};
+
+	ck_assert_uint_eq(ARRAY_LEN(names), ARRAY_LEN(all));
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct notify_templates *t;
+
+		if (names[i] == NULL)
+			continue;
+		arena_init(&a, (size_t)16 << 20);
+		t = notify_templates_new(&a);
+		snprintf(text, sizeof text, "{{ define \"%s\" }}own{{ .Status }}{{ end }}",
+			names[i]);
+		ck_assert_msg(
+			notify_templates_add_file(t, STR("f"), str_c(text), &e) == 0, "%s", e.msg);
+		fixture.m.templates = t;
+		render(&all[i]);
+		ask(&all[i]);
+		ck_assert_msg(strstr(req->body, "ownfiring") != NULL, "%s: %s",
+			integration_name(all[i].kind), req->body);
+		fixture.m.templates = NULL;
+		arena_fini(&a);
+	}
+}
+END_TEST
+
 START_TEST(a_template_that_fails_does_not_cost_the_alert)
 {
 	struct telegram_config t = telegram;
@@ -719,6 +753,7 @@ int main(void)
 	tcase_add_test(tc, others_judge_by_what_their_services_answer);
 	tcase_add_test(tc, ntfy_and_rocketchat_carry_their_secrets_where_they_belong);
 	tcase_add_test(tc, configured_texts_replace_belfrys);
+	tcase_add_test(tc, a_default_that_the_users_files_replace_is_used);
 	tcase_add_test(tc, a_template_that_fails_does_not_cost_the_alert);
 	tcase_add_test(tc, a_sparkline_stands_where_there_is_one);
 	tcase_add_test(tc, a_webhook_gets_route_labels_or_the_configured_payload);
