@@ -166,11 +166,15 @@ static void html_part(
 	buf_c(b, "\r\n--" BORDER_B "--\r\n");
 }
 
+static bool has_flag(const struct email_pieces *p, char flag)
+{
+	return str_find(p->v[EMAIL_FLAGS], flag) < p->v[EMAIL_FLAGS].n;
+}
+
 static void body(const struct email_pieces *p, const struct delivery *d, struct buf *b)
 {
 	bool both = p->v[EMAIL_TEXT].n > 0 && p->v[EMAIL_HTML].n > 0 && !d->degraded;
-	bool wanted = p->v[EMAIL_FLAGS].n > 0 && str_find(p->v[EMAIL_FLAGS], 'g') == 0;
-	bool picture = wanted && d->graph != NULL && d->graph->png.n > 0;
+	bool picture = has_flag(p, 'g') && d->graph != NULL && d->graph->png.n > 0;
 
 	buf_c(b, "MIME-Version: 1.0\r\n");
 	if (both)
@@ -190,7 +194,7 @@ static void body(const struct email_pieces *p, const struct delivery *d, struct 
 
 static void whole_message(const struct email_pieces *p, const struct delivery *d, struct buf *b)
 {
-	bool re = str_find(p->v[EMAIL_FLAGS], 'r') < p->v[EMAIL_FLAGS].n;
+	bool re = has_flag(p, 'r');
 	struct thread t;
 
 	thread_read(d->data, &t);

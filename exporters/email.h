@@ -50,6 +50,8 @@ void email_state_line(const struct message *m, struct buf *b);
 const struct message_alert *email_lead(const struct message *m);
 /* "2026-11-22 04:23 UTC". */
 void email_time(struct buf *b, int64_t ms);
+/* The same behind another time: without the day when it is that one's. */
+void email_time_after(struct buf *b, int64_t before_ms, int64_t ms);
 /* The worst alert that fires is labelled critical (or page). */
 bool email_is_critical(const struct message *m);
 

@@ -25,7 +25,7 @@ static const char head[] =
 	"@media (prefers-color-scheme:dark){.pg{background:#16181b!important}"
 	".cd{background:#212428!important;border-color:#3a3f45!important}"
 	".tx{color:#f0f1f3!important}.mu{color:#a9b0b8!important}"
-	".ln{border-color:#3a3f45!important}"
+	".ln{border-bottom-color:#3a3f45!important}"
 	".bt{background:#2f353c!important;color:#f0f1f3!important;border-color:#59626c!important}"
 	"}</style></head>\n";
 
@@ -121,14 +121,13 @@ static void times(const struct message_alert *al, struct buf *tmp)
 	email_time(tmp, al->starts_at_ms);
 	if (!al->firing) {
 		buf_c(tmp, " to ");
-		email_time(tmp, al->ends_at_ms);
+		email_time_after(tmp, al->starts_at_ms, al->ends_at_ms);
 	}
 }
 
 static void one_alert(
 	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp)
 {
-
 	cell_open(b, m->n > 1 && !al->firing ? ";border-left:5px solid #2e7d32" : "");
 	buf_c(b, "<div style=\"font-size:16px;font-weight:bold\">");
 	if (m->firing && !al->firing)
@@ -145,15 +144,16 @@ static void one_alert(
 		times(al, tmp);
 	}
 	muted(b, tmp);
+	if (al == email_lead(m) && al->expr.n > 0) /* the worst places, filled in when it is sent */
+		buf_printf(b, "<div class=\"mu\" style=\"color:#5a6169;font-size:14px\">%c%c</div>",
+			GRAPH_MARK_BYTE, GRAPH_MARK_TOP);
 	buf_c(b, "</td></tr>\n");
 }
 
-/* The picture, and the worst places: put in when the message is sent. */
+/* The picture, put in when the message is sent. */
 static void graph(const struct message *m, bool picture, struct buf *b)
 {
-	if (email_lead(m)->expr.n == 0)
-		return;
-	if (picture)
+	if (picture && email_lead(m)->expr.n > 0)
 		buf_printf(b,
 			"%c%c<tr><td class=\"ln\" style=\"padding:12px 16px;border-bottom:1px "
 			"solid "
@@ -161,10 +161,6 @@ static void graph(const struct message *m, bool picture, struct buf *b)
 			"\" width=\"568\" alt=\"graph of the last hour\" style=\"display:block;"
 			"width:100%%;max-width:568px;height:auto;border:0\"></td></tr>%c%c\n",
 			GRAPH_MARK_BYTE, GRAPH_MARK_IF, GRAPH_MARK_BYTE, GRAPH_MARK_END);
-	buf_printf(b,
-		"<tr><td class=\"mu\" style=\"padding:0 16px;color:#5a6169;font-size:14px\">"
-		"%c%c</td></tr>\n",
-		GRAPH_MARK_BYTE, GRAPH_MARK_TOP);
 }
 
 static void description(const struct message *m, struct buf *b, struct buf *tmp)

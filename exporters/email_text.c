@@ -36,6 +36,18 @@ void email_time(struct buf *b, int64_t ms)
 		c.minute);
 }
 
+void email_time_after(struct buf *b, int64_t before_ms, int64_t ms)
+{
+	struct civil c, day;
+
+	civil_from_ms(before_ms, &day);
+	civil_from_ms(ms, &c);
+	if (c.year == day.year && c.month == day.month && c.day == day.day)
+		buf_printf(b, "%02d:%02d UTC", c.hour, c.minute);
+	else
+		email_time(b, ms);
+}
+
 void email_state_line(const struct message *m, struct buf *b)
 {
 	int64_t at = m->firing ? INT64_MAX : 0;
@@ -101,7 +113,7 @@ static void one_alert(const struct message *m, const struct message_alert *al, b
 	}
 	if (!al->firing) {
 		buf_c(b, " to ");
-		email_time(b, al->ends_at_ms);
+		email_time_after(b, al->starts_at_ms, al->ends_at_ms);
 	}
 	message_own_labels(m, al, tmp);
 	if (tmp->n > 0) {

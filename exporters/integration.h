@@ -30,6 +30,7 @@ struct delivery {
 	unsigned step;      /* requests of this row that were accepted */
 	bool degraded;      /* the receiver refused the full form: send the plain one */
 	bool firing;
+	unsigned behind;                  /* other messages that wait for this integration */
 	const struct graph_answer *graph; /* NULL: none */
 };
 

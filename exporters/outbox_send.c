@@ -192,6 +192,7 @@ static struct delivery delivery_of(const struct notify *n, const struct row *r, 
 		.step = r->step,
 		.degraded = r->degraded,
 		.firing = r->firing,
+		.behind = r->dest->waiting > 0 ? r->dest->waiting - 1 : 0,
 		.graph = r->graph};
 }
 

@@ -26,6 +26,9 @@
 
 enum operation { OP_POST, OP_UPDATE, OP_REPLY, OP_UPLOAD_URL, OP_UPLOAD, OP_COMPLETE, OP_NOTHING };
 
+/* A picture takes three requests of one a second: not while more alerts than this wait. */
+#define PICTURE_BEHIND_MAX 3u
+
 /* In send_request.tag beside the operation: what may follow. */
 #define TAG_PICTURE 0x100u
 #define TAG_REPLY   0x200u
@@ -337,7 +340,7 @@ struct send_request *slack_bot_request(
 	if (req == NULL)
 		return NULL;
 	req->tag = t.next;
-	if (p.v[SLACK_PICTURE].n > 0 && picture_of(d).n > 0)
+	if (p.v[SLACK_PICTURE].n > 0 && picture_of(d).n > 0 && d->behind <= PICTURE_BEHIND_MAX)
 		req->tag |= TAG_PICTURE;
 	if (t.next == OP_UPDATE && p.v[SLACK_REPLY].n > 0)
 		req->tag |= TAG_REPLY;

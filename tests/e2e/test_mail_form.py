@@ -113,6 +113,8 @@ class MailForm(unittest.TestCase):
                 self.assertEqual(picture.get_content()[:8], b"\x89PNG\r\n\x1a\n")
                 self.pictures += 1
                 parts[1] = page
+            else:
+                self.assertNotIn("cid:", parts[1].get_content())
             self.assertEqual([p.get_content_type() for p in parts], ["text/plain", "text/html"])
             text = msg.get_body(("plain",)).get_content()
             self.assertNotRegex(text.replace("\r\n", "\n"),

@@ -526,6 +526,22 @@ START_TEST(a_graph_is_uploaded_into_the_thread)
 }
 END_TEST
 
+START_TEST(while_alerts_wait_no_graph_is_uploaded)
+{
+	struct message_fixture f;
+	struct trip t;
+
+	plan(&f, 1, 0, REASON_FIRST);
+	trip_start(&t, &bot, &f.m);
+	t.d.graph = &picture;
+	t.d.behind = 4;
+	ask_message(&t);
+	ck_assert_int_eq(answer(&t, 200, POSTED), VERDICT_OK);
+	trip_end(&t);
+	message_fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(an_upload_that_fails_anywhere_does_not_fail_the_alert)
 {
 	static const char *const good[] = {POSTED,
@@ -676,6 +692,7 @@ int main(void)
 	tcase_add_test(tc, an_update_that_is_too_long_is_made_plainer);
 	tcase_add_test(tc, a_sparkline_and_the_offenders_stand_in_the_text);
 	tcase_add_test(tc, a_graph_is_uploaded_into_the_thread);
+	tcase_add_test(tc, while_alerts_wait_no_graph_is_uploaded);
 	tcase_add_test(tc, an_upload_that_fails_anywhere_does_not_fail_the_alert);
 	tcase_add_test(tc, a_graph_lost_in_a_restart_ends_the_row_quietly);
 	tcase_add_test(tc, configured_fields_make_alertmanagers_attachment);
