@@ -239,7 +239,7 @@ void slack_fields_members(const struct message *m, const struct slack_config *c,
 	buf_init(&object, (size_t)64 << 10);
 	jsonw_init(&f.j, &object);
 	jsonw_object(&f.j);
-	(void)put(&f, "text", c->message_text, SLACK_TEXT_MAX);
+	(void)put(&f, "text", c->message_text, 3900);
 	if (c->link_names)
 		jsonw_kv_bool(&f.j, "link_names", true);
 	jsonw_key(&f.j, "attachments");

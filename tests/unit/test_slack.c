@@ -74,7 +74,7 @@ static void ask_message(struct trip *t)
 
 	ask(t);
 	said = slack_schema_check(t->req->body, t->req->body_len);
-	ck_assert_msg(said == NULL, "%s\n%s", said, t->req->body);
+	ck_assert_msg(said == NULL, "%s\n%.3000s", said, t->req->body);
 }
 
 static enum verdict answer(struct trip *t, int status, const char *reply)
@@ -639,6 +639,72 @@ START_TEST(configured_fields_make_alertmanagers_attachment)
 }
 END_TEST
 
+/* Every field a template over the labels. */
+static void everything_templated(struct slack_config *c)
+{
+	static const char all[] = "{{ .Status }} {{ range .Alerts }}{{ .Labels.pool }} "
+				  "{{ .Annotations.summary }}{{ end }} <!here>";
+	static struct slack_field field;
+	static struct slack_action action;
+
+	field = (struct slack_field){str_c(all), str_c(all), true};
+	action = (struct slack_action){.type = STR("button"),
+		.text = STR("{{ .CommonLabels.service }}"),
+		.url = STR("https://example.org/{{ .CommonLabels.pool | urlquery }}")};
+	c->title = c->text = c->pretext = c->footer = c->fallback = c->message_text = str_c(all);
+	c->title_link = STR("{{ .ExternalURL }}");
+	c->color = STR("{{ if eq .Status \"firing\" }}danger{{ else }}good{{ end }}");
+	c->callback_id = STR("{{ .GroupLabels.alertname }}");
+	c->fields = &field;
+	c->n_fields = 1;
+	c->actions = &action;
+	c->n_actions = 1;
+}
+
+START_TEST(alertmanagers_form_keeps_to_the_limits_and_calls_only_whom_it_names)
+{
+	struct slack_config c = webhook;
+	struct message_fixture f;
+	struct trip t;
+
+	everything_templated(&c);
+	message_fixture_init(&f, &(struct message_plan){.n = 100,
+					 .n_resolved = 3,
+					 .reason = REASON_FIRST,
+					 .severity = "critical",
+					 .hostile = hostile_texts[_i]});
+	trip_start(&t, &c, &f.m);
+	ask_message(&t);
+	ck_assert(!body_has(&t, "<!channel>"));
+	ck_assert(!body_has(&t, "<@U"));
+	ck_assert(body_has(&t, "\"color\":\"danger\""));
+	ck_assert_int_eq(answer(&t, 400, "invalid_attachments"), VERDICT_DEGRADE);
+	ask_message(&t); /* then belfry's own words */
+	ck_assert(body_has(&t, "FIRING"));
+	trip_end(&t);
+	message_fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(a_template_that_fails_leaves_the_alert_told)
+{
+	struct slack_config c = webhook;
+	struct message_fixture f;
+	struct trip t;
+
+	c.title = STR("{{ .Nothing.There }}");
+	c.text = STR("{{ template \"no.such\" . }}");
+	plan(&f, 1, 0, REASON_FIRST);
+	trip_start(&t, &c, &f.m);
+	ask_message(&t);
+	ck_assert(body_has(&t, "PoolExhausted"));
+	ck_assert(body_has(&t, "now 95 %") || body_has(&t, "now 0.95"));
+	ck_assert(body_has(&t, "\"footer\":\"the template of"));
+	trip_end(&t);
+	message_fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(a_call_from_a_label_is_broken_and_the_templates_own_is_not)
 {
 	struct buf b;
@@ -696,6 +762,9 @@ int main(void)
 	tcase_add_test(tc, an_upload_that_fails_anywhere_does_not_fail_the_alert);
 	tcase_add_test(tc, a_graph_lost_in_a_restart_ends_the_row_quietly);
 	tcase_add_test(tc, configured_fields_make_alertmanagers_attachment);
+	tcase_add_loop_test(tc, alertmanagers_form_keeps_to_the_limits_and_calls_only_whom_it_names,
+		0, (int)n_hostile_texts);
+	tcase_add_test(tc, a_template_that_fails_leaves_the_alert_told);
 	tcase_add_test(tc, a_call_from_a_label_is_broken_and_the_templates_own_is_not);
 	tcase_add_test(tc, parts_that_do_not_add_up_are_not_taken);
 	suite_add_tcase(s, tc);
