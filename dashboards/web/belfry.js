@@ -4,17 +4,18 @@
 // all, a banner says so and since when.
 
 import { byId, clock, el, rebuild, setText } from "./js/dom.js";
-import { api, metrics } from "./js/api.js";
+import { api, metrics, own } from "./js/api.js";
 import { showAlerts, tickAlerts } from "./js/alerts.js";
 import { rememberReceivers, showBanners, showNotifications, showRules, showTargets, showTiles,
 	statsdHint, tickAges } from "./js/health.js";
+import { showSilences, silenceContext } from "./js/silence.js";
 import { refresh, startQuery, suggestNames } from "./js/query.js";
 
 const EVERY_MS = 3000;
 const HIDDEN_EVERY_MS = 15000;
 
 const known = {
-	groups: null, targets: null, metrics: null, runtime: null,
+	groups: null, told: [], silences: [], targets: null, metrics: null, runtime: null,
 	failure: null, answeredAt: 0,
 	skewMs: 0, // the server's clock minus ours
 	statsdPort: "8125",
@@ -46,6 +47,12 @@ async function askAll() {
 		part(() => api("rules"), ({ data, date }) => {
 			known.groups = data.groups ?? [];
 			learnSkew(date);
+		}),
+		part(() => own("alerts"), (list) => {
+			known.told = list;
+		}),
+		part(() => own("silences?expired=false"), (list) => {
+			known.silences = list;
 		}),
 		part(() => api("targets"), ({ data }) => {
 			known.targets = data;
@@ -86,7 +93,9 @@ function showStatsdHint() {
 function show() {
 	const now = serverNow();
 	if (known.groups) {
-		showAlerts(known.groups);
+		silenceContext(known.told, serverNow, soon);
+		showAlerts(known.groups, known.told, known.silences);
+		showSilences(known.silences);
 		showRules(known.groups, now);
 	}
 	if (known.targets) {
@@ -134,6 +143,12 @@ async function learnStatsdPort() {
 	}
 }
 
+/** Something was changed here: the next round begins at once. */
+let wake = () => {};
+function soon() {
+	wake();
+}
+
 async function loop() {
 	for (let round = 0; ; round++) {
 		const answered = await askAll();
@@ -145,7 +160,10 @@ async function loop() {
 		if (answered && !document.hidden) {
 			refresh();
 		}
-		await new Promise((done) => setTimeout(done, round === 0 ? 1000 : document.hidden ? HIDDEN_EVERY_MS : EVERY_MS));
+		await new Promise((done) => {
+			wake = done;
+			setTimeout(done, round === 0 ? 1000 : document.hidden ? HIDDEN_EVERY_MS : EVERY_MS);
+		});
 	}
 }
 

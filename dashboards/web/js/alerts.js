@@ -2,6 +2,7 @@
 // The alerts: firing and pending as cards, most severe first, and the line that says it all.
 
 import { byId, chips, clock, dateClock, el, link, num, rebuild, setText, span } from "./dom.js";
+import { openSilence, reasonOf } from "./silence.js";
 
 const SEVERITIES = ["critical", "page", "error", "warning", "info", "none"];
 const KIND = { critical: "critical", page: "critical", error: "critical", warning: "warning" };
@@ -33,9 +34,21 @@ export function alertsOf(groups) {
 	return all;
 }
 
+/** The firing alerts with what the notifier knows of them; those of other servers too. */
+function withStatus(firing, told, silences) {
+	const status = new Map(told.map((t) => [identity(t), t]));
+	const outside = told.filter((t) => t.external).map((t) => ({
+		state: "firing", labels: t.labels, annotations: t.annotations, activeAt: t.startsAt,
+		value: null, rule: null, source: t.generatorURL,
+	}));
+	return firing.concat(outside).map((a) => ({
+		...a, quiet: reasonOf(status.get(identity(a))?.status, silences, told),
+	}));
+}
+
 function sorted(alerts) {
 	return alerts.slice().sort((a, b) =>
-		rank(a) - rank(b) || since(b) - since(a) || identity(a).localeCompare(identity(b)));
+		Boolean(a.quiet) - Boolean(b.quiet) || rank(a) - rank(b) || since(b) - since(a) || identity(a).localeCompare(identity(b)));
 }
 
 /** Where the page itself shows a query. */
@@ -49,6 +62,7 @@ function makeCard(alert) {
 		since: el("span.since"),
 		summary: el("p.summary"),
 		description: el("p.description"),
+		quiet: el("p.quiet"),
 		links: el("p.links"),
 		bar: el("progress.for", { max: 1, value: 0, "aria-label": "time until it fires" }),
 		activeAt: since(alert),
@@ -62,17 +76,28 @@ function makeCard(alert) {
 			el("span.figures", card.value, card.since)),
 		card.summary,
 		card.description,
+		card.quiet,
 		card.holdFor > 0 ? card.bar : null,
 		el("footer", chips(alert.labels, HIDDEN_LABELS), card.links));
 	return card;
+}
+
+function silenceButton(labels) {
+	const button = el("button.button", { type: "button" }, "Silence");
+	button.addEventListener("click", () => openSilence(labels));
+	return button;
 }
 
 function fillCard(card, alert) {
 	const notes = alert.annotations ?? {};
 	const told = notes.summary || notes.message || "";
 	const more = notes.description && notes.description !== told ? notes.description : "";
-	setText(card.value, num(Number(alert.value)));
-	card.value.title = `value ${Number(alert.value)}`;
+	const known = alert.value !== null && alert.value !== undefined;
+	setText(card.value, known ? num(Number(alert.value)) : "");
+	card.value.title = known ? `value ${Number(alert.value)}` : "";
+	setText(card.quiet, alert.quiet ?? "");
+	card.quiet.hidden = !alert.quiet;
+	card.node.classList.toggle("suppressed", Boolean(alert.quiet));
 	setText(card.summary, told || alert.rule?.query || "");
 	card.summary.classList.toggle("expression", !told);
 	setText(card.description, more);
@@ -81,10 +106,13 @@ function fillCard(card, alert) {
 	card.since.title = `since ${dateClock(card.activeAt)}`;
 	const runbook = notes.runbook_url || notes.runbook;
 	const dashboard = notes.dashboard_url || notes.dashboard;
-	rebuild(card.links, JSON.stringify([runbook, dashboard, alert.rule?.query]), () => [
+	const silence = alert.state === "firing" && !alert.quiet;
+	rebuild(card.links, JSON.stringify([runbook, dashboard, alert.rule?.query, alert.source, silence]), () => [
 		runbook ? link(runbook, "Runbook", "a.button") : null,
 		dashboard ? link(dashboard, "Dashboard", "a.button") : null,
 		alert.rule?.query ? link(queryLink(alert.rule.query), "Graph", "a.button") : null,
+		alert.source ? link(alert.source, "Source", "a.button") : null,
+		silence ? silenceButton(alert.labels) : null,
 	].filter((node) => node instanceof Element));
 }
 
@@ -114,7 +142,9 @@ function countBy(alerts) {
 
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
-function sayState(firing, pending, rules) {
+function sayState(all, pending, rules) {
+	const firing = all.filter((a) => !a.quiet);
+	const quiet = all.length - firing.length;
 	const counts = countBy(firing);
 	const words = Object.entries(counts).filter(([, n]) => n > 0)
 		.map(([kind, n]) => `${n} ${kind === "info" ? "other" : kind}`);
@@ -125,10 +155,13 @@ function sayState(firing, pending, rules) {
 	byId("state").className = `state ${kind}`;
 	setText(byId("state-line"), firing.length > 0 ? `${plural(firing.length, "alert")} firing` : "All quiet");
 	const detail = firing.length > 0 ? [words.join(", ")] : [];
+	if (quiet > 0) {
+		detail.push(`${quiet} suppressed`);
+	}
 	if (pending.length > 0) {
 		detail.push(`${pending.length} pending`);
 	}
-	if (firing.length === 0) {
+	if (all.length === 0) {
 		detail.push(rules > 0 ? `${plural(rules, "alerting rule")} watched, none firing` : "no alerting rules loaded");
 	}
 	setText(byId("state-detail"), detail.join(" · "));
@@ -152,10 +185,10 @@ function teach(rules, pending) {
 	});
 }
 
-/** Shows the alerts of these rule groups. */
-export function showAlerts(groups) {
+/** Shows the alerts of these rule groups; told: the notifier's, silences: those that work or will. */
+export function showAlerts(groups, told = [], silences = []) {
 	const all = alertsOf(groups);
-	const firing = sorted(all.filter((a) => a.state === "firing"));
+	const firing = sorted(withStatus(all.filter((a) => a.state === "firing"), told, silences));
 	const pending = sorted(all.filter((a) => a.state === "pending"));
 	const rules = groups.flatMap((g) => g.rules ?? []).filter((r) => r.type === "alerting").length;
 	const seen = new Set();

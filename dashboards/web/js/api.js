@@ -51,6 +51,30 @@ export async function api(path, params = null, { signal = null, timeout = TIMEOU
 	return { data: answer.data, warnings: answer.warnings ?? [], date: res.headers.get("date") };
 }
 
+/** The JSON of any path; ApiError with the server's own words otherwise. */
+async function json(path, options) {
+	const { res, text } = await fetchText(path, options, TIMEOUT_MS);
+	let answer = null;
+	try {
+		answer = text ? JSON.parse(text) : null;
+	} catch {
+		answer = text;
+	}
+	if (!res.ok) {
+		const words = typeof answer === "string" ? answer : answer?.message ?? answer?.error;
+		throw new ApiError(words?.slice(0, 500) || `HTTP ${res.status}`, res.status);
+	}
+	return answer;
+}
+
+/** A list of belfry's own API (/api/belfry/v1/PATH). */
+export const own = (path) => json(`/api/belfry/v1/${path}`, {});
+
+/** Changes something: POST or DELETE. */
+export const change = (method, path, body = null) => json(path, body === null ? { method } : {
+	method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+});
+
 /** The server's metrics: Map of name to a list of {labels, value}. */
 export async function metrics() {
 	const { res, text } = await fetchText("/metrics", {}, TIMEOUT_MS);
