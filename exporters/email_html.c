@@ -9,6 +9,7 @@
  */
 #include "base/limits.h"
 #include "base/num.h"
+#include "exporters/chat.h"
 #include "exporters/email.h"
 #include "exporters/graph.h"
 
@@ -274,6 +275,8 @@ void email_html_part(const struct message *m, bool picture, struct buf *b)
 		if (shown == 0)
 			graph(m, picture, b);
 	}
+	if (shown < most)
+		chat_count_truncated("email");
 	if (shown < m->n) {
 		cell_open(b, "");
 		buf_printf(b, "+%zu more", m->n - shown);

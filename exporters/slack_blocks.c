@@ -12,6 +12,7 @@
 #include "base/dur.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "exporters/chat.h"
 #include "exporters/slack.h"
 
 #define VALUE_MAX       400u /* bytes of one interpolated value */
@@ -445,6 +446,8 @@ static void more(const struct message *m, size_t shown, struct blocks *s)
 
 	if (shown >= m->n)
 		return;
+	if (shown < LIMIT_MESSAGE_ALERTS)
+		chat_count_truncated("slack");
 	(void)snprintf(words, sizeof words, "+%zu more", m->n - shown);
 	link(&s->text, words, m->page_url);
 	if (s->text.n == 0)
