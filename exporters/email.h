@@ -40,8 +40,8 @@ struct email_pieces {
 /* The pieces of a message, into v (initialised). */
 void email_render_pieces(const struct message *m, const struct email_config *c, struct buf *v);
 void email_text_part(const struct message *m, struct buf *b);
-/* graph: a picture may be put in, as cid:EMAIL_CID. */
-void email_html_part(const struct message *m, bool graph, struct buf *b);
+/* picture: one may be put in, as cid:EMAIL_CID. */
+void email_html_part(const struct message *m, bool picture, struct buf *b);
 #define EMAIL_CID "graph@belfry"
 
 /* Words both parts have: "FIRING (3 firing, 1 resolved) since 2026-11-22 04:23 UTC". */

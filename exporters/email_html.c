@@ -154,14 +154,15 @@ static void one_alert(
 /* The picture, put in when the message is sent. */
 static void graph(const struct message *m, bool picture, struct buf *b)
 {
-	if (picture && email_lead(m)->expr.n > 0)
-		buf_printf(b,
-			"%c%c<tr><td class=\"ln\" style=\"padding:12px 16px;border-bottom:1px "
-			"solid "
-			"#e2e5e9\"><img src=\"cid:" EMAIL_CID
-			"\" width=\"568\" alt=\"graph of the last hour\" style=\"display:block;"
-			"width:100%%;max-width:568px;height:auto;border:0\"></td></tr>%c%c\n",
-			GRAPH_MARK_BYTE, GRAPH_MARK_IF, GRAPH_MARK_BYTE, GRAPH_MARK_END);
+	if (!picture || email_lead(m)->expr.n == 0)
+		return;
+	buf_printf(b,
+		"%c%c<tr><td class=\"ln\" style=\"padding:12px 16px;border-bottom:1px "
+		"solid "
+		"#e2e5e9\"><img src=\"cid:" EMAIL_CID
+		"\" width=\"568\" alt=\"graph of the last hour\" style=\"display:block;"
+		"width:100%%;max-width:568px;height:auto;border:0\"></td></tr>%c%c\n",
+		GRAPH_MARK_BYTE, GRAPH_MARK_IF, GRAPH_MARK_BYTE, GRAPH_MARK_END);
 }
 
 static void description(const struct message *m, struct buf *b, struct buf *tmp)

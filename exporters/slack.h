@@ -4,7 +4,10 @@
  *
  *   slack.c         stored payload <-> its parts; incoming webhooks
  *   slack_bot.c     a token's Web API: root message, thread, graph; what its errors mean
- *   slack_blocks.c  belfry's own message: Block Kit in an attachment, and its plainer forms
+ *   slack_error.c   the Web API's errors
+ *   slack_blocks.c  belfry's own message: Block Kit in an attachment
+ *   slack_plain.c   the same without blocks; what changed, for the thread
+ *   slack_words.c   headline, and what is said of one alert
  *   slack_fields.c  Alertmanager's message: one attachment of configured templates
  *   slack_text.c    escaping and clipping
  *
@@ -77,6 +80,26 @@ const char *slack_colour(const struct message *m);
 /* An alert that fires is labelled critical (or page). */
 bool slack_is_critical(const struct message *m);
 
+/* --- words --- */
+
+/* The alert that a headline, a graph and links are about: the worst. */
+const struct message_alert *slack_lead(const struct message *m);
+/* Of the alert that stands first: it fires, and its severity is the highest. */
+struct str slack_severity(const struct message *m);
+/* Colour alone is not seen by everybody: a sign that says the same. */
+const char *slack_badge(bool firing, struct str severity);
+/* A moment in the reader's own time zone; form as in Slack's date tokens. */
+void slack_date(struct buf *b, int64_t ms, const char *form);
+/* " · <url|text>"; nothing without a url. */
+void slack_link(struct buf *b, const char *text, struct str url);
+/* One of several; the only one (what the headline says is left out); one of those that are over:
+ * "• pool=orders: fired for 3m, worst 100 %, now 20 %". tmp is empty before and afterwards. */
+void slack_alert_text(
+	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp);
+void slack_only_text(const struct message *m, struct buf *b, struct buf *tmp);
+void slack_over_line(
+	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp);
+
 /* --- text --- */
 
 /* MRKDWN: & < > become entities, so that nothing a label says is a link or a call. LITERAL: what
@@ -104,5 +127,7 @@ enum verdict slack_bot_judge(const struct slack_config *c, const struct delivery
 	const struct send_request *req, struct buf *data);
 /* What an error of the Web API asks for: RETRY, DEGRADE or FINAL. */
 enum verdict slack_error_verdict(struct str error);
+/* It says that the account or the token is out, not the message that was named. */
+bool slack_error_is_access(struct str error);
 
 #endif
