@@ -204,7 +204,7 @@ void message_span(struct buf *out, int64_t ms)
 {
 	int64_t min = (MAX_OF(ms, 0) + 30000) / 60000, hours = (min + 30) / 60;
 
-	if (min < 2)
+	if (ms < 120000)
 		buf_printf(out, "%llds", (long long)(MAX_OF(ms, 0) / 1000));
 	else if (min < 100)
 		buf_printf(out, "%lldm", (long long)min);

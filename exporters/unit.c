@@ -93,6 +93,30 @@ static struct unit of_quotient(struct unit a, struct unit b)
 	return none;
 }
 
+/* 100 * x, x * 100: x; else NULL. */
+static const struct pq_expr *times_100(const struct pq_expr *x)
+{
+	double v;
+
+	x = pq_unparen(x);
+	if (x->kind != PQ_BINARY || x->u.binary.op != PQ_OP_MUL)
+		return NULL;
+	if (is_number(x->u.binary.lhs, &v) && v == 100)
+		return x->u.binary.rhs;
+	return is_number(x->u.binary.rhs, &v) && v == 100 ? x->u.binary.lhs : NULL;
+}
+
+/* 100 * a / b reads as (100 * a) / b. */
+static struct unit of_fraction(const struct pq_expr *lhs, const struct pq_expr *rhs)
+{
+	const struct pq_expr *part = times_100(lhs);
+	struct unit u = of_quotient(of(part != NULL ? part : lhs), of(rhs));
+
+	if (part == NULL)
+		return u;
+	return u.kind == UNIT_RATIO ? (struct unit){UNIT_PERCENT, false} : none;
+}
+
 static struct unit of_product(const struct pq_expr *x, enum pq_op op)
 {
 	const struct pq_expr *lhs = x->u.binary.lhs, *rhs = x->u.binary.rhs;
@@ -104,7 +128,7 @@ static struct unit of_product(const struct pq_expr *x, enum pq_op op)
 	else if (is_number(rhs, &factor))
 		u = of(lhs);
 	else
-		return op == PQ_OP_DIV ? of_quotient(of(lhs), of(rhs)) : none;
+		return op == PQ_OP_DIV ? of_fraction(lhs, rhs) : none;
 	if (op == PQ_OP_DIV)
 		factor = factor != 0 ? 1 / factor : 0;
 	if (factor == 1)
@@ -241,8 +265,9 @@ static struct unit of(const struct pq_expr *x)
 static bool is_share(const struct pq_expr *side, double threshold)
 {
 	side = pq_unparen(side);
-	return side->kind == PQ_BINARY && side->u.binary.op == PQ_OP_DIV && threshold > 0 &&
-	       threshold <= 1;
+	return side->kind == PQ_BINARY && side->u.binary.op == PQ_OP_DIV &&
+	       pq_unparen(side->u.binary.rhs)->kind != PQ_NUMBER &&
+	       times_100(side->u.binary.lhs) == NULL && threshold > 0 && threshold <= 1;
 }
 
 struct unit unit_of_parsed(const struct pq_expr *x)
@@ -332,6 +357,8 @@ static void put_scaled(struct buf *out, double v, double step, const struct scal
 {
 	size_t i = 0;
 
+	if (!isfinite(v))
+		n = 1;
 	/* a little below counts as one: 999.6 is shown as 1.00 k, not as 1000 */
 	while (i + 1 < n && fabs(v) >= s[i + 1].factor * 0.9995)
 		i++;
