@@ -384,7 +384,9 @@ def main():
     args = parser.parse_args()
     inbox = Inbox()
     now = datetime.datetime.now(datetime.timezone.utc)
-    ways = {"compat": {"notifications": {"repeat": "alertmanager"}}, "defaults": {}}
+    ways = {"compat": {"notifications": {"group_ticks": True, "resolve_at_once": False,
+                                           "resolve_suppressed": False}},
+            "defaults": {}}
 
     def notify(peer):
         return routing(now, args.minutes, f"{inbox.url}/{peer}")
