@@ -7,7 +7,9 @@ usage: side_by_side.py [--minutes 30] [--peers DIR] [--report FILE] [--keep]
 Every 5 s one remote write request with the same samples goes to a Prometheus (whose alerts go to an
 Alertmanager) and to two belfries: one set to Alertmanager's ways (`compat`), one with belfry's
 defaults. All have the same rules, routes, inhibitions, time intervals and, made by the same API
-calls at the same moments, silences. Compared at the end:
+calls at the same moments, silences. A second Prometheus with a second Alertmanager, started a few
+seconds later, is the control: what differs between those two is a matter of phase. Compared at the
+end:
 
   alerts    every pending and firing stretch of every alert, from ALERTS; starts and ends must be
             within one interval (5 s) and the time of a request
@@ -15,7 +17,7 @@ calls at the same moments, silences. Compared at the end:
             when; the order must be the same, later or earlier is listed; so are repeats
 
 DIR may hold usr/bin/{prometheus,prometheus-alertmanager}; otherwise those
-on PATH are taken. Exit status 1 when something differs that is not listed as intended.
+on PATH are taken. Exit status 1 when alerts differ; differences in messages are for people to read.
 """
 
 import argparse
@@ -134,7 +136,7 @@ class Signal:
         windows = []
         for _ in range(incidents):
             start = draw.uniform(20, seconds * 0.85)
-            windows.append((start, start + draw.uniform(60, max(70, seconds / 6))))
+            windows.append((start, start + draw.uniform(90, max(100, seconds / 6))))
         self.series.append(({"__name__": name, **labels}, calm, bad, windows))
 
     def at(self, since):
@@ -391,25 +393,31 @@ def main():
     def notify(peer):
         return routing(now, args.minutes, f"{inbox.url}/{peer}")
 
-    stack = Stack(args.peers.resolve() if args.peers else None, notify("peers"))
+    where = args.peers.resolve() if args.peers else None
+    stack = Stack(where, notify("peers"))
+    time.sleep(7)
+    control = Stack(where, notify("control"))
     belfries = {name: Belfry({"global": {"evaluation_interval": "5s"}, **notify(name), **extra},
                              rules={"rules.yml": RULES}, statsd=False)
                 for name, extra in ways.items()}
     prom = f"http://127.0.0.1:{stack.prom}"
     with belfries["compat"] as compat, belfries["defaults"] as defaults:
         urls = [f"http://127.0.0.1:{b.web_port}" for b in (compat, defaults)]
-        start, end = drive([prom, *urls], [f"http://127.0.0.1:{stack.am}", *urls], args.minutes)
+        others = [f"http://127.0.0.1:{control.prom}", *urls]
+        ams = [f"http://127.0.0.1:{s.am}" for s in (stack, control)]
+        start, end = drive([prom, *others], [*ams, *urls], args.minutes)
         time.sleep(20)
         seconds = int(end - start) + 60
         theirs = stretches(prom, seconds, end)
-        found = {n: stretches(u, seconds, end) for n, u in zip(belfries, urls)}
+        found = {n: stretches(u, seconds, end) for n, u in zip(("control", *belfries), others)}
     stack.stop(args.keep)
+    control.stop(args.keep)
     bad = 0
     with open(args.report or os.devnull, "w", encoding="utf-8") as file:
         for name, ours in found.items():
             for out in (sys.stdout, file):
                 result = report(out, name, theirs, ours, inbox, (start, end))
-            bad += sum(result) if name == "compat" else result[0]
+            bad += result[0] if name != "control" else 0
         json.dump([list(m) for m in inbox.messages], file)
     return 1 if bad else 0
 
