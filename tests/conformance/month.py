@@ -211,16 +211,22 @@ def told(inbox):
 def judge(incidents, silences, story, days):
     """Compares the plan with what was told."""
     wrong, counts = [], collections.Counter()
-    for incident in incidents:
+    open_since = set()  # series of which people know that they fire: the end was held back so far
+    for incident in sorted(incidents, key=lambda i: i.start):
         spans = suppressions(incident, incidents, silences, days)
         receiver = "batch" if incident.alert == "BatchLate" else "all"
         key = receiver, tuple(sorted({"alertname": incident.alert, **incident.labels}.items()))
         mine = [s for s, at in story.get(key, []) if incident.start <= at < incident.end + SLACK]
         firing, resolved = mine.count("firing"), mine.count("resolved")
         counts["incidents"] += 1
+        late_end = key in open_since and mine[:1] == ["resolved"]
+        if resolved > 0:
+            open_since.discard(key)
+        elif firing > 0:
+            open_since.add(key)
         if wholly_inside(incident, spans):
             counts["held back"] += 1
-            if mine:
+            if mine and not (late_end and mine == ["resolved"]):
                 wrong.append(f"told of although held back: {incident}: {mine}")
         elif not touches(incident, spans):
             counts["free"] += 1
@@ -232,7 +238,7 @@ def judge(incidents, silences, story, days):
                     wrong.append(f"{firing} x firing, {resolved} x resolved: {incident}")
         else:
             counts["overlapping"] += 1
-            if resolved > 1 or (resolved == 1 and firing == 0):
+            if resolved > 1 or (resolved == 1 and firing == 0 and not late_end):
                 wrong.append(f"{firing} x firing, {resolved} x resolved: {incident}")
         counts["firing messages"] += firing
         counts["resolved messages"] += resolved
@@ -254,7 +260,9 @@ def main():
     silences = [(d * DAY + 6 * HOUR, d * DAY + 18 * HOUR, draw.choice(SERVICES))
                 for d in range(2, args.days, 3)]
     inbox = Inbox()
-    config = {"global": {"evaluation_interval": "1m"}, **routing(inbox)}
+    # a request that takes 0.1 s is minutes of the daemon's time: no series may seem gone
+    config = {"global": {"evaluation_interval": "1m"}, "query": {"lookback_delta": "1h"},
+              **routing(inbox)}
     env = {"BELFRY_TEST": "1", "BELFRY_CLOCK": f"{int(START * 1000)},{args.speed}"}
     began = time.time()
     with Belfry(config, rules={"rules.yml": RULES}, statsd=False, env=env) as belfry:
