@@ -2,6 +2,7 @@
 /* api_history - the story of an alert, and which rules are noisy. */
 #include "agent/api.h"
 #include "base/clock.h"
+#include "base/jsonr.h"
 #include "exporters/history.h"
 
 #define ANSWER_BYTES   ((size_t)32 << 20)
@@ -40,6 +41,69 @@ void api_explain(struct http_req *r, void *arg)
 	buf_init(&b, ANSWER_BYTES);
 	rc = history_explain_json(app->state, http_req_param(r, "alert"), max, &b, &e);
 	answer(r, &b, rc, &e);
+}
+
+struct mark_body {
+	struct str alert, what, who, note;
+};
+
+static int read_mark(struct str text, struct arena *a, struct mark_body *out, struct err *e)
+{
+	struct jsonr j;
+	struct str key;
+
+	*out = (struct mark_body){.alert = STR("")};
+	jsonr_init(&j, text, a, e);
+	jsonr_object(&j);
+	while (jsonr_key(&j, &key)) {
+		if (str_eq(key, STR("alert")))
+			jsonr_str(&j, &out->alert);
+		else if (str_eq(key, STR("what")))
+			jsonr_str(&j, &out->what);
+		else if (str_eq(key, STR("who")))
+			jsonr_str(&j, &out->who);
+		else if (str_eq(key, STR("note")))
+			jsonr_str(&j, &out->note);
+		else
+			jsonr_fail(&j, "unknown member: expected alert, what, who or note");
+	}
+	if (!jsonr_end(&j))
+		return -1;
+	if (!str_eq(out->what, STR("false_positive")) && !str_eq(out->what, STR("useful")))
+		return err_set(e, ERR_INPUT, 400, "what: expected false_positive or useful");
+	if (out->who.n == 0)
+		return err_set(e, ERR_INPUT, 400, "\"who\" is missing");
+	return 0;
+}
+
+/* POST {"alert": "NAME{...}", "what": "false_positive", "who": "ann", "note": "..."} */
+void api_marks(struct http_req *r, void *arg)
+{
+	struct app *app = arg;
+	struct mark_body body;
+	struct arena a;
+	struct jsonw j;
+	struct err e = {0};
+	struct str group;
+	int64_t incident;
+
+	arena_init(&a, (size_t)4 << 20);
+	if (read_mark(http_req_body(r), &a, &body, &e) != 0 ||
+		history_newest_incident(app->state, body.alert, &a, &group, &incident, &e) != 0 ||
+		history_mark(app->notify, app->state, group, incident, body.what, body.who,
+			body.note, &e) != 0) {
+		if (e.kind == ERR_INPUT)
+			http_reply_error(r, e.code == 404 ? "not_found" : "bad_data", "%s", e.msg);
+		else
+			api_fail(r, &e);
+	} else {
+		api_begin(r, &j);
+		jsonw_object(&j);
+		jsonw_kv_str(&j, "group", group);
+		jsonw_object_end(&j);
+		api_end(r, &j, NULL);
+	}
+	arena_fini(&a);
 }
 
 /* ?range=30d */

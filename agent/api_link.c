@@ -306,10 +306,8 @@ static int act(struct http_req *r, struct app *app, const struct link_target *t,
 	if (str_eq(what, STR("silence")))
 		return silence(r, app, t, who, e);
 	if (str_eq(what, STR("ack")))
-		return notify_ack(app->notify, t->group_key, t->incident_ms, who, STR(""), e) != 0
-			       ? -1
-			       : history_mark(app->notify, app->state, t->group_key, t->incident_ms,
-			STR("acknowledged"), who, STR(""), e);
+		return notify_ack(
+			app->notify, t->group_key, t->incident_ms, who, STR("by link"), e);
 	if (str_eq(what, STR("false_positive")) || str_eq(what, STR("useful")))
 		return history_mark(app->notify, app->state, t->group_key, t->incident_ms, what,
 			who, STR(""), e);

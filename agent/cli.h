@@ -88,7 +88,16 @@ int cli_silence_expire_main(int argc, char **argv);
 int cli_notify_test_main(int argc, char **argv);
 int cli_query_main(int argc, char **argv);
 
-#define CLI_ALERTS_ARGS "[--url URL] [--all] [--receiver RE] [--json] [ALERTNAME | MATCHER]..."
+int cli_explain_main(int argc, char **argv);
+int cli_noise_main(int argc, char **argv);
+int cli_ack_main(int argc, char **argv);
+int cli_mark_main(int argc, char **argv);
+
+#define CLI_EXPLAIN_ARGS "[--url URL] [--limit N] [--json] ALERT"
+#define CLI_NOISE_ARGS   "[--url URL] [--range D] [--json]"
+#define CLI_ACK_ARGS     "[--url URL] [-a AUTHOR] [-m NOTE] FINGERPRINT | ALERTNAME | MATCHER..."
+#define CLI_MARK_ARGS    "[--url URL] [-a AUTHOR] [-m NOTE] false-positive|useful ALERT"
+#define CLI_ALERTS_ARGS  "[--url URL] [--all] [--receiver RE] [--json] [ALERTNAME | MATCHER]..."
 #define CLI_SILENCE_ADD_ARGS                                                                       \
 	"[--url URL] -c COMMENT [-a AUTHOR] [-d DURATION | --end T] [--start T] "                  \
 	"[--recurring WHEN] [ALERTNAME | MATCHER]..."

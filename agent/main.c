@@ -66,6 +66,14 @@ static const struct command commands[] = {
 		"end silences now; the beginning of an id is enough"},
 	{"notify", "test", cli_notify_test_main, CLI_NOTIFY_TEST_ARGS,
 		"send a test message to a receiver and wait until it is delivered"},
+	{"explain", NULL, cli_explain_main, CLI_EXPLAIN_ARGS,
+		"the story of an alert: what it did, what held it back, who was told and how that "
+		"went"},
+	{"ack", NULL, cli_ack_main, CLI_ACK_ARGS,
+		"acknowledge: no repeats and no escalation until another alert joins"},
+	{"mark", NULL, cli_mark_main, CLI_MARK_ARGS, "say whether a page was worth it"},
+	{"noise", NULL, cli_noise_main, CLI_NOISE_ARGS,
+		"which rules page for nothing, and the threshold that would page less"},
 	{"help", NULL, help_main, "[COMMAND | config]",
 		"this text, one command's, or the configuration reference"},
 };

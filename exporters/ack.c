@@ -63,16 +63,23 @@ static void take_back(struct notify *n, struct group *g, const struct ack_job *a
 	log_info("notify", "msg=\"acknowledgement taken back\" by=%s", log_q(q, aj->who));
 }
 
-static bool fires_in(const struct group *g, uint64_t fingerprint)
+/* Every incident the alert fires in. */
+static size_t acknowledge_alert(struct notify *n, const struct ack_job *aj)
 {
-	struct map_iter it;
+	const struct live_alert *a;
+	size_t pos = 0, count = 0;
 
-	for (const struct member *m = map_first(&g->members, fingerprint, &it); m != NULL;
-		m = map_next(&g->members, &it)) {
-		if (member_fires(m, false))
-			return true;
+	while ((a = map_each(&n->alerts.by_labels, &pos)) != NULL) {
+		if (a->al.fingerprint != aj->fingerprint)
+			continue;
+		for (const struct member *m = a->members; m != NULL; m = m->next_of_alert) {
+			if (m->group->dead || !member_fires(m, false))
+				continue;
+			acknowledge(n, m->group, aj);
+			count++;
+		}
 	}
-	return false;
+	return count;
 }
 
 /* Memory is changed once, however often the transaction is tried; the tick writes it in the same
@@ -82,7 +89,6 @@ static int run(struct state_job *job, sqlite3 *db, struct err *e)
 	struct ack_job *aj = job->arg;
 	struct notify *n = aj->n;
 	struct group *g;
-	size_t pos = 0;
 
 	(void)db;
 	if (aj->applied)
@@ -98,12 +104,8 @@ static int run(struct state_job *job, sqlite3 *db, struct err *e)
 			acknowledge(n, g, aj);
 		aj->count = 1;
 	}
-	while (aj->group_key.n == 0 && (g = map_each(&n->groups, &pos)) != NULL) {
-		if (g->dead || !fires_in(g, aj->fingerprint))
-			continue;
-		acknowledge(n, g, aj);
-		aj->count++;
-	}
+	if (aj->group_key.n == 0)
+		aj->count = acknowledge_alert(n, aj);
 	if (aj->count == 0)
 		return err_set(e, ERR_INPUT, 404, "no such alert fires");
 	aj->applied = true;

@@ -104,7 +104,7 @@ struct link_target {
 int link_resolve(struct state *s, struct str token, struct arena *a, struct link_target *out,
 	struct err *e) MUST_CHECK;
 
-/* A person's judgement of an incident. what: "false_positive", "useful", "acknowledged". Returns
+/* A person's judgement of an incident. what: "false_positive" or "useful". Returns
  * after the commit. Any thread but the loop and the state writer. */
 int history_mark(struct notify *n, struct state *s, struct str group_key, int64_t incident_ms,
 	struct str what, struct str who, struct str note, struct err *e) MUST_CHECK;
@@ -116,6 +116,10 @@ int history_mark(struct notify *n, struct state *s, struct str group_key, int64_
  * with matchers. */
 int history_explain_json(
 	struct state *s, struct str what, size_t max, struct buf *out, struct err *e) MUST_CHECK;
+/* Group and beginning of the newest incident of the newest alert that `what` names (as above), in
+ * a. ERR_INPUT 404 when there is none. */
+int history_newest_incident(struct state *s, struct str what, struct arena *a, struct str *group,
+	int64_t *incident, struct err *e) MUST_CHECK;
 /* {"rules":[{rule, firings, pages, acknowledged, false_positives, ..., suggested_threshold}]} of
  * the time since from_ms, the noisiest first. */
 int history_noise_json(struct state *s, int64_t from_ms, struct buf *out, struct err *e) MUST_CHECK;

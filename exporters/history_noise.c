@@ -177,6 +177,10 @@ static int walk_events(struct walk *w, sqlite3 *db, int64_t from_ms, struct err 
 			if (s->rule != NULL)
 				s->rule->pages++;
 			break;
+		case HISTORY_ACKNOWLEDGED:
+			if (s->rule != NULL)
+				s->rule->acknowledged++;
+			break;
 		default: break;
 		}
 	}
@@ -206,8 +210,6 @@ static int walk_marks(struct walk *w, sqlite3 *db, int64_t from_ms, struct err *
 			g->rule->false_positives += n;
 		else if (str_eq(what, STR("useful")))
 			g->rule->useful += n;
-		else if (str_eq(what, STR("acknowledged")))
-			g->rule->acknowledged += n;
 	}
 	(void)sqlite3_finalize(st);
 	return rc < 0 ? -1 : 0;

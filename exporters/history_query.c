@@ -21,7 +21,8 @@
 
 static const char *const kind_names[HISTORY_KINDS] = {"firing", "resolved", "grouped", "silenced",
 	"inhibited", "muted", "unsilenced", "uninhibited", "unmuted", "told", "refused", "pending",
-	"calmed"};
+	"calmed", "acknowledged", "unacknowledged", "escalated"};
+_Static_assert(HISTORY_KINDS == 16, "a new kind needs its name here and its sentence below");
 
 /* --- one event as a sentence --- */
 
@@ -280,6 +281,28 @@ static int write_alert(struct jsonw *j, sqlite3 *db, int64_t fp, struct labels l
 	return rc;
 }
 
+/* Rows: fingerprint, labels; the newest first. */
+static int prepare_wanted(sqlite3 *db, const struct wanted *w, sqlite3_stmt **st, struct err *e)
+{
+	if (db_prepare(db, st,
+		    "SELECT fingerprint,labels FROM history_alert WHERE (?1 AND fingerprint=?2) OR "
+		    "(NOT ?1 AND (?3='' OR name=?3)) ORDER BY last_ms DESC LIMIT ?4",
+		    e) != 0)
+		return -1;
+	(void)sqlite3_bind_int(*st, 1, w->by_fp);
+	(void)sqlite3_bind_int64(*st, 2, w->fp);
+	db_bind_text(*st, 3, w->name);
+	(void)sqlite3_bind_int(*st, 4, LOOK_AT);
+	return 0;
+}
+
+static void wanted_fini(struct wanted *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		matcher_fini(&w->m[i]);
+	arena_fini(&w->arena);
+}
+
 static int write_wanted(
 	struct jsonw *j, sqlite3 *db, const struct wanted *w, size_t max, struct err *e)
 {
@@ -288,15 +311,8 @@ static int write_wanted(
 	size_t n = 0;
 	int rc = 0;
 
-	if (db_prepare(db, &st,
-		    "SELECT fingerprint,labels FROM history_alert WHERE (?1 AND fingerprint=?2) OR "
-		    "(NOT ?1 AND (?3='' OR name=?3)) ORDER BY last_ms DESC LIMIT ?4",
-		    e) != 0)
+	if (prepare_wanted(db, w, &st, e) != 0)
 		return -1;
-	(void)sqlite3_bind_int(st, 1, w->by_fp);
-	(void)sqlite3_bind_int64(st, 2, w->fp);
-	db_bind_text(st, 3, w->name);
-	(void)sqlite3_bind_int(st, 4, LOOK_AT);
 	arena_init(&a, (size_t)4 << 20);
 	while (n < max && (rc = db_step_row(st, "look an alert up", e)) > 0) {
 		struct labels ls;
@@ -313,6 +329,59 @@ static int write_wanted(
 	}
 	arena_fini(&a);
 	(void)sqlite3_finalize(st);
+	return rc < 0 ? -1 : 0;
+}
+
+/* The newest group and incident of an alert; false when it never fired. */
+static bool newest_incident(
+	sqlite3 *db, int64_t fp, struct arena *a, struct str *group, int64_t *incident)
+{
+	sqlite3_stmt *st;
+	struct err e;
+	bool found = false;
+
+	if (db_prepare(db, &st,
+		    "SELECT detail, (SELECT max(at_ms) FROM history WHERE fingerprint=?1 AND "
+		    "kind=?3)"
+		    " FROM history WHERE fingerprint=?1 AND kind=?2 ORDER BY id DESC LIMIT 1",
+		    &e) != 0)
+		return false;
+	(void)sqlite3_bind_int64(st, 1, fp);
+	(void)sqlite3_bind_int(st, 2, HISTORY_GROUPED);
+	(void)sqlite3_bind_int(st, 3, HISTORY_FIRING);
+	if (db_step_row(st, "look an incident up", &e) > 0) {
+		*group = arena_str(a, db_column_str(st, 0));
+		*incident = sqlite3_column_int64(st, 1);
+		found = group->n > 0;
+	}
+	(void)sqlite3_finalize(st);
+	return found;
+}
+
+int history_newest_incident(struct state *s, struct str what, struct arena *a, struct str *group,
+	int64_t *incident, struct err *e)
+{
+	struct wanted w;
+	struct labels ls;
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	bool found = false;
+	int rc = understand(what, &w, e);
+
+	if (rc == 0)
+		rc = state_reader(s, &db, e);
+	if (rc == 0)
+		rc = prepare_wanted(db, &w, &st, e);
+	while (rc == 0 && !found && (rc = db_step_row(st, "look an alert up", e)) > 0) {
+		rc = labels_blob_read(arena_str(a, db_column_str(st, 1)), a, &ls, e);
+		found = rc == 0 && matchers_match(w.m, w.n, ls) &&
+			newest_incident(db, sqlite3_column_int64(st, 0), a, group, incident);
+	}
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+	wanted_fini(&w);
+	if (rc >= 0 && !found)
+		return err_set(e, ERR_INPUT, 404, "no such alert fired as far as belfry remembers");
 	return rc < 0 ? -1 : 0;
 }
 
@@ -336,8 +405,6 @@ int history_explain_json(
 		jsonw_object_end(&j);
 		(void)sqlite3_close(db);
 	}
-	for (size_t i = 0; i < w.n; i++)
-		matcher_fini(&w.m[i]);
-	arena_fini(&w.arena);
+	wanted_fini(&w);
 	return rc;
 }

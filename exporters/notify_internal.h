@@ -70,7 +70,7 @@ struct group {
 	size_t route;         /* index into the route table */
 	struct labels labels; /* in `block` */
 	void *block;
-	struct map members; /* by fingerprint */
+	struct map members; /* by the hash of the labels */
 	size_t n_firing;
 	int64_t incident_ms;     /* wall: when this incident began */
 	int64_t flushed_wall_ms; /* 0: never */
