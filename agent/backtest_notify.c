@@ -42,7 +42,7 @@ static bool on_submit(void *ctx, struct send_request *req)
 		"{\"ok\":true,\"status\":1,\"id\":\"%lld\",\"ts\":\"%lld.000100\",\"channel\":"
 		"\"C1\","
 		"\"result\":{\"message_id\":%lld}}",
-		(long long)n->sent, (long long)(1000000000 + n->sent), (long long)n->sent);
+		(long long)n->sent, (long long)n->sent + 1000000000, (long long)n->sent);
 	req->transport_ok = true;
 	req->status = req->kind == SEND_SMTP ? 250 : 200;
 	req->reply = str_dup_c(buf_view(&b));

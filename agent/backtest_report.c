@@ -33,7 +33,8 @@ static struct str span_text(int64_t ms, char text[64])
 	struct buf b;
 
 	buf_init(&b, 64);
-	humanize_duration(&b, (double)(ms / 1000));
+	ms -= ms % 1000; /* whole seconds */
+	humanize_duration(&b, (double)ms / 1000);
 	(void)snprintf(text, 64, "%.*s", (int)b.n, b.n > 0 ? b.p : "");
 	buf_fini(&b);
 	return str_c(text);

@@ -254,8 +254,8 @@ static void sweep(struct absent *ab)
 	}
 }
 
-static int list(struct rule *r, struct absent *ab, struct expander *x, struct candidate **out,
-	size_t *n, struct err *e)
+static int list_missing(struct rule *r, struct absent *ab, struct expander *x,
+	struct candidate **out, size_t *n, struct err *e)
 {
 	struct candidate *v = ARENA_ARRAY(x->a, ab->entries.n + 1, struct candidate);
 	struct entry *en;
@@ -299,7 +299,7 @@ int absent_eval(struct rule *r, const struct rule_group *g, struct expander *x, 
 	}
 	sweep(ab);
 	x->data.hist = NULL;
-	return list(r, ab, x, v, n, e);
+	return list_missing(r, ab, x, v, n, e);
 }
 
 /* --- state.db --- */
@@ -341,14 +341,14 @@ size_t absent_change_bytes(const struct absent *ab)
 }
 
 size_t absent_changes(
-	const struct rule *r, const struct absent *ab, struct arena *a, struct alert_seen **out)
+	const struct rule *r, const struct absent *ab, struct arena *a, struct alert_seen **list)
 {
 	struct alert_seen *v = ARENA_ARRAY(a, ab->n_dirty + 1, struct alert_seen);
 	struct str key = arena_str(a, r->def->key);
 	struct entry *x;
 	size_t pos = 0, n = 0;
 
-	*out = v;
+	*list = v;
 	if (v != NULL && ab->forget_all)
 		v[n++] = (struct alert_seen){.rule_key = key, .forget = true};
 	while (v != NULL && n <= ab->n_dirty && (x = map_each(&ab->entries, &pos)) != NULL) {

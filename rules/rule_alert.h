@@ -60,9 +60,9 @@ int absent_eval(struct rule *r, const struct rule_group *g, struct expander *x, 
 void absent_free(struct absent *ab);
 struct absent *absent_new(void);
 void absent_shift(struct absent *ab, int64_t back_ms);
-/* Label sets to be stored or forgotten: into *v (in a); 0 when there are none. */
+/* Label sets to be stored or forgotten: into *list (in a); 0 when there are none. */
 size_t absent_changes(
-	const struct rule *r, const struct absent *ab, struct arena *a, struct alert_seen **v);
+	const struct rule *r, const struct absent *ab, struct arena *a, struct alert_seen **list);
 /* Bytes the changes take, about. */
 size_t absent_change_bytes(const struct absent *ab);
 void absent_told(struct absent *ab);

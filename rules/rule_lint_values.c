@@ -142,6 +142,8 @@ struct lint_range lint_values(const struct pq_expr *x) /* NOLINT(misc-no-recursi
 {
 	struct lint_range r;
 
+	if (x == NULL)
+		return any;
 	switch (x->kind) {
 	case PQ_NUMBER: return (struct lint_range){x->u.number.val, x->u.number.val};
 	case PQ_SELECTOR: return str_eq(x->u.selector.name, STR("up")) ? share : any;
@@ -221,8 +223,8 @@ const struct pq_expr *lint_never(const struct pq_expr *x) /* NOLINT(misc-no-recu
 /* --- labels --- */
 
 /* Names of all labels, when they are certain. */
-static bool labels_known(
-	const struct pq_expr *x, struct pq_names *out) /* NOLINT(misc-no-recursion) */
+static bool labels_known(/* NOLINT(misc-no-recursion) */
+	const struct pq_expr *x, struct pq_names *out)
 {
 	struct pq_names other;
 
