@@ -88,6 +88,9 @@ int integration_http_options(struct send_request *req, const struct http_options
 	if (o->authorization.n > 0 &&
 		!send_request_header(req, STR("Authorization"), o->authorization))
 		return err_set(e, ERR_INPUT, 0, "bad authorization");
+	for (size_t i = 0; i < o->n_headers; i++)
+		send_request_hide(req, o->headers[i].value);
+	send_request_hide(req, o->authorization);
 	req->user = dup_or_null(o->basic_user);
 	req->password = dup_or_null(o->basic_password);
 	req->bearer = dup_or_null(o->bearer);

@@ -169,6 +169,7 @@ static struct send_request *request(
 	if (req == NULL)
 		return NULL;
 	buf_init(&b, line.n + c->topic.n * 6 + 64);
+	send_request_hide(req, c->topic);
 	buf_c(&b, "{\"topic\":\"");
 	jsonw_escape(&b, c->topic);
 	buf_c(&b, "\",");

@@ -303,6 +303,7 @@ static struct send_request *request(
 	buf_fini(&b);
 	if (req == NULL)
 		return NULL;
+	send_request_hide(req, c->api_key);
 	if (d->firing && step > 0)
 		memcpy(req->method, "PUT", 4); /* instead of POST */
 	chat_set_body(req, chat_line(d->payload, d->firing ? step : 0), d);

@@ -57,27 +57,6 @@ static void note_partial(struct notify *n, const struct row *r, const struct sen
 		STR_ARG(r->receiver), STR_ARG(r->message_id), log_q(q, str_c(req->error)));
 }
 
-/* A reply may repeat the URL, which is a secret: its path is cut out. */
-static struct str without_path(const struct send_request *req, struct str reply, struct buf *b)
-{
-	const char *path = req->url != NULL ? strstr(req->url, "://") : NULL;
-	size_t len;
-
-	path = path != NULL ? strchr(path + 3, '/') : NULL;
-	len = path != NULL ? strcspn(path, "?#") : 0;
-	while (len > 3 && reply.n > 0) {
-		const char *at = memmem(reply.p, reply.n, path, len);
-
-		if (at == NULL)
-			break;
-		buf_add(b, reply.p, (size_t)(at - reply.p));
-		buf_c(b, "…");
-		reply = str_sub(reply, (size_t)(at - reply.p) + len, reply.n);
-	}
-	buf_str(b, reply);
-	return buf_view(b);
-}
-
 static void set_error(struct row *r, const struct send_request *req)
 {
 	struct str reply =
@@ -86,7 +65,8 @@ static void set_error(struct row *r, const struct send_request *req)
 	struct buf b;
 
 	buf_init(&b, (size_t)64 << 10);
-	reply = str_sub(without_path(req, reply, &b), 0, 100);
+	send_request_redact(req, reply, &b); /* it may repeat what it was sent */
+	reply = str_sub(buf_view(&b), 0, 100);
 	if (req->error[0] != '\0')
 		(void)snprintf(r->error, sizeof r->error, "%s", req->error);
 	else

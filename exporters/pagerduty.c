@@ -319,6 +319,7 @@ static struct send_request *request(
 	if (line.n == 0) /* it was too large to have a whole form */
 		line = chat_line(d->payload, 0);
 	buf_init(&b, line.n + c->routing_key.n * 6 + 64);
+	send_request_hide(req, c->routing_key);
 	buf_c(&b, "{\"routing_key\":\"");
 	jsonw_escape(&b, c->routing_key);
 	buf_c(&b, "\",");

@@ -194,6 +194,8 @@ static struct send_request *request(
 	req = chat_request(cancel ? buf_view(&b) : c->api_url, &c->http, 0, d, e);
 	if (req != NULL) {
 		buf_reset(&b);
+		send_request_hide(req, c->token);
+		send_request_hide(req, c->user_key);
 		field(&b, "token", c->token);
 		if (!cancel) {
 			field(&b, "user", c->user_key);

@@ -163,6 +163,8 @@ static struct send_request *request(
 		send_request_free(req);
 		return NULL;
 	}
+	send_request_hide(req, c->token);
+	send_request_hide(req, c->token_id);
 	chat_set_body(req, chat_line(d->payload, d->degraded ? 1 : 0), d);
 	return req;
 }

@@ -43,6 +43,8 @@ void send_request_free(struct send_request *req)
 	free_secret(req->bearer);
 	free(req->proxy);
 	free(req->no_proxy);
+	for (size_t i = 0; i < req->n_hidden; i++)
+		free_secret(req->hidden[i]);
 	free(req->login_options);
 	free(req->authzid);
 	free(req->mail_from);
@@ -87,4 +89,63 @@ bool send_request_header(struct send_request *req, struct str name, struct str v
 	line[name.n + 2 + value.n] = '\0';
 	v[req->n_headers++] = line;
 	return true;
+}
+
+void send_request_hide(struct send_request *req, struct str secret)
+{
+	char *copy;
+
+	if (secret.n < 6 || req->n_hidden == SEND_HIDDEN_MAX)
+		return;
+	copy = str_dup_c(secret);
+	if (copy != NULL) /* NULL: it holds a NUL byte, and is in no header or URL */
+		req->hidden[req->n_hidden++] = copy;
+}
+
+/* Bytes of the secret that text begins with; 0: none. */
+static size_t secret_at(struct str text, const char *secret, size_t least)
+{
+	size_t n = secret != NULL ? strlen(secret) : 0;
+
+	return n >= least && str_starts(text, str_n(secret, n)) ? n : 0;
+}
+
+/* The path of the URL, or a part of it that is long enough to be a secret. */
+static size_t path_at(struct str text, struct str path)
+{
+	struct str part;
+
+	if (path.n > 3 && str_starts(text, path))
+		return path.n;
+	while (str_split(&path, '/', &part)) {
+		if (part.n >= 12 && str_starts(text, part))
+			return part.n;
+		if (path.p == NULL)
+			break;
+	}
+	return 0;
+}
+
+void send_request_redact(const struct send_request *req, struct str text, struct buf *out)
+{
+	const char *at = req->url != NULL ? strstr(req->url, "://") : NULL;
+	struct str path = STR("");
+
+	at = at != NULL ? strchr(at + 3, '/') : NULL;
+	if (at != NULL)
+		path = str_n(at, strcspn(at, "?#"));
+	for (size_t i = 0; i < text.n;) {
+		struct str rest = str_sub(text, i, text.n);
+		size_t n = path_at(rest, path);
+
+		n = n > 0 ? n : secret_at(rest, req->password, 1);
+		n = n > 0 ? n : secret_at(rest, req->bearer, 1);
+		for (size_t k = 0; n == 0 && k < req->n_hidden; k++)
+			n = secret_at(rest, req->hidden[k], 1);
+		if (n > 0)
+			buf_c(out, "\xe2\x80\xa6");
+		else
+			buf_ch(out, text.p[i]);
+		i += n > 0 ? n : 1;
+	}
 }

@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
+
+#define SEND_HIDDEN_MAX 16u
 
 enum send_kind { SEND_HTTP, SEND_SMTP };
 
@@ -26,6 +29,8 @@ struct send_request {
 	size_t body_len;
 	char *user, *password, *bearer; /* NULL: none */
 	char *proxy, *no_proxy;
+	char *hidden[SEND_HIDDEN_MAX]; /* secrets in body, headers or path: send_request_hide */
+	size_t n_hidden;
 	/* SMTP */
 	char *mail_from;
 	char **rcpt;
@@ -71,5 +76,11 @@ struct send_request *send_request_new(enum send_kind kind);
 void send_request_free(struct send_request *req);
 /* Copies; aborts only on out-of-memory. false when the text holds CR, LF or NUL. */
 bool send_request_header(struct send_request *req, struct str name, struct str value);
+/* A secret of the request that its answer must not bring into logs; of less than 6 bytes it is not
+ * told from words and forgotten. */
+void send_request_hide(struct send_request *req, struct str secret);
+/* text (an answer) appended to out without the request's secrets: hidden ones, credentials, the
+ * URL's path and its longer parts. */
+void send_request_redact(const struct send_request *req, struct str text, struct buf *out);
 
 #endif

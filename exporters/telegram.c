@@ -114,6 +114,7 @@ static struct send_request *request(
 	buf_c(&b, "/sendMessage");
 	req = chat_request(buf_view(&b), &c->http, 0, d, e);
 	if (req != NULL) {
+		send_request_hide(req, c->bot_token);
 		buf_reset(&b);
 		buf_c(&b, chat.p[0] == '@' ? "{\"chat_id\":\"" : "{\"chat_id\":");
 		buf_str(&b, chat); /* a number or a name: checked with the configuration */

@@ -6,6 +6,7 @@ fires and its end arrive in each, where they should and with the credentials the
 import http.server
 import json
 import pathlib
+import re
 import sys
 import tempfile
 import threading
@@ -33,7 +34,7 @@ groups:
       description: 'no connection is free'
       runbook_url: https://runbooks.example.org/pool
 """
-CANARY = "c4n4ry"
+CANARY = "c4n4ry-0123456789ab"
 
 
 class Services:
@@ -42,6 +43,7 @@ class Services:
     def __init__(self):
         self.requests = []
         self.refusals = {"discord": 1, "telegram": 1, "pagerduty": 1}  # first told to wait
+        self.echo = False  # answer 404 and repeat the whole request
         self.changed = threading.Condition()
         services = self
 
@@ -53,6 +55,10 @@ class Services:
                 body = self.rfile.read(size).decode()
                 service = self.path.strip("/").split("/")[0]
                 status, reply, headers = services.answer(service, self.path)
+                if services.echo:
+                    status, headers = 404, {}
+                    secrets = [w for w in re.split(r"[^-\w:]+", f"{self.path} {self.headers} {body}") if CANARY in w]
+                    reply = f"no {self.path[-60:]} {' '.join(secrets)}"
                 with services.changed:
                     services.requests.append(
                         (service, self.command, self.path, dict(self.headers), body, status, time.time()))
@@ -199,6 +205,18 @@ class Receivers(unittest.TestCase):
             wait_until(lambda: len(self.services.of("discord")) == 2, 20, "the second address")
         self.assertEqual([r[2] for r in self.services.of("discord")],
                          ["/discord/first", "/discord/second"])
+
+    def test_no_secret_is_told_when_a_service_refuses_and_repeats_it(self):
+        self.services.echo = True
+        with Belfry(self.config(), rules={"r.yml": RULES}) as belfry:
+            wait_until(lambda: len(
+                {r[0] for r in self.services.requests}) == len(ALL), 30, "an attempt at each")
+            wait_until(lambda: belfry.metric("belfry_notify_failed_total", reason="refused") >= len(ALL),
+                       20, "all refused")
+            belfry.stop()
+            self.assertNotIn(CANARY, belfry.log_path.read_text(encoding="utf-8"))
+            for path in belfry.data_dir.rglob("state.db*"):
+                self.assertNotIn(CANARY.encode(), path.read_bytes(), path.name)
 
     def check_places(self):
         first = {s: self.services.of(s)[0] for s in ALL}

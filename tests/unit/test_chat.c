@@ -168,6 +168,25 @@ START_TEST(a_text_that_comes_out_as_yaml_of_another_shape_is_that)
 }
 END_TEST
 
+START_TEST(an_answer_that_repeats_secrets_is_told_without_them)
+{
+	struct send_request *req = send_request_new(SEND_HTTP);
+	struct buf b;
+
+	buf_init(&b, 1000);
+	req->url = strdup("https://h.example.org/hooks/0123456789ab/x?token=q");
+	req->password = strdup("pw");
+	send_request_hide(req, STR("routing-key"));
+	send_request_hide(req, STR("short")); /* might be a word */
+	send_request_hide(req, STR("with\0nul"));
+	send_request_redact(req,
+		STR("no /hooks/0123456789ab/x, 0123456789ab, routing-key, pw; short hooks"), &b);
+	ck_assert_str_eq(b.p, "no …, …, …, …; short hooks");
+	buf_fini(&b);
+	send_request_free(req);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("chat");
@@ -181,6 +200,7 @@ int main(void)
 	tcase_add_test(tc, texts_are_clipped_between_characters_and_visibly);
 	tcase_add_test(tc, each_mark_up_has_its_escapes);
 	tcase_add_test(tc, the_own_message_never_exceeds_its_room_and_always_has_an_alert);
+	tcase_add_test(tc, an_answer_that_repeats_secrets_is_told_without_them);
 	tcase_add_test(tc, a_text_that_comes_out_as_yaml_of_another_shape_is_that);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
