@@ -90,6 +90,7 @@ void app_rules_opts(struct app *app, const struct config *c, struct rules_opts *
 		.external_labels = c->scrape.external_labels,
 		.external_url = c->external_url,
 		.evaluation_interval_ms = c->evaluation_interval_ms,
+		.lookback_ms = c->query_lookback_ms,
 		.query_offset_ms = c->rule_query_offset_ms,
 		.max_samples = c->query_max_samples,
 		.max_memory = c->query_max_memory,

@@ -34,7 +34,7 @@ int rule_query_range(const struct rule_env *env, struct arena *a, const struct p
 		.start_ms = when->start_ms,
 		.end_ms = when->end_ms,
 		.step_ms = when->step_ms,
-		.lookback_ms = LOOKBACK_MS,
+		.lookback_ms = env->lookback_ms > 0 ? env->lookback_ms : LOOKBACK_MS,
 		.max_samples = env->max_samples,
 		.deadline_mono_ms =
 			env->wait_all ? 0 : clock_mono_ms() + MAX_OF(when->interval_ms, 10000),

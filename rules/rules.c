@@ -99,6 +99,7 @@ static void use_opts(struct rules *r, struct arena *a, const struct rules_opts *
 	r->env.external_url = arena_str(a, o->external_url);
 	r->env.interval_ms = o->evaluation_interval_ms;
 	r->env.query_offset_ms = o->query_offset_ms;
+	r->env.lookback_ms = o->lookback_ms;
 	r->env.max_samples = o->max_samples;
 	r->env.max_memory = o->max_memory;
 	r->env.experimental = o->experimental;

@@ -31,6 +31,7 @@ struct rules_opts {
 	struct str external_url;
 	int64_t evaluation_interval_ms;
 	int64_t query_offset_ms;
+	int64_t lookback_ms; /* 0: 5 min */
 	uint64_t max_samples;
 	size_t max_memory;
 	bool experimental;
