@@ -221,38 +221,50 @@ static void read_alert(struct body *b, size_t index, struct external_alert *out)
 		fault(b, AM_REQUIRED, "%zu.labels in body is required", index);
 }
 
+struct alert_list {
+	struct external_alert *v;
+	size_t n, cap;
+};
+
+/* The next place, empty; NULL: told. */
+static struct external_alert *next_alert(struct body *b, struct alert_list *l)
+{
+	if (l->n == l->cap) {
+		struct external_alert *more =
+			ARENA_ARRAY(b->a, l->cap * 2 + 16, struct external_alert);
+
+		if (more == NULL) {
+			(void)jsonr_fail(&b->j, "too large");
+			return NULL;
+		}
+		if (l->n > 0)
+			memcpy(more, l->v, l->n * sizeof *l->v);
+		l->v = more;
+		l->cap = l->cap * 2 + 16;
+	}
+	l->v[l->n] = (struct external_alert){.generator_url = STR("")};
+	return &l->v[l->n++];
+}
+
 int am_read_alerts(
 	struct arena *a, struct str body, struct external_alert **out, size_t *n, struct err *e)
 {
 	struct body b = {.a = a};
-	struct external_alert *v = NULL;
-	size_t count = 0, cap = 0;
+	struct alert_list l = {NULL, 0, 0};
 
 	if (body.n == 0)
 		return err_set(e, ERR_INPUT, AM_REQUIRED, "alerts in body is required");
 	jsonr_init(&b.j, body, a, e);
 	if (!jsonr_null(&b.j) && jsonr_array(&b.j)) {
 		while (jsonr_item(&b.j)) {
-			if (count == cap) {
-				struct external_alert *more =
-					ARENA_ARRAY(a, cap * 2 + 16, struct external_alert);
+			struct external_alert *al = next_alert(&b, &l);
 
-				if (more == NULL) {
-					(void)jsonr_fail(&b.j, "too large");
-					break;
-				}
-				if (count > 0)
-					memcpy(more, v, count * sizeof *v);
-				v = more;
-				cap = cap * 2 + 16;
-			}
-			v[count] = (struct external_alert){.generator_url = STR("")};
-			read_alert(&b, count, &v[count]);
-			count++;
+			if (al != NULL)
+				read_alert(&b, l.n - 1, al);
 		}
 	}
-	*out = v;
-	*n = count;
+	*out = l.v;
+	*n = l.n;
 	return finish(&b, "alerts", e);
 }
 

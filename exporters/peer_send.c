@@ -161,6 +161,7 @@ static void drop_first(struct peer *x)
 {
 	struct peer_waiting *w = x->first;
 
+	ASSERT(w != NULL);
 	x->first = w->next;
 	if (x->first == NULL)
 		x->last = NULL;
