@@ -4,6 +4,7 @@
  * parsed and tried when the configuration is, with every mistake at its place.
  */
 #include <glob.h>
+#include <sys/stat.h>
 
 #include "agent/config_load.h"
 #include "base/fd.h"
@@ -46,9 +47,14 @@ static void one_file(struct loader *l, const char *path, struct diag_pos at)
 	struct arena *a = diag_arena(l->diag);
 	struct diag_file *f = a != NULL ? ARENA_NEW(a, struct diag_file) : NULL;
 	struct err e = {0};
+	struct stat st;
 
 	if (f == NULL)
 		return;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe would be waited for */
+		diag_error(l->diag, at, "templates: %s is not a file", path);
+		return;
+	}
 	f->path = arena_str(a, str_c(path));
 	if (fd_read_file(path, LIMIT_TEMPLATE_BYTES, a, &f->text, &e) != 0) {
 		diag_error(l->diag, at, "templates: %s", e.msg);

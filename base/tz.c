@@ -34,8 +34,10 @@ struct rule {
 struct tz {
 	const int64_t *at; /* Unix s, ascending */
 	const int32_t *offset;
+	const struct str *name; /* "CEST" */
 	size_t n;
-	int32_t first;            /* before all of them */
+	int32_t first; /* before all of them */
+	struct str first_name, standard_name, summer_name;
 	bool rules;               /* the footer holds behind the last one */
 	bool dst;                 /* with daylight saving */
 	int32_t standard, summer; /* offsets of the footer */
@@ -84,22 +86,16 @@ static bool read_time(struct rd *r, int hours_max, int32_t *out)
 	return true;
 }
 
-static bool read_name(struct rd *r)
+static bool read_name(struct rd *r, struct str *out)
 {
-	size_t n = 0;
+	bool quoted = take(r, '<');
+	const uint8_t *start = r->p;
 
-	if (take(r, '<')) {
-		while (rd_more(r) && *r->p != '>') {
-			r->p++;
-			n++;
-		}
-		return take(r, '>') && n > 0;
-	}
-	while (rd_more(r) && ((*r->p | 0x20) >= 'a' && (*r->p | 0x20) <= 'z')) {
+	while (rd_more(r) &&
+		(quoted ? *r->p != '>' : (*r->p | 0x20) >= 'a' && (*r->p | 0x20) <= 'z'))
 		r->p++;
-		n++;
-	}
-	return n >= 3;
+	*out = str_n((const char *)start, (size_t)(r->p - start));
+	return quoted ? take(r, '>') && out->n > 0 : out->n >= 3;
 }
 
 static bool read_rule(struct rd *r, struct rule *out)
@@ -126,13 +122,13 @@ static bool read_footer(struct str text, struct tz *tz)
 	struct rd r = rd_of(text);
 	int32_t west;
 
-	if (!read_name(&r) || !read_time(&r, 24, &west))
+	if (!read_name(&r, &tz->standard_name) || !read_time(&r, 24, &west))
 		return false;
 	tz->standard = -west;
 	tz->rules = true;
 	if (!rd_more(&r))
 		return true;
-	if (!read_name(&r))
+	if (!read_name(&r, &tz->summer_name))
 		return false;
 	tz->summer = tz->standard + 3600;
 	if (rd_more(&r) && *r.p != ',') {
@@ -175,20 +171,18 @@ static int64_t rule_time(const struct rule *rule, int64_t year, int32_t offset)
 	return day + rule->at_s - offset;
 }
 
-static int32_t rule_offset(const struct tz *tz, int64_t unix_ms)
+static bool rule_is_summer(const struct tz *tz, int64_t unix_ms)
 {
 	int64_t start, end, t = i64_floor_div(unix_ms, 1000);
 	struct civil c;
-	bool summer;
 
 	if (!tz->dst)
-		return tz->standard;
+		return false;
 	/* the year of the zone's standard time; rules near New Year's Eve do not exist */
 	civil_from_ms(i64_add_sat(unix_ms, (int64_t)tz->standard * 1000), &c);
 	start = rule_time(&tz->start, c.year, tz->standard);
 	end = rule_time(&tz->end, c.year, tz->summer);
-	summer = start < end ? t >= start && t < end : t < end || t >= start;
-	return summer ? tz->summer : tz->standard;
+	return start < end ? t >= start && t < end : t < end || t >= start;
 }
 
 /* --- TZif --- */
@@ -244,10 +238,11 @@ static bool read_block(
 {
 	int64_t *at = ARENA_ARRAY(a, h->time, int64_t);
 	int32_t *offset = ARENA_ARRAY(a, h->time, int32_t), types[TYPES];
-	struct str index;
+	struct str *name = ARENA_ARRAY(a, h->time, struct str), names[TYPES], index, chars;
+	uint8_t start[TYPES];
 	bool dst[TYPES];
 
-	if (at == NULL || offset == NULL)
+	if (at == NULL || offset == NULL || name == NULL)
 		return false;
 	for (uint32_t i = 0; i < h->time; i++) {
 		at[i] = wide ? be64(r) : (int32_t)be32(r);
@@ -258,27 +253,38 @@ static bool read_block(
 	for (uint32_t i = 0; i < h->type; i++) {
 		types[i] = (int32_t)be32(r);
 		dst[i] = rd_u8(r) != 0;
-		(void)rd_u8(r);
+		start[i] = rd_u8(r);
 		if (types[i] < -OFFSET_MAX || types[i] > OFFSET_MAX)
 			return false;
 	}
-	(void)rd_bytes(r, h->chars + (uint64_t)h->leap * (wide ? 12 : 8) + h->isstd + h->isut);
+	chars = rd_bytes(r, h->chars);
+	(void)rd_bytes(r, (uint64_t)h->leap * (wide ? 12 : 8) + h->isstd + h->isut);
 	if (r->bad)
 		return false;
+	for (uint32_t i = 0; i < h->type; i++) {
+		struct str rest = str_sub(chars, start[i], chars.n);
+
+		names[i] = str_sub(rest, 0, str_find(rest, '\0'));
+	}
 	for (uint32_t i = 0; i < h->time; i++) {
 		uint8_t type = (uint8_t)index.p[i];
 
 		if (type >= h->type)
 			return false;
 		offset[i] = types[type];
+		name[i] = names[type];
 	}
+	tz->name = name;
+	tz->first_name = names[0];
 	tz->at = at;
 	tz->offset = offset;
 	tz->n = h->time;
 	tz->first = types[0]; /* RFC 9636: type 0 holds before the first transition */
 	for (uint32_t i = 0; h->time == 0 && dst[0] && i < h->type; i++) {
-		if (!dst[i])
-			tz->first = types[i];
+		if (dst[i])
+			continue;
+		tz->first = types[i];
+		tz->first_name = names[i];
 	}
 	return true;
 }
@@ -315,19 +321,24 @@ const struct tz *tz_parse(struct arena *a, struct str file, struct err *e)
 
 /* --- look-up --- */
 
-int32_t tz_offset(const struct tz *tz, int64_t unix_ms)
+struct reading {
+	int32_t offset;
+	struct str name;
+};
+
+static struct reading look_up(const struct tz *tz, int64_t unix_ms)
 {
 	int64_t t = i64_floor_div(unix_ms, 1000);
 	size_t lo = 0, hi;
 
-	if (tz == NULL)
-		return 0;
-	if (tz->n == 0)
-		return tz->rules ? rule_offset(tz, unix_ms) : tz->first;
-	if (t < tz->at[0])
-		return tz->first;
-	if (t >= tz->at[tz->n - 1] && tz->rules)
-		return rule_offset(tz, unix_ms);
+	if (tz->rules && (tz->n == 0 || t >= tz->at[tz->n - 1])) {
+		bool summer = rule_is_summer(tz, unix_ms);
+
+		return summer ? (struct reading){tz->summer, tz->summer_name}
+			      : (struct reading){tz->standard, tz->standard_name};
+	}
+	if (tz->n == 0 || t < tz->at[0])
+		return (struct reading){tz->first, tz->first_name};
 	for (hi = tz->n; hi - lo > 1;) { /* at[lo] <= t < at[hi] */
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -336,7 +347,19 @@ int32_t tz_offset(const struct tz *tz, int64_t unix_ms)
 		else
 			hi = mid;
 	}
-	return tz->offset[lo];
+	return (struct reading){tz->offset[lo], tz->name[lo]};
+}
+
+int32_t tz_offset(const struct tz *tz, int64_t unix_ms)
+{
+	return tz != NULL ? look_up(tz, unix_ms).offset : 0;
+}
+
+struct str tz_name(const struct tz *tz, int64_t unix_ms)
+{
+	struct str name = tz != NULL ? look_up(tz, unix_ms).name : STR("UTC");
+
+	return name.n > 0 ? name : STR("UTC");
 }
 
 /* --- the database --- */

@@ -22,9 +22,11 @@ struct tz;
  * machine's (/etc/localtime). ERR_INPUT: no such zone; the name is checked to stay inside the
  * database. */
 const struct tz *tz_load(struct arena *a, struct str name, struct err *e) MUST_CHECK;
-/* The same from the bytes of a TZif file. */
+/* The same from the bytes of a TZif file, which must live as long. */
 const struct tz *tz_parse(struct arena *a, struct str file, struct err *e) MUST_CHECK;
 /* Seconds east of UTC at that moment. tz NULL: UTC. */
 int32_t tz_offset(const struct tz *tz, int64_t unix_ms);
+/* What the zone's time is called then: "CEST", "-03", "UTC". */
+struct str tz_name(const struct tz *tz, int64_t unix_ms);
 
 #endif

@@ -65,12 +65,13 @@ struct moment {
 	struct civil c;
 	unsigned nanos;
 	int shift;
+	struct str zone; /* "CEST" */
 };
 
 static struct moment moment_of(int64_t ns, const struct tz *zone)
 {
 	int64_t ms = ns == TV_TIME_ZERO ? ZERO_MS : i64_floor_div(ns, 1000000);
-	struct moment m = {.shift = tz_offset(zone, ms)};
+	struct moment m = {.shift = tz_offset(zone, ms), .zone = tz_name(zone, ms)};
 
 	civil_from_ms(ms + INT64_C(1000) * m.shift, &m.c);
 	if (ns != TV_TIME_ZERO)
@@ -240,10 +241,8 @@ static void print_text_chunk(struct buf *b, enum chunk k, struct str layout, con
 		buf_c(b, days[c->weekday]);
 	else if (k == C_DAY)
 		buf_add(b, days[c->weekday], 3);
-	else if (k == C_ZONE && m->shift == 0)
-		buf_c(b, "UTC");
 	else if (k == C_ZONE)
-		print_shift(b, m->shift % 3600 != 0 ? C_ZERO : C_ZERO_H, layout, m->shift);
+		buf_str(b, m->zone);
 	else if (k == C_PM)
 		buf_c(b, c->hour >= 12 ? "PM" : "AM");
 	else if (k == C_PM_LOW)

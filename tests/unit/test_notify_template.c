@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -147,6 +148,20 @@ START_TEST(data_and_functions_are_alertmanagers)
 {
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		expect(NULL, texts[i].text, false, texts[i].want);
+}
+END_TEST
+
+START_TEST(times_are_shown_in_a_zone_by_its_names)
+{
+	if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) != 0)
+		return;
+	expect(NULL,
+		"{{ (index .Alerts 0).StartsAt | tz \"Europe/Berlin\" | date \"15:04 MST -0700\" "
+		"}} "
+		"{{ toDate \"2006-01-02 15:04\" \"2026-07-01 12:00\" | tz \"Europe/Berlin\" }} "
+		"{{ (tz \"America/Sao_Paulo\" (index .Alerts 0).StartsAt).Hour }} "
+		"{{ (index .Alerts 0).StartsAt | tz \"America/Sao_Paulo\" | date \"MST Z07:00\" }}",
+		false, "23:13 CET +0100 2026-07-01 14:00:00 +0200 CEST 19 -03 -03:00");
 }
 END_TEST
 
@@ -417,6 +432,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, data_and_functions_are_alertmanagers);
+	tcase_add_test(tc, times_are_shown_in_a_zone_by_its_names);
 	tcase_add_test(tc, every_default_definition_runs_as_text_and_as_html);
 	tcase_add_test(tc, html_is_escaped_by_its_context);
 	tcase_add_test(tc, what_cannot_run_is_an_error_that_says_why_and_leaves_no_output);
