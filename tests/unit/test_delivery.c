@@ -316,7 +316,7 @@ START_TEST(two_receivers_at_one_webhook_share_its_pace)
 
 	start(&r);
 	for (int i = 0; i < 3; i++) {
-		char name[8];
+		char name[16];
 
 		(void)snprintf(name, sizeof name, "A%d", i);
 		say(&r, name, "i", "c", true);
@@ -413,8 +413,9 @@ START_TEST(what_waits_is_replaced_by_the_newer_state)
 	pass(&r, MINUTE, 5 * SECOND);
 	stop(&r);
 	ck_assert_uint_eq(count("c", 200, NULL), 1);
-	ck_assert_ptr_nonnull(strstr(last("c")->body, "3 firing"));
-	ck_assert_ptr_nonnull(strstr(last("c")->body, "first notification"));
+	ck_assert_ptr_nonnull(strstr(last("c")->body, "instance=one"));
+	ck_assert_ptr_nonnull(strstr(last("c")->body, "instance=two"));
+	ck_assert_ptr_nonnull(strstr(last("c")->body, "instance=three"));
 }
 END_TEST
 
