@@ -8,6 +8,7 @@
  */
 #include "agent/http_transfer.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -19,6 +20,7 @@
 #include "base/version.h"
 
 #define HEAD_MAX           (64u << 10) /* header bytes of all answers of one transfer */
+#define DNS_KEEP_S         10L
 #define RETRY_AFTER_MAX_MS INT64_C(86400000)
 
 /* ---- what libcurl calls ---- */
@@ -128,6 +130,24 @@ static int on_debug(CURL *easy, curl_infotype type, char *p, size_t n, void *arg
 	return 0;
 }
 
+/* The URL's host needs no look-up: an address, or localhost, which libcurl knows. */
+static bool is_address(const char *url)
+{
+	unsigned char bytes[16];
+	bool known = false;
+	char *host = NULL;
+	CURLU *u = curl_url();
+
+	if (u != NULL &&
+		curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+		curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+		known = host[0] == '[' || inet_pton(AF_INET, host, bytes) == 1 ||
+			strcasecmp(host, "localhost") == 0;
+	curl_free(host);
+	curl_url_cleanup(u);
+	return known;
+}
+
 /* A name is to be looked up, in a thread of libcurl's. */
 static int on_resolve(void *state, void *reserved, void *arg)
 {
@@ -135,7 +155,7 @@ static int on_resolve(void *state, void *reserved, void *arg)
 
 	(void)state;
 	(void)reserved;
-	if (t->resolving)
+	if (t->resolving || is_address(t->url))
 		return 0;
 	t->resolving = resolve_take(t->slots);
 	t->no_slot = !t->resolving;
@@ -173,6 +193,8 @@ static bool set_common(struct transfer *t)
 #if LIBCURL_VERSION_NUM >= 0x075700
 	SET(t, CURLOPT_QUICK_EXIT, 1L); /* a dead resolver must not hold us up */
 #endif
+	/* libcurl does not know for how long an answer holds: long enough for a burst */
+	SET(t, CURLOPT_DNS_CACHE_TIMEOUT, DNS_KEEP_S);
 	SET(t, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
 	SET(t, CURLOPT_RESOLVER_START_DATA, t);
 	SET(t, CURLOPT_OPENSOCKETFUNCTION, on_open);
