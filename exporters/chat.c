@@ -64,14 +64,10 @@ void chat_title(const struct message *m, struct buf *out)
 
 	buf_init(&tmp, PIECE_MAX);
 	buf_printf(out, "%s %s", badge(chat_severity(m)), m->firing ? "FIRING" : "RESOLVED");
-	if (m->firing && m->n > 1) {
-		buf_printf(out, " (%zu firing", m->n_firing);
-		if (m->n_resolved > 0)
-			buf_printf(out, ", %zu resolved", m->n_resolved);
-		buf_ch(out, ')');
-	} else if (m->n > 1) {
+	if (m->firing && m->n_resolved > 0)
+		buf_printf(out, " (%zu firing, %zu resolved)", m->n_firing, m->n_resolved);
+	else if (m->n > 1)
 		buf_printf(out, " (%zu)", m->n);
-	}
 	buf_ch(out, ' ');
 	message_subject(m, &tmp);
 	chat_escape(out, buf_view(&tmp), CHAT_PLAIN, 180);
@@ -343,17 +339,17 @@ size_t chat_links(const struct message *m, size_t max_url, struct chat_link v[CH
 	const struct message_alert *al = chat_lead(m);
 	struct chat_link all[CHAT_LINKS_MAX] = {
 		{"Runbook", message_link(m, al, "runbook_url")},
+		{"Acknowledge", m->firing ? m->ack_url : STR("")},
+		{"Silence", m->firing ? m->silence_url : STR("")},
 		{"Graph", STR_NULL},
 		{"Dashboard", message_link(m, al, "dashboard_url")},
-		{"Silence", m->firing ? m->silence_url : STR("")},
-		{"Acknowledge", m->firing ? m->ack_url : STR("")},
-		{"All alerts", m->page_url},
+		{"Details", m->page_url},
 	};
 	size_t n = 0;
 
 	if (al->expr.n > 0)
 		message_graph_url(m, al, tmp);
-	all[1].url = buf_view(tmp);
+	all[3].url = buf_view(tmp);
 	for (size_t i = 0; i < CHAT_LINKS_MAX; i++) {
 		if (all[i].url.n > 0 && all[i].url.n <= max_url)
 			v[n++] = all[i];

@@ -67,7 +67,7 @@ struct chat_link {
 	struct str url;
 };
 #define CHAT_LINKS_MAX 6u
-/* Runbook, graph, dashboard, silence, acknowledge, page: those there are, http(s) and at most
+/* Runbook, acknowledge, silence, graph, dashboard, page: those there are, http(s) and at most
  * max_url bytes. Views into m and tmp. */
 size_t chat_links(const struct message *m, size_t max_url, struct chat_link v[CHAT_LINKS_MAX],
 	struct buf *tmp);

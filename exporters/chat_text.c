@@ -79,7 +79,7 @@ static const char *backslashed(enum chat_markup how)
 {
 	switch (how) {
 	case CHAT_MARKDOWN: return "\\`*_[]#<>!~|";
-	case CHAT_DISCORD: return "\\`*_[]()#<>~|-@:";
+	case CHAT_DISCORD: return "\\`*_[]#<>~|@";
 	case CHAT_MATTERMOST: return "\\`*_[]#!~|";
 	case CHAT_ROCKETCHAT: return "*_~`#";
 	case CHAT_PLAIN:
