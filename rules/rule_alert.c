@@ -338,7 +338,7 @@ int alert_rule_eval(struct rule *r, const struct rule_group *g, const struct rul
 	size_t n = 0;
 
 	expander_init(&x, r, g, env, a, slot_ms);
-	if (r->absent != NULL) {
+	if (r->def->absent_after_ms > 0) {
 		if (absent_eval(r, g, &x, t_ms, res, &v, &n, e) != 0)
 			return -1;
 	} else if (find_candidates(r, &x, res, &v, &n, e) != 0) {

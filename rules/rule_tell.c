@@ -214,6 +214,10 @@ void alert_rule_told(struct rule *r)
 
 	if (r->absent != NULL)
 		absent_told(r->absent);
+	if (r->def->absent_after_ms == 0) { /* was one, before a reload: forgotten now */
+		absent_free(r->absent);
+		r->absent = NULL;
+	}
 	do {
 		size_t pos = 0;
 

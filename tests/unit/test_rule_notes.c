@@ -6,6 +6,8 @@
 #include <check.h>
 #include <math.h>
 
+#include "rules/rules.h"
+#include "storage/db.h"
 #include "tests/lib/rule_fixture.h"
 
 #define POOL                                                                                       \
@@ -273,6 +275,69 @@ START_TEST(a_group_that_ends_forgets_its_label_sets)
 }
 END_TEST
 
+static struct alert_batch *told[4];
+static size_t n_told;
+
+static bool on_batch(void *ctx, struct alert_batch *b)
+{
+	(void)ctx;
+	ck_assert_uint_lt(n_told, 4);
+	told[n_told++] = b;
+	return true;
+}
+
+START_TEST(label_sets_of_a_rule_that_is_gone_are_forgotten_at_the_start)
+{
+	struct rules_opts o = {.sink = {.submit = on_batch}, .evaluation_interval_ms = 3600000};
+	struct rules *r;
+	struct err e;
+	int64_t n;
+
+	rf_begin(GONE);
+	rf_open_state();
+	rf_feed("beat{host=\"a\"}", 0, "1x70");
+	run(0, 65);
+	ck_assert_int_eq(
+		db_get_i64(state_db(rf.state), "SELECT count(*) FROM alert_seen", &n, &e), 0);
+	ck_assert_int_eq(n, 1);
+	n_told = 0;
+	ck_assert_int_eq(rules_new(&r, &o, rf_load("  rules: []\n"), state_db(rf.state), &e), 0);
+	ck_assert_int_eq(rules_start(r, &e), 0);
+	rules_stop(r);
+	rules_free(r);
+	ck_assert_uint_eq(n_told, 1);
+	ck_assert_int_eq(alert_store_save(state_db(rf.state), told[0], &e), 0);
+	ck_assert_int_eq(
+		db_get_i64(state_db(rf.state), "SELECT count(*) FROM alert_seen", &n, &e), 0);
+	ck_assert_int_eq(n, 0);
+	alert_batch_free(told[0]);
+}
+END_TEST
+
+START_TEST(a_reload_without_the_annotation_forgets_what_was_known)
+{
+	struct rule_group *old;
+	struct rule_set *next;
+
+	rf_begin(GONE);
+	rf_feed("beat{host=\"a\"}", 0, "1x70");
+	run(0, 65);
+	next = rf_load("  rules:\n  - {alert: Gone, expr: beat}\n");
+	old = rf.g;
+	rf.g = rule_group_new(&next->groups[0], &rf.env);
+	rule_group_adopt(rf.g, old);
+	rule_group_free(old);
+	rule_set_free(rf.rs);
+	rf.rs = next;
+	rf_eval(66);
+	ck_assert_uint_eq(rf.batch->n_seen, 1);
+	ck_assert(rf.batch->seen[0].forget && rf.batch->changed);
+	ck_assert_uint_eq(rf.g->rules[0].n_firing, 1); /* an ordinary rule now */
+	rf_eval(67);
+	ck_assert_uint_eq(rf.batch->n_seen, 0);
+}
+END_TEST
+
 /* --- what is told --- */
 
 START_TEST(a_compact_batch_holds_changes_and_values)
@@ -349,6 +414,8 @@ int main(void)
 	tcase_add_test(tc, a_missed_label_set_fires_on_over_a_restart);
 	tcase_add_test(tc, what_is_gone_for_a_week_is_forgotten);
 	tcase_add_test(tc, a_group_that_ends_forgets_its_label_sets);
+	tcase_add_test(tc, label_sets_of_a_rule_that_is_gone_are_forgotten_at_the_start);
+	tcase_add_test(tc, a_reload_without_the_annotation_forgets_what_was_known);
 	tcase_add_test(tc, a_compact_batch_holds_changes_and_values);
 	tcase_add_test(tc, other_annotations_are_told_and_restored_alerts_announced);
 	suite_add_tcase(s, tc);
