@@ -165,10 +165,16 @@ static void clock_text(struct buf *b, int64_t ms, int64_t step_ms)
 
 /* --- parts --- */
 
+/* Steps of the axis of values. */
+static unsigned ticks(const struct chart *c)
+{
+	return (unsigned)fmin((c->hi - c->lo) / c->step + 0.01, 20);
+}
+
 static void value_axis(struct chart *c)
 {
-	for (double v = c->lo; v <= c->hi + c->step * 0.01; v += c->step) {
-		double y = floor(at_y(c, v)) + 0.5;
+	for (unsigned i = 0; i <= ticks(c); i++) {
+		double v = c->lo + i * c->step, y = floor(at_y(c, v)) + 0.5;
 		struct buf b;
 
 		colour(c->cr, grid, 1);
@@ -389,11 +395,11 @@ static double left_margin(const struct chart *c)
 {
 	double width = 0;
 
-	for (double v = c->lo; v <= c->hi + c->step * 0.01; v += c->step) {
+	for (unsigned i = 0; i <= ticks(c); i++) {
 		struct buf b;
 
 		buf_init(&b, 64);
-		unit_print_tick(&b, v, c->step, c->p->unit);
+		unit_print_tick(&b, c->lo + i * c->step, c->step, c->p->unit);
 		width = fmax(width, graph_text_width(buf_view(&b), TEXT));
 		buf_fini(&b);
 	}

@@ -74,7 +74,7 @@ static bool stops_labels(const struct pq_expr *x)
 
 /* As high as the tree, LIMIT_EXPR_DEPTH: NOLINTBEGIN(misc-no-recursion) */
 static const struct pq_expr *narrow(
-	const struct narrower *w, const struct pq_expr *x, uint64_t bits);
+	const struct narrower *w, const struct pq_expr *old, uint64_t bits);
 
 static void narrow_call(const struct narrower *w, struct pq_expr *x, uint64_t bits)
 {
