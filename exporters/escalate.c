@@ -18,7 +18,7 @@
 #include "exporters/incident.h"
 #include "exporters/notify_internal.h"
 
-#define LOOK_AGAIN_MS 10000 /* while everything is suppressed */
+#define LOOK_AGAIN_MS 10000 /* while everything is suppressed or muted */
 
 static uint64_t name_id(struct str name)
 {
@@ -166,7 +166,7 @@ static void look(struct notify *n, struct incident *i)
 		return;
 	}
 	free(incident_firing(g, true, &heard));
-	if (heard == 0) {
+	if (heard == 0 || (g->route != ROUTE_NONE && n->mutes[g->route].muted)) {
 		i->due_mono_ms = now + LOOK_AGAIN_MS;
 		return;
 	}

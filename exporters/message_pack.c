@@ -8,7 +8,7 @@
 #include "base/rd.h"
 #include "storage/labels_blob.h"
 
-#define VERSION 1
+#define VERSION 1 /* a row of another form goes without: it is not rendered anew */
 
 static void put_str(struct buf *b, struct str s)
 {
@@ -57,6 +57,7 @@ void message_pack(const struct message *m, struct buf *out)
 		put_str(out, al->rule);
 		put_str(out, al->group);
 		put_str(out, al->expr);
+		put_str(out, al->generator_url);
 		put_labels(out, al->labels);
 		put_labels(out, al->annotations);
 	}
@@ -104,6 +105,7 @@ static void get_alert(struct rd *r, struct arena *a, struct message_alert *al)
 	al->rule = get_str(r);
 	al->group = get_str(r);
 	al->expr = get_str(r);
+	al->generator_url = get_str(r);
 	al->labels = get_labels(r, a);
 	al->annotations = get_labels(r, a);
 }
