@@ -40,7 +40,8 @@ void am_time(struct jsonw *j, const char *key, int64_t ms);
 bool am_bool(struct http_req *r, const char *name, bool missing);
 
 struct am_filter {
-	struct matcher *m; /* of `filter` */
+	struct arena arena; /* not the request's: that is gone once it is answered */
+	struct matcher *m;  /* of `filter` */
 	size_t n;
 	struct regex *receiver;     /* of `receiver`; NULL: not given */
 	struct matcher *receiver_m; /* of `receiver_matchers` */

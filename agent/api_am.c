@@ -12,6 +12,7 @@
 #define JSON_TYPE      "application/json"
 #define SPEAKS_LIKE_AM "0.33.0" /* amtool compares it with its own */
 #define CONFIG_BYTES   ((size_t)16 << 20)
+#define FILTER_BYTES   ((size_t)4 << 20)
 #define FILTERS_MAX    64u
 
 /* ---- answers ---- */
@@ -128,21 +129,21 @@ bool am_bool(struct http_req *r, const char *name, bool missing)
 	return s.n > 0 ? am_truth(s) : missing;
 }
 
-static bool matchers(
-	struct http_req *r, const char *name, const char *what, struct matcher **out, size_t *n)
+static bool matchers(struct http_req *r, struct arena *a, const char *name, const char *what,
+	struct matcher **out, size_t *n)
 {
 	struct str *texts;
 	size_t count = http_req_params(r, name, &texts);
 	struct err e = {0};
 
 	*n = 0;
-	*out = ARENA_ARRAY(http_req_arena(r), count, struct matcher);
+	*out = ARENA_ARRAY(a, count, struct matcher);
 	if (*out == NULL || count > FILTERS_MAX) {
 		am_error(r, 400, "more than %u matchers", FILTERS_MAX);
 		return false;
 	}
 	for (; *n < count; (*n)++) {
-		if (matcher_parse_one(http_req_arena(r), texts[*n], &(*out)[*n], &e) != 0) {
+		if (matcher_parse_one(a, texts[*n], &(*out)[*n], &e) != 0) {
 			am_error(r, 400, "%s%s", what, e.msg);
 			return false;
 		}
@@ -156,9 +157,11 @@ bool am_filter_read(struct http_req *r, struct am_filter *f)
 	struct err e = {0};
 
 	*f = (struct am_filter){0};
-	if (!matchers(r, "filter", "", &f->m, &f->n) ||
-		!matchers(r, "receiver_matchers", "failed to parse receiver_matchers param: ",
-			&f->receiver_m, &f->n_receiver_m)) {
+	arena_init(&f->arena, FILTER_BYTES);
+	if (!matchers(r, &f->arena, "filter", "", &f->m, &f->n) ||
+		!matchers(r, &f->arena, "receiver_matchers",
+			"failed to parse receiver_matchers param: ", &f->receiver_m,
+			&f->n_receiver_m)) {
 		am_filter_free(f);
 		return false;
 	}
@@ -179,6 +182,7 @@ void am_filter_free(struct am_filter *f)
 	for (size_t i = 0; i < f->n_receiver_m; i++)
 		matcher_fini(&f->receiver_m[i]);
 	regex_free(f->receiver);
+	arena_fini(&f->arena);
 	*f = (struct am_filter){0};
 }
 
