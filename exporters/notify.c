@@ -229,17 +229,20 @@ void notify_quiesce(struct notify *n)
 
 void notify_free(struct notify *n)
 {
-	struct group *g;
-	size_t pos = 0;
+	struct group *g, **groups;
+	size_t pos = 0, count = 0;
 
 	if (n == NULL)
 		return;
 	notify_store_close(n);
 	suppress_free(n);
-	while ((g = map_each(&n->groups, &pos)) != NULL) {
-		group_free(n, g);
-		pos = 0; /* the table shifted */
-	}
+	groups = malloc((n->groups.n + 1) * sizeof(struct group *));
+	ASSERT(groups != NULL);
+	while ((g = map_each(&n->groups, &pos)) != NULL)
+		groups[count++] = g;
+	for (size_t i = 0; i < count; i++)
+		group_free(n, groups[i]);
+	free(groups);
 	map_fini(&n->groups);
 	live_alerts_fini(&n->alerts);
 	heap_fini(&n->due);

@@ -44,7 +44,8 @@ struct member *group_join(struct group *g, struct live_alert *a)
 	return m;
 }
 
-void group_forget(struct notify *n, struct group *g, struct member *m)
+/* Out of the alert's list, freed; the group's map still has it. */
+static void detach(struct notify *n, struct member *m)
 {
 	struct live_alert *a = m->a;
 	struct member **at = &a->members;
@@ -52,9 +53,14 @@ void group_forget(struct notify *n, struct group *g, struct member *m)
 	while (*at != m)
 		at = &(*at)->next_of_alert;
 	*at = m->next_of_alert;
-	map_remove(&g->members, a->hash, m);
 	free(m);
 	event_release(n, a);
+}
+
+void group_forget(struct notify *n, struct group *g, struct member *m)
+{
+	map_remove(&g->members, m->a->hash, m);
+	detach(n, m);
 }
 
 /* --- groups --- */
@@ -144,10 +150,8 @@ void group_free(struct notify *n, struct group *g)
 	heap_remove(&n->due, &g->due);
 	map_remove(&n->groups, g->hash, g);
 	metric_set(n->groups_gauge, (double)n->groups.n);
-	while ((m = map_each(&g->members, &pos)) != NULL) {
-		group_forget(n, g, m);
-		pos = 0; /* the table shifted */
-	}
+	while ((m = map_each(&g->members, &pos)) != NULL)
+		detach(n, m);
 	map_fini(&g->members);
 	free_sent(g);
 	labels_unclone(g->labels);

@@ -219,22 +219,22 @@ int notify_store_write(struct notify *n, sqlite3 *db, struct err *e)
 
 static void clean_members(struct notify *n, struct group *g)
 {
-	struct member *gone[64];
-	size_t n_gone;
+	struct member *m, **gone = NULL;
+	size_t pos = 0, n_gone = 0;
 
-	do { /* the map must not change under the walk: gather, then remove */
-		struct member *m;
-		size_t pos = 0;
-
-		n_gone = 0;
-		while (n_gone < ARRAY_LEN(gone) && (m = map_each(&g->members, &pos)) != NULL) {
-			m->dirty = false;
-			if (m->gone)
-				gone[n_gone++] = m;
-		}
-		for (size_t i = 0; i < n_gone; i++)
-			group_forget(n, g, gone[i]);
-	} while (n_gone == ARRAY_LEN(gone));
+	/* the map must not change under the walk: gather, then remove */
+	while ((m = map_each(&g->members, &pos)) != NULL) {
+		m->dirty = false;
+		if (!m->gone)
+			continue;
+		if (gone == NULL)
+			gone = malloc(g->members.n * sizeof(struct member *));
+		ASSERT(gone != NULL);
+		gone[n_gone++] = m;
+	}
+	for (size_t i = 0; i < n_gone; i++)
+		group_forget(n, g, gone[i]);
+	free(gone);
 }
 
 void notify_store_committed(struct notify *n)

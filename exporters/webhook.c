@@ -80,7 +80,7 @@ static void payload_of(const struct message *m, const struct webhook_config *c, 
 
 void webhook_render(const struct message *m, const struct webhook_config *c, struct buf *out)
 {
-	size_t n = c->max_alerts > 0 ? MIN_OF(m->n, (size_t)c->max_alerts) : m->n;
+	size_t n = c->max_alerts > 0 ? MIN_OF(m->n, (size_t)c->max_alerts) : m->n, written = 0;
 	struct jsonw j;
 
 	if (c->payload != NULL) {
@@ -91,7 +91,6 @@ void webhook_render(const struct message *m, const struct webhook_config *c, str
 	jsonw_object(&j);
 	jsonw_kv_c(&j, "version", "4");
 	jsonw_kv_str(&j, "groupKey", m->group_key);
-	jsonw_kv_i64(&j, "truncatedAlerts", (int64_t)(m->n - n));
 	jsonw_kv_str(&j, "receiver", m->receiver);
 	jsonw_kv_c(&j, "status", m->firing ? "firing" : "resolved");
 	jsonw_kv_c(&j, "notification_reason", message_reason_text(m->reason));
@@ -108,9 +107,11 @@ void webhook_render(const struct message *m, const struct webhook_config *c, str
 		jsonw_kv_str(&j, "note", m->note);
 	jsonw_key(&j, "alerts");
 	jsonw_array(&j);
-	for (size_t i = 0; i < n; i++)
-		alert(m, &m->alerts[i], &j);
+	/* ten thousands of alerts do not fit: the worst come first */
+	for (; written < n && out->n < out->max / 2; written++)
+		alert(m, &m->alerts[written], &j);
 	jsonw_array_end(&j);
+	jsonw_kv_i64(&j, "truncatedAlerts", (int64_t)(m->n - written));
 	jsonw_object_end(&j);
 }
 

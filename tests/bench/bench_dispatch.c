@@ -26,6 +26,9 @@
 #define PER_GROUP 10u
 #define PER_BATCH 1000u /* alerts of one evaluation */
 
+#define LATENCY_FIRST  1000000u
+#define LATENCY_ROUNDS 20
+
 static const char yaml[] =
 	"statsd: {listen: []}\n"
 	"web: {external_url: 'http://belfry.example.org'}\n"
@@ -303,14 +306,104 @@ static void silences(unsigned n)
 	printf("silence_put_cpu_among_%u %.1f ms\n", n, (cpu_seconds() - cpu) * 1000 / n);
 }
 
+/* The answer is copied on the state writer: nothing else happens there meanwhile. */
+static void ask_for_all(void)
+{
+	struct alert_query q = {.active = true, .silenced = true, .inhibited = true, .muted = true};
+	struct alert_view *v;
+	struct arena a;
+	struct err e;
+	size_t n;
+	int64_t t0 = clock_real_ns();
+	double cpu = cpu_seconds();
+
+	arena_init(&a, (size_t)1 << 30);
+	must(notify_alerts(notify, &q, &a, &v, &n, &e) == 0, "alerts");
+	printf("api_%zu_alerts %.0f ms\n", n, (double)(clock_real_ns() - t0) / 1e6);
+	printf("api_%zu_alerts_cpu %.0f ms\n", n, (cpu_seconds() - cpu) * 1000);
+	printf("api_%zu_alerts_memory_mb %.0f MB\n", n, (double)a.used / 1048576);
+	arena_fini(&a);
+}
+
+static void restart(void)
+{
+	struct sender s = {.submit = on_send};
+	struct err e;
+	double cpu;
+	int64_t t0;
+
+	notify_quiesce(notify);
+	state_stop(state);
+	t0 = clock_real_ns();
+	notify_free(notify);
+	printf("free_50000_alerts %.0f ms\n", (double)(clock_real_ns() - t0) / 1e6);
+	state_free(state);
+	t0 = clock_real_ns();
+	cpu = cpu_seconds();
+	must(state_open(&state, dir, &e) == 0, "state_open");
+	must(notify_new(&notify, state, &config->notify, s, &e) == 0, "notify_new");
+	printf("restart_with_50000_alerts_and_silences %.0f ms\n",
+		(double)(clock_real_ns() - t0) / 1e6);
+	printf("restart_with_50000_alerts_cpu %.0f ms\n", (cpu_seconds() - cpu) * 1000);
+	must(state_start(state, &e) == 0, "state_start");
+	settle();
+}
+
+/* Everything in one group. */
+static void one_large_group(unsigned alerts)
+{
+	struct alert_batch **v;
+	struct config *other, *old = config;
+	struct arena a;
+	struct diag *d;
+	double cpu;
+	int64_t t0;
+	unsigned was;
+
+	arena_init(&a, LIMIT_CONFIG_BYTES);
+	d = diag_new(&a);
+	other = config_load_text(STR("bench.yml"),
+		STR("statsd: {listen: []}\nroute: {receiver: w, group_wait: 0s}\n"
+		    "receivers: [{name: w, webhook_configs: [{url: 'http://127.0.0.1:1/w'}]}]\n"),
+		NULL, d);
+	must(other != NULL, diag_first(d).p);
+	arena_fini(&a);
+	for (unsigned i = 0; i < LATENCY_ROUNDS; i++) {
+		struct alert_sink sink = notify_sink(notify);
+
+		must(sink.submit(sink.ctx, batch(LATENCY_FIRST + i * PER_GROUP, 1, ALERT_FIRING,
+						   ALERT_INACTIVE, 1)),
+			"submit");
+	}
+	settle();
+	was = atomic_load(&sent);
+	submit(batches(alerts, ALERT_FIRING, ALERT_INACTIVE, 0.1));
+	await_sent(was + alerts / PER_GROUP);
+	settle();
+	config = other;
+	notify_reload(notify, &other->notify);
+	config_free(old);
+	settle();
+	v = batches(alerts, ALERT_PENDING, ALERT_FIRING, 0.75);
+	was = atomic_load(&sent);
+	cpu = cpu_seconds();
+	t0 = clock_real_ns();
+	submit(v);
+	await_sent(was + 1);
+	printf("one_group_of_%u_alerts_seconds %.2f s\n", alerts,
+		(double)(atomic_load(&last_sent_ns) - t0) / 1e9);
+	settle();
+	printf("one_group_of_%u_alerts_cpu_seconds %.2f s\n", alerts, cpu_seconds() - cpu);
+}
+
 static void latency(void)
 {
 	int64_t best = INT64_MAX, sum = 0;
-	const int rounds = 20;
+	const int rounds = LATENCY_ROUNDS;
 
 	for (int i = 0; i < rounds; i++) {
-		struct alert_batch *b =
-			batch(1000000 + (unsigned)i * PER_GROUP, 1, ALERT_PENDING, ALERT_FIRING, 1);
+		struct alert_batch *b = batch(
+			LATENCY_FIRST + (unsigned)i * PER_GROUP, 1, ALERT_PENDING, ALERT_FIRING, 1);
 		struct alert_sink sink = notify_sink(notify);
 		unsigned was = atomic_load(&sent);
 		int64_t t0 = clock_real_ns(), took;
@@ -326,15 +419,20 @@ static void latency(void)
 	printf("event_to_sender_best %.1f ms\n", (double)best / 1e6);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char cmd[128];
 
+	(void)argv;
 	start();
 	latency();
-	full_dispatch(10000);
+	full_dispatch(argc > 1 ? 100 : 10000);
 	at_rest(50000);
 	silences(100);
+	ask_for_all();
+	restart();
+	if (argc > 1)
+		one_large_group(50000);
 	notify_quiesce(notify);
 	state_stop(state);
 	notify_free(notify);

@@ -113,6 +113,24 @@ START_TEST(what_was_never_told_has_no_end)
 }
 END_TEST
 
+START_TEST(without_group_by_all_alerts_are_one_group_and_without_wait_told_at_once)
+{
+	rig_start("statsd: {listen: []}\nreceivers: [" RIG_WEBHOOK(
+		"w") "]\nroute: {receiver: w, group_wait: 0s, group_interval: 1m}\n");
+	rig_fire("alertname=A");
+	ck_assert_str_eq(rig_told(), "w: A+");
+	rig_fire("alertname=B");
+	ck_assert_str_eq(rig_told(), "");
+	rig_pass(1 * M);
+	ck_assert_str_eq(rig_told(), "w: A+ B+");
+	rig_resolve("alertname=B");
+	rig_resolve("alertname=A");
+	ck_assert_str_eq(rig_told(), "w: A- B-");
+	rig_fire("alertname=B");
+	ck_assert_str_eq(rig_told(), "w: B+");
+}
+END_TEST
+
 START_TEST(with_ticks_changes_and_ends_wait_for_them)
 {
 	rig_start(ticks);
@@ -269,7 +287,9 @@ int main(void)
 	const TTest *const all[] = {a_new_group_waits_for_its_siblings,
 		a_change_is_told_after_the_group_interval, a_value_alone_is_never_told,
 		a_repeat_comes_to_the_second, a_group_that_is_over_is_told_at_once,
-		what_was_never_told_has_no_end, with_ticks_changes_and_ends_wait_for_them,
+		what_was_never_told_has_no_end,
+		without_group_by_all_alerts_are_one_group_and_without_wait_told_at_once,
+		with_ticks_changes_and_ends_wait_for_them,
 		with_ticks_a_repeat_slips_to_the_next_one, a_group_goes_on_after_a_restart,
 		an_alert_in_two_groups_is_told_by_both,
 		an_alert_that_fires_anew_before_its_end_was_told_is_one,
