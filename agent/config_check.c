@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_check - belfry check config FILE: exit code 0 fine, 1 wrong, 2 usage. */
+/* config_check - belfry check config [--lint-fatal] FILE: exit code 0 fine, 1 wrong, 2 usage, 3
+ * lint with --lint-fatal. */
 #include <stdio.h>
 
 #include "agent/config.h"
+#include "agent/config_lint.h"
 #include "base/limits.h"
 #include "rules/rules.h"
 
@@ -30,25 +32,29 @@ int config_check_main(int argc, char **argv)
 	struct arena a;
 	struct buf out;
 	struct diag *d;
-	size_t errors;
+	size_t errors, lints = 0;
+	bool fatal = argc > 1 && strcmp(argv[1], "--lint-fatal") == 0;
+	const char *path = argv[fatal ? 2 : 1];
 
-	if (argc != 2) {
-		(void)fprintf(stderr, "usage: belfry check config FILE\n");
+	if (argc != (fatal ? 3 : 2)) {
+		(void)fprintf(stderr, "usage: belfry check config [--lint-fatal] FILE\n");
 		return 2;
 	}
 	arena_init(&a, LIMIT_CONFIG_BYTES);
 	buf_init(&out, (size_t)1 << 20);
 	d = diag_new(&a);
-	c = config_load(argv[1], &flags, d);
+	c = config_load(path, &flags, d);
 	if (c != NULL) /* the rules it names are a part of it */
 		rules = rule_set_load_with(c->rule_files, c->n_rule_files, c->packs, c->n_packs,
 			c->query_experimental, d, &a);
 	errors = diag_errors(d);
+	if (errors == 0 && c != NULL)
+		lints = config_lint(c, rules, d, &a, &out);
 	diag_print(d, &out);
 	if (out.n > 0)
 		(void)fwrite(out.p, 1, out.n, stderr);
 	if (c != NULL && rules != NULL)
-		say_fine(argv[1], c, rules);
+		say_fine(path, c, rules);
 	else
 		(void)fprintf(stderr, "%zu error%s, %zu warning%s\n", errors, plural(errors),
 			diag_warnings(d), plural(diag_warnings(d)));
@@ -56,5 +62,7 @@ int config_check_main(int argc, char **argv)
 	config_free(c);
 	buf_fini(&out);
 	arena_fini(&a);
-	return errors > 0 ? 1 : 0;
+	if (errors > 0)
+		return 1;
+	return lints > 0 && fatal ? 3 : 0;
 }

@@ -41,9 +41,10 @@ static const struct command commands[] = {
 		"--config FILE [--storage.path DIR] [--web.listen HOST:PORT] [--log.level LEVEL] "
 		"[--log.format logfmt|json]",
 		"the daemon in the foreground; SIGHUP or POST /-/reload reloads"},
-	{"check", "config", config_check_main, "FILE", "validate a configuration file"},
+	{"check", "config", config_check_main, "[--lint-fatal] FILE",
+		"validate a configuration file and the rules it names"},
 	{"check", "rules", rules_check_main, "[--lint-fatal] FILE...",
-		"validate rule files; 3 when --lint-fatal and two rules write the same"},
+		"validate rule files; 3 when --lint-fatal and lint finds a problem"},
 	{"test", "rules", rules_test_main,
 		"[--run RE] [--diff] [--junit FILE] [--ignore-unknown-fields] FILE...",
 		"run rule unit tests, in promtool's format"},

@@ -39,6 +39,8 @@ void lint_hint(struct lint *l, const struct pq_expr *at, const char *fmt, ...)
 	char text[MESSAGE_BYTES];
 	va_list ap;
 
+	if (l->no_hints)
+		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
@@ -194,6 +196,8 @@ static void check_rule(struct lint *l)
 	if (!l->r->is_alert)
 		return;
 	check_labels(l);
+	if (l->no_hints)
+		return;
 	check_notes(l);
 	check_times(l);
 }

@@ -12,6 +12,7 @@
 struct lint {
 	struct diag *d; /* everything is a warning there */
 	struct arena *a;
+	bool no_hints; /* problems only */
 	size_t problems, hints;
 	/* the rule looked at */
 	const struct rule_group_def *g;
