@@ -53,6 +53,8 @@ static const struct config_key discord_keys[] = {
 	DC(content, "content", "Text above the message."),
 	DC(username, "username", "Sender's name."),
 	DC(avatar_url, "avatar_url", "Sender's image."),
+	CK(CT_BOOL, struct conf_discord, pub.graph, "graph", "true", 0,
+		"A graph as a picture, with belfry's own text."),
 };
 RECEIVER_SECTION(discord, "Discord, by a webhook. Nobody is mentioned by it.");
 
@@ -87,6 +89,8 @@ static const struct config_key telegram_keys[] = {
 		"HTML|Markdown|MarkdownV2|", "How message is marked up."),
 	CK(CT_BOOL, struct conf_telegram, pub.disable_notifications, "disable_notifications",
 		"false", 0, "Without a sound."),
+	CK(CT_BOOL, struct conf_telegram, pub.graph, "graph", "true", 0,
+		"A graph as a picture, when belfry's own text fits below one (1,024 characters)."),
 };
 RECEIVER_SECTION(telegram, "Telegram, by a bot.");
 

@@ -105,9 +105,29 @@ struct str chat_line(struct str payload, size_t n);
 void chat_set_body(struct send_request *req, struct str body, const struct delivery *d);
 /* The same where the text in the JSON is HTML. */
 void chat_set_body_html(struct send_request *req, struct str body, const struct delivery *d);
+/* The picture of d's graph; empty: there is none, or the plain form is sent. */
+struct str chat_picture(const struct delivery *d);
+/* The body with its marks filled in, as chat_set_body, but into out. */
+void chat_fill(struct str body, const struct delivery *d, struct buf *out);
+void chat_fill_html(struct str body, const struct delivery *d, struct buf *out);
+/* Instead of application/json. */
+void chat_set_type(struct send_request *req, const char *type);
+/* A body in parts: init, parts, send (the body is the request's then), fini. file and type may be
+ * NULL. False: larger than max, nothing was changed. */
+struct chat_parts {
+	char boundary[48];
+	struct buf body;
+};
+void chat_form_init(struct chat_parts *p, size_t max);
+void chat_form_part(struct chat_parts *p, const char *name, const char *file, const char *type,
+	struct str data);
+bool chat_form_send(struct chat_parts *p, struct send_request *req);
+void chat_form_fini(struct chat_parts *p);
 /* A member of the answer's top-level object: text (of a string, a number or true/false) in a, ""
  * when there is none. */
 struct str chat_answer(const struct send_request *req, const char *member, struct arena *a);
+/* The same of any JSON object. */
+struct str chat_member(struct str json, const char *member, struct arena *a);
 /* The same one object deeper. */
 struct str chat_answer_in(
 	const struct send_request *req, const char *outer, const char *member, struct arena *a);

@@ -264,25 +264,40 @@ struct str chat_line(struct str payload, size_t n)
 	return str_sub(payload, 0, str_find(payload, '\n'));
 }
 
-static void set_body(
-	struct send_request *req, struct str body, const struct delivery *d, enum graph_escape how)
+struct str chat_picture(const struct delivery *d)
+{
+	return d->graph != NULL && !d->degraded ? d->graph->png : STR("");
+}
+
+void chat_fill(struct str body, const struct delivery *d, struct buf *out)
+{
+	graph_fill(body, d->graph, GRAPH_JSON, out);
+}
+
+void chat_fill_html(struct str body, const struct delivery *d, struct buf *out)
+{
+	graph_fill(body, d->graph, GRAPH_JSON_MRKDWN, out);
+}
+
+static void set_body(struct send_request *req, struct str body, const struct delivery *d,
+	void (*fill)(struct str body, const struct delivery *d, struct buf *out))
 {
 	struct buf b;
 
 	buf_init(&b, body.n + (16u << 10));
-	graph_fill(body, d->graph, how, &b);
+	fill(body, d, &b);
 	integration_body(req, b.failed ? body : buf_view(&b));
 	buf_fini(&b);
 }
 
 void chat_set_body(struct send_request *req, struct str body, const struct delivery *d)
 {
-	set_body(req, body, d, GRAPH_JSON);
+	set_body(req, body, d, chat_fill);
 }
 
 void chat_set_body_html(struct send_request *req, struct str body, const struct delivery *d)
 {
-	set_body(req, body, d, GRAPH_JSON_MRKDWN);
+	set_body(req, body, d, chat_fill_html);
 }
 
 static struct str member_of(struct jsonr *j, const char *member)
@@ -305,14 +320,18 @@ static struct str member_of(struct jsonr *j, const char *member)
 	return j->failed ? STR("") : found;
 }
 
-struct str chat_answer(const struct send_request *req, const char *member, struct arena *a)
+struct str chat_member(struct str json, const char *member, struct arena *a)
 {
-	struct str reply = str_n(req->reply != NULL ? req->reply : "", req->reply_len);
 	struct jsonr j;
 	struct err e;
 
-	jsonr_init(&j, reply, a, &e);
+	jsonr_init(&j, json, a, &e);
 	return member_of(&j, member);
+}
+
+struct str chat_answer(const struct send_request *req, const char *member, struct arena *a)
+{
+	return chat_member(str_n(req->reply != NULL ? req->reply : "", req->reply_len), member, a);
 }
 
 struct str chat_answer_in(

@@ -9,6 +9,7 @@
  */
 #include "base/num.h"
 #include "exporters/chat.h"
+#include "exporters/graph.h"
 
 #define TITLE_MAX       256u
 #define DESCRIPTION_MAX 4096u
@@ -77,6 +78,7 @@ static void embed(struct jsonw *j, struct chat_form *f, const struct discord_con
 	const struct message *m = f->m;
 	struct chat_link links[CHAT_LINKS_MAX];
 	struct buf b, tmp;
+	bool own;
 
 	buf_init(&b, (size_t)64 << 10);
 	buf_init(&tmp, (size_t)64 << 10);
@@ -90,9 +92,9 @@ static void embed(struct jsonw *j, struct chat_form *f, const struct discord_con
 	}
 	jsonw_kv_str(j, "title", buf_view(&b));
 	buf_reset(&b);
-	if (!chat_expand(f, chat_template(m, c->message, "discord.default.message"), "message",
-		    DESCRIPTION_MAX, &b) &&
-		!chat_body(m, CHAT_DISCORD, CHAT_LINKS | CHAT_SPARK, DESCRIPTION_MAX - 600, &b))
+	own = !chat_expand(f, chat_template(m, c->message, "discord.default.message"), "message",
+		DESCRIPTION_MAX, &b);
+	if (own && !chat_body(m, CHAT_DISCORD, CHAT_LINKS | CHAT_SPARK, DESCRIPTION_MAX - 600, &b))
 		chat_count_truncated("discord");
 	if (f->note.n > 0) {
 		buf_ch(&b, '\n');
@@ -105,6 +107,9 @@ static void embed(struct jsonw *j, struct chat_form *f, const struct discord_con
 	jsonw_kv_i64(j, "color", chat_colour(chat_severity(m)));
 	jsonw_key(j, "timestamp");
 	jsonw_rfc3339(j, m->alerts[0].starts_at_ms);
+	if (own && c->graph) /* a member that is there with a picture only */
+		buf_printf(j->b, "%c%c,\"image\":{\"url\":\"attachment://graph.png\"}%c%c",
+			GRAPH_MARK_BYTE, GRAPH_MARK_IF, GRAPH_MARK_BYTE, GRAPH_MARK_END);
 	jsonw_object_end(j);
 	buf_fini(&tmp);
 	buf_fini(&b);
@@ -147,14 +152,38 @@ static int render(
 	return 0;
 }
 
+/* The message and its picture in one request; false: too large. */
+static bool with_picture(
+	struct send_request *req, struct str line, struct str png, const struct delivery *d)
+{
+	struct chat_parts p;
+	struct buf json;
+	bool ok = false;
+
+	buf_init(&json, line.n + (16u << 10));
+	chat_form_init(&p, line.n + png.n + (32u << 10));
+	chat_fill(line, d, &json);
+	chat_form_part(&p, "payload_json", NULL, "application/json", buf_view(&json));
+	chat_form_part(&p, "files[0]", "graph.png", "image/png", png);
+	if (!json.failed)
+		ok = chat_form_send(&p, req);
+	chat_form_fini(&p);
+	buf_fini(&json);
+	return ok;
+}
+
 static struct send_request *request(
 	const struct integration *in, const struct delivery *d, struct err *e)
 {
 	const struct discord_config *c = in->conf;
 	struct send_request *req = chat_request(c->webhook_url, &c->http, 0, d, e);
 
-	if (req != NULL)
-		chat_set_body(req, chat_line(d->payload, d->degraded ? 1 : 0), d);
+	struct str line = chat_line(d->payload, d->degraded ? 1 : 0), png = chat_picture(d);
+
+	if (req == NULL)
+		return NULL;
+	if (png.n == 0 || !graph_has_mark(line, GRAPH_MARK_IF) || !with_picture(req, line, png, d))
+		chat_set_body(req, line, d);
 	return req;
 }
 

@@ -7,10 +7,6 @@
  * tag. The stored payload is two lines of form fields without token and user: the message, and a
  * plain one for a message that is refused (400).
  */
-#include <stdlib.h>
-#include <strings.h>
-
-#include "base/assert.h"
 #include "base/num.h"
 #include "exporters/chat.h"
 
@@ -155,17 +151,6 @@ static int render(
 	return 0;
 }
 
-static void as_form(struct send_request *req)
-{
-	for (size_t i = 0; i < req->n_headers; i++) {
-		if (strncasecmp(req->headers[i], "content-type:", 13) != 0)
-			continue;
-		free(req->headers[i]);
-		req->headers[i] = str_dup_c(STR("Content-Type: application/x-www-form-urlencoded"));
-		ASSERT(req->headers[i] != NULL);
-	}
-}
-
 /* ".../messages.json" -> ".../receipts/cancel_by_tag/TAG.json"; false for another address. */
 static bool cancel_url(const struct pushover_config *c, struct str tag, struct buf *out)
 {
@@ -203,7 +188,7 @@ static struct send_request *request(
 			buf_str(&b, line);
 		}
 		integration_body(req, buf_view(&b));
-		as_form(req);
+		chat_set_type(req, "application/x-www-form-urlencoded");
 	}
 	if (b.n > 0)
 		explicit_bzero(b.p, b.n);

@@ -54,6 +54,7 @@ struct msteamsv2_config {
 struct discord_config {
 	struct str webhook_url;
 	struct str content, title, message, username, avatar_url; /* T */
+	bool graph; /* as a picture, with belfry's own text */
 	struct http_options http;
 };
 
@@ -65,6 +66,7 @@ struct telegram_config {
 	struct str parse_mode; /* "HTML", "Markdown", "MarkdownV2" or "" */
 	uint64_t message_thread_id;
 	bool disable_notifications;
+	bool graph; /* as a picture, when belfry's own text fits below one */
 	struct http_options http;
 };
 

@@ -12,9 +12,12 @@
 
 #include "base/num.h"
 #include "exporters/chat.h"
+#include "exporters/graph.h"
 
-#define TEXT_MAX 4096u
-#define OWN_MAX  3900u
+#define TEXT_MAX    4096u
+#define OWN_MAX     3900u
+#define CAPTION_MAX 1024u /* below a picture, of what is seen */
+#define MARKS_ROOM  300u
 
 static void head(struct jsonw *j, const struct telegram_config *c)
 {
@@ -58,6 +61,25 @@ static bool configured(struct chat_form *f, const struct telegram_config *c, str
 	return chat_expand(f, t, "message", TEXT_MAX, out);
 }
 
+/* Units that count for a caption: without tags, entities as one. */
+static size_t visible_units(struct str html)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < html.n; i++) {
+		struct str rest = str_sub(html, i, html.n);
+
+		if (html.p[i] == '<') {
+			i += str_find(rest, '>');
+			continue;
+		}
+		if (html.p[i] == '&')
+			i += str_find(rest, ';');
+		n += chat_units(str_sub(html, i, i + 1));
+	}
+	return n;
+}
+
 static int render(
 	const struct message *m, const struct integration *in, struct buf *payload, struct err *e)
 {
@@ -66,14 +88,17 @@ static int render(
 	struct str mode = c->parse_mode;
 	struct jsonw j;
 	struct buf b;
+	bool own, fits;
 
 	(void)e;
 	buf_init(&f.note, 4096);
 	buf_init(&b, (size_t)64 << 10);
-	if (!configured(&f, c, &b)) {
+	own = !configured(&f, c, &b);
+	if (own) {
 		own_text(&f, &b);
 		mode = STR("HTML");
 	}
+	fits = visible_units(buf_view(&b)) + MARKS_ROOM <= CAPTION_MAX;
 	jsonw_init(&j, payload);
 	jsonw_object(&j);
 	jsonw_kv_str(&j, "text", buf_view(&b));
@@ -93,15 +118,60 @@ static int render(
 	jsonw_kv_str(&j, "text", buf_view(&b));
 	head(&j, c);
 	jsonw_object_end(&j);
+	if (own && c->graph && fits)
+		buf_c(payload, "\npicture");
 	buf_fini(&b);
 	buf_fini(&f.note);
 	return 0;
+}
+
+static bool wants_picture(struct str payload)
+{
+	return chat_line(payload, 2).n > 0;
+}
+
+/* sendPhoto: the picture with the text as its caption. False: it cannot be put together. */
+static bool with_picture(struct send_request *req, const struct telegram_config *c, struct str chat,
+	struct str line, const struct delivery *d)
+{
+	struct str text, topic = STR("");
+	struct chat_parts p;
+	struct buf json, number;
+	struct arena a;
+	bool ok = false;
+
+	arena_init(&a, (size_t)1 << 20);
+	buf_init(&json, line.n + (16u << 10));
+	buf_init(&number, 64);
+	chat_form_init(&p, line.n + GRAPH_PNG_MAX + (32u << 10));
+	chat_fill_html(line, d, &json);
+	text = chat_member(buf_view(&json), "text", &a);
+	if (c->message_thread_id > 0) {
+		buf_u64(&number, c->message_thread_id);
+		topic = buf_view(&number);
+	}
+	chat_form_part(&p, "chat_id", NULL, NULL, chat);
+	chat_form_part(&p, "caption", NULL, NULL, text);
+	chat_form_part(&p, "parse_mode", NULL, NULL, STR("HTML"));
+	if (topic.n > 0)
+		chat_form_part(&p, "message_thread_id", NULL, NULL, topic);
+	if (c->disable_notifications)
+		chat_form_part(&p, "disable_notification", NULL, NULL, STR("true"));
+	chat_form_part(&p, "photo", "graph.png", "image/png", chat_picture(d));
+	if (text.n > 0 && !json.failed)
+		ok = chat_form_send(&p, req);
+	chat_form_fini(&p);
+	buf_fini(&number);
+	buf_fini(&json);
+	arena_fini(&a);
+	return ok;
 }
 
 static struct send_request *request(
 	const struct integration *in, const struct delivery *d, struct err *e)
 {
 	const struct telegram_config *c = in->conf;
+	bool picture = chat_picture(d).n > 0 && wants_picture(d->payload);
 	struct str line = chat_line(d->payload, d->degraded ? 1 : 0);
 	struct str chat = d->data.n > 0 ? d->data : c->chat_id;
 	struct send_request *req;
@@ -111,10 +181,11 @@ static struct send_request *request(
 	buf_str(&b, c->api_url);
 	buf_c(&b, "/bot");
 	buf_str(&b, c->bot_token);
-	buf_c(&b, "/sendMessage");
+	buf_c(&b, picture ? "/sendPhoto" : "/sendMessage");
 	req = chat_request(buf_view(&b), &c->http, 0, d, e);
-	if (req != NULL) {
+	if (req != NULL)
 		send_request_hide(req, c->bot_token);
+	if (req != NULL && (!picture || !with_picture(req, c, chat, line, d))) {
 		buf_reset(&b);
 		buf_c(&b, chat.p[0] == '@' ? "{\"chat_id\":\"" : "{\"chat_id\":");
 		buf_str(&b, chat); /* a number or a name: checked with the configuration */
@@ -183,6 +254,7 @@ const struct integration_type integration_telegram = {.name = "telegram",
 	.parallel = 1,
 	.place = place,
 	.render = render,
+	.wants_picture = wants_picture,
 	.request = request,
 	.judge = judge,
 	.retry_after_ms = retry_after_ms};

@@ -3,6 +3,8 @@
 """Every kind of receiver in one run, against a server that answers as the services do: an alert that
 fires and its end arrive in each, where they should and with the credentials they should have."""
 
+import email
+import email.policy
 import http.server
 import json
 import pathlib
@@ -43,6 +45,7 @@ class Services:
     def __init__(self):
         self.requests = []
         self.refusals = {"discord": 1, "telegram": 1, "pagerduty": 1}  # first told to wait
+        self.pictures = []
         self.echo = False  # answer 404 and repeat the whole request
         self.changed = threading.Condition()
         services = self
@@ -52,7 +55,7 @@ class Services:
 
             def take(self):
                 size = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(size).decode()
+                body = services.text_of(self.headers, self.rfile.read(size))
                 service = self.path.strip("/").split("/")[0]
                 status, reply, headers = services.answer(service, self.path)
                 if services.echo:
@@ -79,6 +82,22 @@ class Services:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def text_of(self, headers, body):
+        """The JSON of a message, also when it comes in parts with a picture."""
+        kind = headers.get("Content-Type") or ""
+        if not kind.startswith("multipart/form-data"):
+            return body.decode()
+        message = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body,
+                                           policy=email.policy.HTTP)
+        parts = {p.get_param("name", header="Content-Disposition"): p.get_payload(decode=True)
+                 for p in message.iter_parts()}
+        picture = parts.get("photo") or parts.get("files[0]")
+        with self.changed:
+            self.pictures.append(picture)
+        if "payload_json" in parts:
+            return parts["payload_json"].decode()
+        return json.dumps({"chat_id": int(parts["chat_id"]), "text": parts["caption"].decode()})
 
     def answer(self, service, path):
         if self.refusals.get(service, 0) > 0:
@@ -220,7 +239,7 @@ class Receivers(unittest.TestCase):
 
     def check_places(self):
         first = {s: self.services.of(s)[0] for s in ALL}
-        self.assertEqual(first["telegram"][2], f"/telegram/bot12:{CANARY}/sendMessage")
+        self.assertEqual(first["telegram"][2], f"/telegram/bot12:{CANARY}/sendPhoto")
         self.assertEqual(json.loads(first["telegram"][4])["chat_id"], -100)
         self.assertEqual(first["opsgenie"][3]["Authorization"], f"GenieKey {CANARY}")
         self.assertEqual(first["webhook"][3]["Authorization"], "Token t")
@@ -242,6 +261,10 @@ class Receivers(unittest.TestCase):
             if service not in ("pushover", "ntfy"):  # these have one link of their own
                 self.assertIn("https://runbooks.example.org/pool", text, service)
         self.assertNotIn("a<b>", first["telegram"][4])
+        self.assertGreaterEqual(len(self.services.pictures), 2, "Discord and Telegram")
+        self.assertTrue(all(p.startswith(b"\x89PNG\r\n") for p in self.services.pictures))
+        self.assertEqual(json.loads(first["discord"][4])["embeds"][0]["image"]["url"],
+                         "attachment://graph.png")
         methods = [(r[1], r[2].split("?")[0].split("/")[-1]) for r in self.services.of("opsgenie")]
         self.assertEqual(methods, [("POST", "alerts"), ("PUT", "message"), ("PUT", "description"),
                                    ("POST", "close")])
