@@ -386,8 +386,7 @@ def main():
     args = parser.parse_args()
     inbox = Inbox()
     now = datetime.datetime.now(datetime.timezone.utc)
-    ways = {"compat": {"notifications": {"group_ticks": True, "resolve_at_once": False,
-                                           "resolve_suppressed": False}},
+    ways = {"compat": {"notifications": {"group_ticks": True, "resolve_at_once": False}},
             "defaults": {}}
 
     def notify(peer):
