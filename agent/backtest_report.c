@@ -135,13 +135,13 @@ static void rule_line(struct view *w, const struct bt_rule *r)
 	field(w->out, r->facts->def->name, NAME_WIDTH);
 	count(w->out, r->firings, 8);
 	count(w->out, r->night, 7);
-	right(w->out, span_text(r->total_ms, text).p, 13);
+	right(w->out, span_text(r->total_ms, text).p, 16);
 	right(w->out,
 		r->n_spans + r->lost_spans > 0
 			? span_text(r->total_ms / (int64_t)(r->n_spans + r->lost_spans), text).p
 			: "",
-		13);
-	right(w->out, span_text(r->max_ms, text).p, 13);
+		16);
+	right(w->out, span_text(r->max_ms, text).p, 16);
 	buf_c(w->out, "  ");
 	timeline(w, r);
 	buf_ch(w->out, '\n');
@@ -159,7 +159,7 @@ static void rules_table(struct view *w, const struct bt_run *r)
 	if (n > 0) {
 		qsort(v, n, sizeof(const struct bt_rule *), by_firings);
 		field(w->out, STR("alert"), NAME_WIDTH);
-		buf_c(w->out, " firings  night        total         mean          max  ");
+		buf_c(w->out, " firings  night           total            mean             max  ");
 		axis(w);
 		buf_ch(w->out, '\n');
 	}
@@ -243,7 +243,7 @@ static void messages_table(struct view *w, const struct bt_run *r)
 	buf_ch(w->out, '\n');
 	for (size_t i = 0; i < r->n_receivers; i++)
 		receiver_line(w, &r->receivers[i]);
-	field(w->out, STR("messages over the time"), NAME_WIDTH + 56);
+	field(w->out, STR("messages over the time"), NAME_WIDTH + 65);
 	messages_line(w, r);
 	buf_ch(w->out, '\n');
 }

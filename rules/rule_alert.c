@@ -320,7 +320,7 @@ static void step(struct rule *r, const struct rule_env *env, const struct candid
 	r->n_pending = r->n_firing = 0;
 	while ((al = map_each(&r->alerts, &pos)) != NULL) {
 		al->seen = al->turn == r->eval_turn;
-		al->held = al->held && !al->seen;
+		al->held = al->held && !al->seen && r->def->clear != NULL;
 		advance(r->def, al, slot_ms);
 		r->n_pending += al->state == ALERT_PENDING;
 		r->n_firing += al->state == ALERT_FIRING;

@@ -68,6 +68,13 @@ static void make_metrics(struct rule_group *g, const struct rule_env *env)
 {
 	struct str name = env->own_metrics ? g->def->name : STR("");
 
+	if (env->own_metrics) {
+		g->duration = metric_gauge_l("belfry_rule_group_last_duration_seconds",
+			"How long the group's last evaluation took.", "rule_group", name);
+		metric_set(metric_gauge_l("belfry_rule_group_interval_seconds",
+				   "How often the group is evaluated.", "rule_group", name),
+			(double)g->interval_ms / 1000);
+	}
 	g->failures = metric_counter_l("belfry_rule_evaluation_failures_total",
 		"Rule evaluations that failed.", "rule_group", name);
 	g->missed = metric_counter_l("belfry_rule_group_iterations_missed_total",
@@ -350,6 +357,8 @@ void rule_group_eval(struct rule_group *g, const struct rule_env *env, int64_t s
 	g->last_eval_ms = slot_ms;
 	g->eval_seconds = (double)(clock_real_ns() - start) / 1e9;
 	(void)pthread_mutex_unlock(env->lock);
+	if (g->duration != NULL)
+		metric_set(g->duration, g->eval_seconds);
 	SEAM_CRASH("eval.done");
 }
 

@@ -105,6 +105,7 @@ struct rule_group {
 	double eval_seconds;
 	bool busy;                        /* an evaluator has it; rules.c */
 	struct metric *failures, *missed; /* by name of the group */
+	struct metric *duration;          /* NULL: too many groups */
 };
 
 struct rule_group *rule_group_new(const struct rule_group_def *def, const struct rule_env *env);

@@ -246,6 +246,8 @@ int rules_start(struct rules *r, struct err *e)
 	(void)pthread_mutex_lock(&r->lock);
 	rules_tell_orphans(r);
 	(void)pthread_mutex_unlock(&r->lock);
+	metric_set(metric_gauge("belfry_rule_evaluators", "Threads that evaluate rules.", NULL),
+		evaluators());
 	for (unsigned n = evaluators(); r->n_threads < n; r->n_threads++) {
 		int rc = pthread_create(&r->threads[r->n_threads], NULL, run, r);
 

@@ -21,7 +21,7 @@
 #define HOLD_INTERVALS 4     /* so many evaluations */
 #define HOLD_MIN_MS    30000
 #define HOLD_MAX_MS    300000
-#define OWN_METRICS    512 /* groups with metrics of their own; with more of them they share */
+#define OWN_METRICS    256 /* groups with metrics of their own; with more of them they share */
 
 /* --- heap of groups --- */
 

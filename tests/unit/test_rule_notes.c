@@ -129,6 +129,27 @@ START_TEST(a_held_alert_is_held_after_a_restart)
 }
 END_TEST
 
+START_TEST(a_reload_without_clear_if_lets_go_of_held_alerts)
+{
+	struct rule_group *old;
+	struct rule_set *next;
+
+	rf_begin(POOL);
+	rf_feed("used", 0, "1 0.8 0.8 0.8");
+	rf_eval(0);
+	rf_transition(1, ALERT_FIRING, ALERT_FIRING);
+	next = rf_load("  rules:\n  - alert: Pool\n    expr: used > 0.9\n"
+		       "    labels: {severity: page}\n");
+	old = rf.g;
+	rf.g = rule_group_new(&next->groups[0], &rf.env);
+	rule_group_adopt(rf.g, old);
+	rule_group_free(old);
+	rule_set_free(rf.rs);
+	rf.rs = next;
+	rf_transition(2, ALERT_FIRING, ALERT_INACTIVE);
+}
+END_TEST
+
 /* --- belfry_absent_after --- */
 
 #define GONE                                                                                       \
@@ -405,6 +426,7 @@ int main(void)
 	tcase_add_test(tc, keep_firing_for_begins_when_clear_if_shows_it);
 	tcase_add_test(tc, a_failing_clear_if_changes_no_state);
 	tcase_add_test(tc, a_held_alert_is_held_after_a_restart);
+	tcase_add_test(tc, a_reload_without_clear_if_lets_go_of_held_alerts);
 	tcase_add_test(tc, a_label_set_that_was_there_for_an_hour_is_missed);
 	tcase_add_test(tc, what_was_there_for_less_than_an_hour_is_forgotten);
 	tcase_add_test(tc, short_gaps_do_not_end_the_hour);
