@@ -8,7 +8,7 @@ import { api, metrics, own } from "./js/api.js";
 import { showAlerts, tickAlerts } from "./js/alerts.js";
 import { rememberReceivers, showBanners, showNotifications, showRules, showTargets, showTiles,
 	statsdHint, tickAges } from "./js/health.js";
-import { showSilences, silenceContext } from "./js/silence.js";
+import { followLink, showSilences, silenceContext } from "./js/silence.js";
 import { refresh, startQuery, suggestNames } from "./js/query.js";
 
 const EVERY_MS = 3000;
@@ -173,6 +173,14 @@ async function loop() {
 	}
 }
 
+function onHash() {
+	if (followLink(location.hash)) {
+		history.replaceState(null, "", "#alerts");
+	}
+}
+
 startQuery();
+onHash();
+addEventListener("hashchange", onHash);
 setInterval(tick, 1000);
 loop();

@@ -157,7 +157,8 @@ class Commands:
 
     def test_silence_import(self):
         for n in ("1", "2"):
-            self.run_it("silence", "add", "alertname=Import", f"n={n}", "--comment=c", "--author=me")
+            self.run_it("silence", "add", "alertname=Import", f"n={n}", "--comment=c",
+                        "--author=me")
         saved = self.run_it("silence", "query", "-o", "json", "alertname=Import")
         for s in json.loads(saved):
             self.run_it("silence", "expire", s["id"])

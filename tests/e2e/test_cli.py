@@ -131,7 +131,8 @@ class Cli(unittest.TestCase):
         self.belfry_says("silence", "add", "X", "-c", "c", "--recurring", "[{nonsense: 1}]", code=1)
 
     def test_what_is_missing_or_wrong_is_said(self):
-        for args, words in ((["add", "X"], "say why"), (["add", "-c", "c"], "what should be silent"),
+        for args, words in ((["add", "X"], "say why"),
+                            (["add", "-c", "c"], "what should be silent"),
                             (["add", "X", "-c", "c", "-d", "soon"], "-d"),
                             (["add", "X", "-c", "c", "-d", "1h", "--end", "+2h"], "not both"),
                             (["add", "X", "-c", "c", "--start", "later"], "--start"),
@@ -148,7 +149,8 @@ class Cli(unittest.TestCase):
 
     def test_nobody_at_home_is_said(self):
         self.belfry_says("alerts", code=1, url=f"http://127.0.0.1:{free_port()}")
-        self.assertRegex(self.error, r"^belfry: cannot ask http://127.0.0.1:\d+: .*is belfry running")
+        self.assertRegex(self.error,
+                         r"^belfry: cannot ask http://127.0.0.1:\d+: .*is belfry running")
         self.belfry_says("alerts", "--url", f"http://127.0.0.1:{self.belfry.web_port}/nothing/",
                          code=1)
 

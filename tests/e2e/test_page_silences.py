@@ -9,6 +9,7 @@ import json
 import pathlib
 import sys
 import unittest
+import urllib.parse
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
@@ -139,6 +140,18 @@ class Silences(unittest.TestCase):
                                ".map((a) => a.href)")
         self.assertIn("http://prometheus.example/graph?g0.expr=up", links)
         self.assertFalse([x for x in links if x.startswith("javascript")])
+        self.assertEqual(self.page.problems, [])
+
+    def test_a_link_as_alertmanager_has_it_opens_the_form(self):
+        matchers = urllib.parse.quote('{alertname="Slow", "a b"=~"x\\"|y",c!=d}')
+        self.page.open(self.belfry.url("/#/silences/new?filter=" + matchers))
+        self.page.wait("document.querySelector('dialog.silence[open]')")
+        rows = self.page.eval("""[...document.querySelectorAll('.matchers li')].map((li) =>
+            [li.querySelector('.name').value, li.querySelector('select').value,
+             li.querySelector('.what').value])""")
+        self.assertEqual(rows, [["alertname", "=", "Slow"], ["a b", "=~", 'x"|y'],
+                                ["c", "!=", "d"]])
+        self.assertEqual(self.page.eval("location.hash"), "#alerts")
         self.assertEqual(self.page.problems, [])
 
     def test_a_refused_silence_says_why_and_keeps_the_form(self):

@@ -160,27 +160,70 @@ function addRow(name, value, on) {
 	return row;
 }
 
-/** The form, filled in with an alert's labels. */
-export function openSilence(labels) {
+function openForm(matchers, comment) {
 	if (!form.dialog) {
 		build();
 	}
 	form.rows = [];
 	form.list.replaceChildren();
 	form.error.hidden = true;
-	form.comment.value = "";
+	form.comment.value = comment;
 	form.author.value = remembered();
-	const names = Object.keys(labels).sort((a, b) => (a === "alertname" ? -1 : b === "alertname" ? 1 : a < b ? -1 : 1));
-	for (const name of names) {
-		addRow(name, labels[name], true);
-	}
-	if (names.length === 0) {
-		addRow("alertname", "", true);
+	for (const m of matchers.length > 0 ? matchers : [{ name: "alertname", op: "=", value: "" }]) {
+		addRow(m.name, m.value, true).op.value = m.op;
 	}
 	pickLength(3600);
 	preview();
-	form.dialog.showModal();
+	if (!form.dialog.open) {
+		form.dialog.showModal();
+	}
 	(form.author.value ? form.comment : form.author).focus();
+}
+
+/** The form, filled in with an alert's labels. */
+export function openSilence(labels) {
+	const names = Object.keys(labels).sort((a, b) => (a === "alertname" ? -1 : b === "alertname" ? 1 : a < b ? -1 : 1));
+	openForm(names.map((name) => ({ name, op: "=", value: labels[name] })), "");
+}
+
+const MATCHER = /^\s*("(?:[^"\\]|\\.)*"|[^\s"{}=!~,]+)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s"{},]*)\s*(?:,|$)/s;
+
+function unquote(text) {
+	if (!text.startsWith('"')) {
+		return text;
+	}
+	try {
+		return JSON.parse(text);
+	} catch {
+		return text.slice(1, -1).replace(/\\(.)/g, (_, c) => (c === "n" ? "\n" : c));
+	}
+}
+
+/** {a="b", c=~"d"} as matchers; null when it is not understood. */
+export function parseMatchers(text) {
+	let rest = text.trim().replace(/^\{|\}$/g, "").trim();
+	const found = [];
+	while (rest) {
+		const m = MATCHER.exec(rest);
+		if (!m) {
+			return null;
+		}
+		found.push({ name: unquote(m[1]), op: m[2], value: unquote(m[3]) });
+		rest = rest.slice(m[0].length).trim();
+	}
+	return found;
+}
+
+/** Links as Alertmanager's page has them, in many a template: #/silences/new?filter={…}&comment=…
+ *  True when it was one. */
+export function followLink(hash) {
+	const [path, query] = hash.split(/\?(.*)/s);
+	if (path !== "#/silences/new" && path !== "#/silences/new/") {
+		return path.startsWith("#/alerts") || path.startsWith("#/silences");
+	}
+	const params = new URLSearchParams(query ?? "");
+	openForm(parseMatchers(params.get("filter") ?? "") ?? [], params.get("comment") ?? "");
+	return true;
 }
 
 /* ---- the list ---- */
