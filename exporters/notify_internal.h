@@ -121,6 +121,7 @@ struct notify {
 	struct lane *lanes;
 	uint64_t row_order; /* counts rows as they come */
 	size_t n_rows;
+	int64_t prune_mono_ms; /* when old parked rows and threads are looked for again */
 	struct group *dirty_groups;
 	struct row *dirty_rows;
 	struct thread_data *dirty_threads;

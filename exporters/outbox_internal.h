@@ -189,6 +189,8 @@ struct str thread_get(const struct notify *n, struct str thread);
 void thread_put(struct notify *n, struct str thread, struct str data);
 /* Its last message was delivered: forget it. */
 void thread_over(struct notify *n, struct str thread);
+/* Those that did not change since. */
+void thread_prune(struct notify *n, int64_t before_ms);
 void thread_free(struct notify *n, struct thread_data *t);
 void thread_free_all(struct notify *n);
 

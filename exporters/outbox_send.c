@@ -124,6 +124,14 @@ static int64_t failed(struct row *r, int64_t retry_after_ms)
 	return MAX_OF(wait, retry_after_ms);
 }
 
+/* Nothing more will be told in its thread: what fires on, perhaps silenced, is of another one. */
+static bool incident_over(const struct notify *n, const struct row *r)
+{
+	const struct group *g = group_find(n, r->group_key);
+
+	return g == NULL || g->incident_ms > r->created_ms;
+}
+
 static void accepted(struct notify *n, struct row *r)
 {
 	struct dest *d = r->dest;
@@ -136,7 +144,7 @@ static void accepted(struct notify *n, struct row *r)
 	metric_inc(d->sent_total);
 	outbox_unlink(n, r);
 	incident_delivered(n, r);
-	if (!r->firing)
+	if (!r->firing && incident_over(n, r))
 		thread_over(n, r->thread);
 	log_info("notify",
 		"msg=\"delivered\" receiver=" STR_FMT " kind=%s id=" STR_FMT " attempt=%u",

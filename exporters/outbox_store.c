@@ -14,8 +14,9 @@
 #include "exporters/notify_internal.h"
 #include "storage/db.h"
 
-#define HISTORY_KEEP    10000               /* rows of notify_history */
-#define PARKED_KEEP_MS  INT64_C(604800000)  /* a week */
+#define HISTORY_KEEP    10000              /* rows of notify_history */
+#define PARKED_KEEP_MS  INT64_C(604800000) /* a week */
+#define PRUNE_EVERY_MS  INT64_C(3600000)
 #define THREADS_KEEP_MS INT64_C(2592000000) /* 30 days */
 
 enum statement {
@@ -179,14 +180,39 @@ static int write_thread(const struct notify *n, const struct thread_data *t, str
 	return db_step_done(st, "store a thread", e);
 }
 
+/* What nobody will ask for any more. */
+static int prune(sqlite3 *db, struct err *e)
+{
+	int64_t now = clock_wall_ms();
+	char text[128];
+
+	(void)snprintf(text, sizeof text, "DELETE FROM outbox WHERE parked=1 AND created_ms < %lld",
+		(long long)(now - PARKED_KEEP_MS));
+	if (db_exec(db, text, e) != 0)
+		return -1;
+	(void)snprintf(text, sizeof text, "DELETE FROM thread_data WHERE at_ms < %lld",
+		(long long)(now - THREADS_KEEP_MS));
+	return db_exec(db, text, e);
+}
+
 int outbox_store_write(struct notify *n, sqlite3 *db, struct err *e)
 {
+	if (clock_mono_ms() >= n->prune_mono_ms) {
+		thread_prune(n, clock_wall_ms() - THREADS_KEEP_MS);
+		if (prune(db, e) != 0)
+			return -1;
+	}
 	for (struct row *r = n->dirty_rows; r != NULL; r = r->next_dirty) {
 		if (write_row(n, db, r, e) != 0)
 			return -1;
 	}
+	/* what is over first: a new thread may bear the same name */
 	for (const struct thread_data *t = n->dirty_threads; t != NULL; t = t->next_dirty) {
-		if (write_thread(n, t, e) != 0)
+		if (t->over && write_thread(n, t, e) != 0)
+			return -1;
+	}
+	for (const struct thread_data *t = n->dirty_threads; t != NULL; t = t->next_dirty) {
+		if (!t->over && write_thread(n, t, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -225,6 +251,8 @@ void outbox_store_committed(struct notify *n)
 		n->dirty_rows = r->next_dirty;
 		row_committed(n, r);
 	}
+	if (clock_mono_ms() >= n->prune_mono_ms)
+		n->prune_mono_ms = clock_mono_ms() + PRUNE_EVERY_MS;
 	metric_set(n->outbox_gauge, (double)n->n_rows);
 }
 
@@ -367,27 +395,13 @@ static int load_rows(struct notify *n, sqlite3 *db, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-/* What nobody will ask for any more. */
-static int prune(sqlite3 *db, struct err *e)
-{
-	int64_t now = clock_wall_ms();
-	char text[128];
-
-	(void)snprintf(text, sizeof text, "DELETE FROM outbox WHERE parked=1 AND created_ms < %lld",
-		(long long)(now - PARKED_KEEP_MS));
-	if (db_exec(db, text, e) != 0)
-		return -1;
-	(void)snprintf(text, sizeof text, "DELETE FROM thread_data WHERE at_ms < %lld",
-		(long long)(now - THREADS_KEEP_MS));
-	return db_exec(db, text, e);
-}
-
 int outbox_store_load(struct notify *n, sqlite3 *db, struct err *e)
 {
 	for (size_t i = 0; i < ST_COUNT; i++) {
 		if (db_prepare(db, &n->outbox_st[i], sql[i], e) != 0)
 			return -1;
 	}
+	n->prune_mono_ms = clock_mono_ms() + PRUNE_EVERY_MS;
 	if (prune(db, e) != 0 || load_threads(n, db, e) != 0)
 		return -1;
 	return load_rows(n, db, e);

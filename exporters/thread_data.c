@@ -76,6 +76,19 @@ void thread_over(struct notify *n, struct str thread)
 	mark(n, t);
 }
 
+void thread_prune(struct notify *n, int64_t before_ms)
+{
+	struct thread_data *t;
+	size_t pos = 0;
+
+	while ((t = map_each(&n->threads, &pos)) != NULL) {
+		if (t->over || t->at_ms >= before_ms)
+			continue;
+		t->over = true;
+		mark(n, t);
+	}
+}
+
 void thread_free(struct notify *n, struct thread_data *t)
 {
 	map_remove(&n->threads, t->hash, t);
