@@ -227,7 +227,6 @@ struct telling {
 	const struct receiver_config *receiver;
 	const struct integration *in;
 	struct sent *was;
-	size_t place; /* of `was` in the group */
 	struct view now;
 	enum message_reason why;
 	int64_t wall_ms;
@@ -277,8 +276,11 @@ static void tell(struct notify *n, const struct group *g, const struct telling *
 	arena_init(&a, ((size_t)16 << 20) + g->members.n * 1024);
 	m.id = arena_printf(&a, "belfry-%s-%llu", n->instance, (unsigned long long)++n->seq);
 	n->seq_dirty = true;
+	/* by kind and index, not by place: another integration may come before it by a reload, and
+	 * the end must close what the beginning opened */
 	m.thread = arena_printf(&a, "belfry-%s-%016llx-%lld-%zu", n->instance,
-		(unsigned long long)thread, (long long)g->incident_ms, t->place);
+		(unsigned long long)thread, (long long)g->incident_ms,
+		(size_t)t->in->kind * INTEGRATIONS_MAX + t->in->index);
 	collect_alerts(&m, g, &t->now, t->in->send_resolved || t->why == REASON_ALL_RESOLVED, &a);
 	link_message(n->history, &m, &a);
 	ASSERT(!a.failed);
@@ -437,7 +439,6 @@ static bool tell_all(struct notify *n, struct group *g, int64_t wall_ms, int64_t
 		struct telling t = {.receiver = r,
 			.in = integration_of(r, &g->sent[i]),
 			.was = &g->sent[i],
-			.place = i,
 			.wall_ms = wall_ms};
 		enum decision d;
 

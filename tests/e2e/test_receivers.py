@@ -225,6 +225,27 @@ class Receivers(unittest.TestCase):
         self.assertEqual([r[2] for r in self.services.of("discord")],
                          ["/discord/first", "/discord/second"])
 
+    def test_an_incident_is_closed_by_its_key_though_the_receiver_has_changed(self):
+        config = self.config()
+        receiver = config["receivers"][0]
+        config["receivers"] = [{"name": "all", "pagerduty_configs": receiver["pagerduty_configs"],
+                                "opsgenie_configs": [{}]}]
+        with Belfry(config, rules={"r.yml": RULES}) as belfry:
+            wait_until(lambda: self.services.of("pagerduty") and self.services.of("opsgenie"), 20, "both")
+            config["receivers"][0]["slack_configs"] = receiver["slack_configs"]
+            belfry.write_config(config)
+            self.assertEqual(belfry.reload().status, 200)
+            wait_until(lambda: self.services.of("slack"), 20, "who is new hears of it too")
+            belfry.write_rules("r.yml", RULES.replace("> 90", "> 98"))
+            self.assertEqual(belfry.reload().status, 200)
+            wait_until(lambda: len(self.services.of("pagerduty")) == 2 and
+                       len(self.services.of("opsgenie")) == 2, 20, "both ends")
+        events = [json.loads(r[4]) for r in self.services.of("pagerduty")]
+        self.assertEqual([e["event_action"] for e in events], ["trigger", "resolve"])
+        self.assertEqual(events[0]["dedup_key"], events[1]["dedup_key"])
+        alias = json.loads(self.services.of("opsgenie")[0][4])["alias"]
+        self.assertIn(f"/v2/alerts/{alias}/close", self.services.of("opsgenie")[1][2])
+
     def test_no_secret_is_told_when_a_service_refuses_and_repeats_it(self):
         self.services.echo = True
         with Belfry(self.config(), rules={"r.yml": RULES}) as belfry:
