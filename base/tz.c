@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/dur.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -242,6 +243,7 @@ static bool read_block(
 	uint8_t start[TYPES];
 	bool dst[TYPES];
 
+	ASSERT(h->type >= 1); /* read_header saw to it */
 	if (at == NULL || offset == NULL || name == NULL)
 		return false;
 	for (uint32_t i = 0; i < h->time; i++) {

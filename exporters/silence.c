@@ -303,7 +303,7 @@ int silence_put(struct silence_set *s, const struct silence_view *v, int64_t now
 	struct err *e)
 {
 	struct silence_view given = *v;
-	struct silence *was = NULL, *x;
+	struct silence *was = NULL, *x = NULL;
 
 	if (given.starts_at_ms == 0)
 		given.starts_at_ms = now_ms;
@@ -315,6 +315,7 @@ int silence_put(struct silence_set *s, const struct silence_view *v, int64_t now
 		return err_set(e, ERR_INPUT, 404, "silence not found");
 	if (silence_make(&x, &given, e) != 0)
 		return -1;
+	ASSERT(x != NULL);
 	if (was != NULL && may_edit(was, x, now_ms)) {
 		edit(s, was, x, now_ms);
 		memcpy(id, was->id, sizeof was->id);
