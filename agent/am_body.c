@@ -15,7 +15,8 @@
 #include "base/matcher_parse.h"
 #include "base/num.h"
 
-#define YEAR_ONE_MS INT64_C(-62135596800000) /* 0001-01-01T00:00:00Z */
+#define ALERTS_MAX  (2 * LIMIT_EXTERNAL_ALERTS) /* of one body; the notifier has its own bound */
+#define YEAR_ONE_MS INT64_C(-62135596800000)    /* 0001-01-01T00:00:00Z */
 
 struct body {
 	struct jsonr j;
@@ -229,6 +230,10 @@ struct alert_list {
 /* The next place, empty; NULL: told. */
 static struct external_alert *next_alert(struct body *b, struct alert_list *l)
 {
+	if (l->n == ALERTS_MAX) {
+		(void)jsonr_fail(&b->j, "more than %u alerts", ALERTS_MAX);
+		return NULL;
+	}
 	if (l->n == l->cap) {
 		struct external_alert *more =
 			ARENA_ARRAY(b->a, l->cap * 2 + 16, struct external_alert);

@@ -229,7 +229,8 @@ void api_am_post_alerts(struct http_req *r, void *arg)
 
 	if (!am_accepts(r) || !am_sends_json(r))
 		return;
-	arena_init(&a, AM_ANSWER_MEMORY);
+	/* small alerts take many times their text, large ones about as much */
+	arena_init(&a, ((size_t)64 << 20) + 4 * http_req_body(r).n);
 	if (am_read_alerts(&a, http_req_body(r), &v, &n, &e) != 0)
 		am_bad_body(r, &e);
 	else if (post(app, v, n, &e) != 0)

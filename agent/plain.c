@@ -15,9 +15,11 @@
 #include "base/dur.h"
 #include "exporters/mail_text.h"
 #include "exporters/message.h"
+#include "exporters/notify_api.h"
 #include "rules/rules.h"
 
-#define MOST_SHOWN 500 /* alerts on the page; the rest is counted */
+#define MOST_SHOWN  500 /* alerts on the page; the rest is counted */
+#define QUIET_BYTES ((size_t)64 << 20)
 
 static struct str label(const struct rules_alert *al, const char *name)
 {
@@ -80,7 +82,37 @@ static void runbook(struct buf *b, struct str url)
 	buf_c(b, "\">Runbook</a>");
 }
 
-static void card(struct buf *b, const struct rules_alert *al)
+/* What is not told now, from the notifier. */
+struct quiet {
+	struct arena arena;
+	struct alert_view *v;
+	size_t n;
+};
+
+static void ask_quiet(struct app *app, struct quiet *q)
+{
+	struct alert_query ask = {.silenced = true, .inhibited = true, .max = MOST_SHOWN};
+	struct err e;
+
+	arena_init(&q->arena, QUIET_BYTES);
+	if (notify_alerts(app->notify, &ask, &q->arena, &q->v, &q->n, &e) != 0)
+		q->n = 0; /* the alerts themselves are what matters */
+}
+
+static void reason(struct buf *b, const struct quiet *q, const struct rules_alert *al)
+{
+	for (size_t i = 0; i < q->n && al->firing; i++) {
+		if (!labels_eq(q->v[i].labels, al->labels))
+			continue;
+		line(b, "quiet",
+			q->v[i].n_silenced_by > 0    ? STR("silenced")
+			: q->v[i].n_inhibited_by > 0 ? STR("inhibited by another alert")
+						     : STR("muted by a time interval"));
+		return;
+	}
+}
+
+static void card(struct buf *b, const struct rules_alert *al, const struct quiet *q)
 {
 	static const char *const kinds[] = {"critical", "warning", "info"};
 	struct str severity = label(al, "severity");
@@ -96,6 +128,7 @@ static void card(struct buf *b, const struct rules_alert *al)
 	buf_c(b, "</span></span></header>\n");
 	line(b, "summary", labels_get(al->annotations, STR("summary")));
 	line(b, "description", labels_get(al->annotations, STR("description")));
+	reason(b, q, al);
 	buf_c(b, "<footer>");
 	chips(b, al->labels);
 	runbook(b, labels_get(al->annotations, STR("runbook_url")));
@@ -126,6 +159,7 @@ void plain_alerts(struct http_req *r, void *arg)
 	struct app *app = arg;
 	struct buf *b = http_resp_body(r);
 	struct rules_alert *v;
+	struct quiet quiet;
 	size_t n, firing, pending;
 	int64_t evaluated_ms;
 
@@ -134,8 +168,10 @@ void plain_alerts(struct http_req *r, void *arg)
 	if (n > 0)
 		qsort(v, n, sizeof *v, by_urgency);
 	head(b, firing, pending);
+	ask_quiet(app, &quiet);
 	for (size_t i = 0; i < n; i++)
-		card(b, &v[i]);
+		card(b, &v[i], &quiet);
+	arena_fini(&quiet.arena);
 	if (firing + pending > n)
 		buf_printf(b, "<p class=\"note\">and %zu more</p>\n", firing + pending - n);
 	buf_c(b, "</section>\n<p class=\"note\">");

@@ -101,6 +101,9 @@ class Silences(unittest.TestCase):
         self.assertEqual({(m["name"], m["value"]) for m in made[0]["matchers"]},
                          {("service", "shop"), ("alertname", "QueueStalled")})
 
+        plain = self.belfry.get("/plain").text
+        self.assertEqual(plain.count('<p class="quiet">silenced</p>'), 1)
+        self.assertEqual(plain.count('<p class="quiet">inhibited by another alert</p>'), 1)
         self.page.wait("document.title === '(1) belfry'")
         self.page.wait("document.querySelectorAll('.card.suppressed').length === 2")
         self.page.wait("document.querySelector('#silences td')")

@@ -227,6 +227,27 @@ START_TEST(more_labels_than_any_alert_has_are_refused)
 }
 END_TEST
 
+START_TEST(a_body_of_nothing_but_empty_alerts_is_bounded)
+{
+	struct external_alert *v;
+	struct arena big;
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, 8u << 20);
+	arena_init(&big, (size_t)256 << 20);
+	buf_ch(&b, '[');
+	for (int i = 0; i < 250000; i++)
+		buf_c(&b, i > 0 ? ",{}" : "{}");
+	buf_ch(&b, ']');
+	ck_assert_int_eq(am_read_alerts(&big, buf_view(&b), &v, &n, &e), -1);
+	ck_assert_int_eq(e.code, AM_BAD_JSON);
+	ck_assert_ptr_nonnull(strstr(e.msg, "more than 200000 alerts"));
+	buf_fini(&b);
+	arena_fini(&big);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("am_body");
@@ -245,6 +266,7 @@ int main(void)
 	tcase_add_test(t, truth_has_many_words);
 	tcase_add_test(t, a_uuid_has_36_characters);
 	tcase_add_test(t, more_labels_than_any_alert_has_are_refused);
+	tcase_add_test(t, a_body_of_nothing_but_empty_alerts_is_bounded);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
