@@ -7,6 +7,7 @@
  * who were told by a step are told of the end, too. A step that a reload changed counts as a new
  * one.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@
 #include "exporters/incident.h"
 #include "exporters/notify_internal.h"
 
+#define STEPS_AT_ONCE 100u  /* incidents of one transaction; a storm takes several */
 #define LOOK_AGAIN_MS 10000 /* while everything is suppressed or muted */
 
 static uint64_t name_id(struct str name)
@@ -63,19 +65,17 @@ static int64_t step_after(
 void escalate_plan(struct notify *n, struct incident *i, const struct group *g)
 {
 	const struct receiver_config *r = outbox_receiver(n, str_c(g->receiver));
+	bool none = r == NULL || i->acked_ms != 0 || i->dead;
+	int64_t due = INT64_MAX;
 	const char *why;
 
-	i->due_mono_ms = INT64_MAX;
-	if (r == NULL || i->acked_ms != 0 || i->dead)
-		return;
-	for (size_t k = 0; k < r->n_escalate; k++) {
+	for (size_t k = 0; !none && k < r->n_escalate; k++) {
 		const struct escalation_step *s = &r->escalate[k];
 
 		if (!contains(i->done, i->n_done, step_id(s)))
-			i->due_mono_ms = MIN_OF(i->due_mono_ms,
-				i64_add_sat(i->started_mono_ms, step_after(s, i, &why)));
+			due = MIN_OF(due, i64_add_sat(i->started_mono_ms, step_after(s, i, &why)));
 	}
-	n->due_mono_ms = MIN_OF(n->due_mono_ms, i->due_mono_ms);
+	incident_due_at(n, i, due);
 }
 
 /* --- telling --- */
@@ -167,7 +167,7 @@ static void look(struct notify *n, struct incident *i)
 	}
 	free(incident_firing(g, true, &heard));
 	if (heard == 0 || (g->route != ROUTE_NONE && n->mutes[g->route].muted)) {
-		i->due_mono_ms = now + LOOK_AGAIN_MS;
+		incident_due_at(n, i, now + LOOK_AGAIN_MS);
 		return;
 	}
 	r = outbox_receiver(n, str_c(g->receiver));
@@ -184,13 +184,10 @@ static void look(struct notify *n, struct incident *i)
 void escalate_due(struct notify *n)
 {
 	int64_t now = clock_mono_ms();
-	struct incident *i;
-	size_t pos = 0;
 
-	while ((i = map_each(&n->incidents, &pos)) != NULL) {
-		if (i->due_mono_ms <= now && !i->dead)
-			look(n, i);
-	}
+	for (unsigned k = 0; k < STEPS_AT_ONCE && heap_key(&n->steps) <= now; k++)
+		look(n, (struct incident *)(void *)((char *)heap_min(&n->steps) -
+						    offsetof(struct incident, due)));
 }
 
 void escalate_end(struct notify *n, const struct incident *i, const struct group *g)

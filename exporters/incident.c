@@ -38,10 +38,19 @@ void incident_mark(struct notify *n, struct incident *i)
 	n->dirty_incidents = i;
 }
 
+void incident_due_at(struct notify *n, struct incident *i, int64_t mono_ms)
+{
+	if (mono_ms == INT64_MAX)
+		heap_remove(&n->steps, &i->due);
+	else
+		heap_set(&n->steps, &i->due, mono_ms);
+	n->due_mono_ms = MIN_OF(n->due_mono_ms, mono_ms);
+}
+
 void incident_drop(struct notify *n, struct incident *i)
 {
 	i->dead = true;
-	i->due_mono_ms = INT64_MAX;
+	incident_due_at(n, i, INT64_MAX);
 	incident_mark(n, i);
 }
 
@@ -63,7 +72,6 @@ struct incident *incident_get(struct notify *n, const struct group *g)
 	i->incident_ms = g->incident_ms;
 	i->started_ms = clock_wall_ms();
 	i->started_mono_ms = clock_mono_ms();
-	i->due_mono_ms = INT64_MAX;
 	map_add(&n->incidents, i->hash, i);
 	incident_mark(n, i);
 	return i;
@@ -72,6 +80,7 @@ struct incident *incident_get(struct notify *n, const struct group *g)
 void incident_free(struct notify *n, struct incident *i)
 {
 	map_remove(&n->incidents, i->hash, i);
+	heap_remove(&n->steps, &i->due);
 	free(i->key);
 	free(i->acked_by);
 	free(i->ack_note);
@@ -204,6 +213,19 @@ void incident_flushed(struct notify *n, struct group *g, bool told)
 	escalate_plan(n, i, g);
 }
 
+void incident_replan(struct notify *n)
+{
+	struct incident *i;
+	size_t pos = 0;
+
+	while ((i = map_each(&n->incidents, &pos)) != NULL) {
+		const struct group *g = i->dead ? NULL : group_find(n, str_c(i->key));
+
+		if (g != NULL && g->incident_ms == i->incident_ms)
+			escalate_plan(n, i, g);
+	}
+}
+
 void incident_gone(struct notify *n, const struct group *g)
 {
 	struct incident *i = n->incidents.n > 0 ? incident_of(n, g) : NULL;
@@ -229,11 +251,5 @@ void incident_delivered(struct notify *n, const struct row *r)
 
 int64_t incident_due(const struct notify *n)
 {
-	int64_t due = INT64_MAX;
-	const struct incident *i;
-	size_t pos = 0;
-
-	while ((i = map_each(&n->incidents, &pos)) != NULL)
-		due = MIN_OF(due, i->due_mono_ms);
-	return due;
+	return heap_key(&n->steps);
 }

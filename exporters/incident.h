@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/limits.h"
 #include "exporters/outbox_internal.h"
 
@@ -42,7 +43,7 @@ struct incident {
 	char *acked_by, *ack_note; /* owned */
 	uint64_t *acked;           /* sorted fingerprints of what fired then */
 	size_t n_acked;
-	int64_t due_mono_ms; /* INT64_MAX: nothing to do */
+	struct heap_node due; /* monotonic time of the next step; in no heap: none */
 	bool dirty, dead;
 	struct incident *next_dirty;
 };
@@ -52,6 +53,7 @@ struct incident {
 struct incident *incident_of(const struct notify *n, const struct group *g);
 struct incident *incident_get(struct notify *n, const struct group *g); /* made when missing */
 void incident_mark(struct notify *n, struct incident *i);
+void incident_due_at(struct notify *n, struct incident *i, int64_t mono_ms); /* INT64_MAX: never */
 void incident_drop(struct notify *n, struct incident *i); /* over: deleted with the next commit */
 void incident_free(struct notify *n, struct incident *i);
 void incident_free_all(struct notify *n);
@@ -65,6 +67,8 @@ void incident_note(struct notify *n, const struct group *g, enum history_kind ki
 	struct str more);
 /* At the end of a flush, before ended alerts are forgotten. told: somebody was told something. */
 void incident_flushed(struct notify *n, struct group *g, bool told);
+/* After a new configuration: steps may be others now. */
+void incident_replan(struct notify *n);
 /* The group is being freed. */
 void incident_gone(struct notify *n, const struct group *g);
 /* A row of the outbox was accepted. */
@@ -73,7 +77,7 @@ int64_t incident_due(const struct notify *n);
 
 /* --- escalate.c --- */
 void escalate_due(struct notify *n);
-/* When the next step of it comes due (i->due_mono_ms). */
+/* When the next step of it comes due (i->due). */
 void escalate_plan(struct notify *n, struct incident *i, const struct group *g);
 /* Its end, to those who were told by a step. */
 void escalate_end(struct notify *n, const struct incident *i, const struct group *g);

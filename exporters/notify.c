@@ -167,6 +167,7 @@ int notify_new(struct notify **out, struct state *state, const struct notify_con
 	map_init(&n->incidents);
 	map_init(&n->threads);
 	heap_init(&n->due);
+	heap_init(&n->steps);
 	heap_init(&n->expiries);
 	live_alerts_init(&n->alerts);
 	silence_set_init(&n->silences);
@@ -205,6 +206,7 @@ static int run_reload(struct state_job *job, sqlite3 *db, struct err *e)
 	(void)e;
 	use_config(rj->n, rj->cfg);
 	group_reroute(rj->n);
+	incident_replan(rj->n);
 	suppress_load(rj->n);
 	return 0;
 }
@@ -249,6 +251,7 @@ void notify_free(struct notify *n)
 	heap_fini(&n->expiries);
 	outbox_free(n);
 	incident_free_all(n);
+	heap_fini(&n->steps);
 	history_free(n->history);
 	arena_fini(&n->route_arena);
 	free(n);

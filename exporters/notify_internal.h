@@ -115,6 +115,7 @@ struct notify {
 	struct map groups;    /* by hash of the key */
 	struct map rows;      /* by id */
 	struct map linked;    /* rows in lanes, by group_hash */
+	struct heap steps;    /* incidents whose next step of escalation comes due */
 	struct map incidents; /* struct incident by hash of the group's key */
 	struct map threads;   /* struct thread_data by hash of the thread */
 	struct dest *dests;

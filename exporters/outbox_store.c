@@ -291,7 +291,7 @@ static int read_blob(
 static int give_blob(
 	struct notify *n, enum statement which, int64_t id, char **out, size_t *len, struct err *e)
 {
-	struct blob b;
+	struct blob b = {NULL, 0, false};
 
 	if (read_blob(n, which, id, &b, e) != 0)
 		return -1;
@@ -313,7 +313,7 @@ int outbox_store_content(struct notify *n, int64_t id, char **out, size_t *len, 
 int outbox_store_graph(
 	struct notify *n, int64_t id, char **out, size_t *len, bool *wants_png, struct err *e)
 {
-	struct blob b;
+	struct blob b = {NULL, 0, false};
 
 	if (read_blob(n, ST_GRAPH, id, &b, e) != 0)
 		return -1;
