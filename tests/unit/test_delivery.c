@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "exporters/ack.h"
+#include "exporters/graph.h"
 #include "exporters/notify.h"
 #include "rules/alert_event.h"
 #include "storage/state.h"
@@ -135,6 +136,33 @@ static void make_config(void)
 	config.root.n_routes = 3;
 }
 
+/* A source of graphs that answers when the test says so. */
+static struct graph_request *asked;
+static size_t n_asked;
+static bool with_graphs;
+
+static bool ask(void *ctx, struct graph_request *req)
+{
+	(void)ctx;
+	(void)pthread_mutex_lock(&lock);
+	asked = req;
+	n_asked++;
+	(void)pthread_mutex_unlock(&lock);
+	return true;
+}
+
+static void answer_graph(void)
+{
+	struct graph_request *req;
+
+	(void)pthread_mutex_lock(&lock);
+	req = asked;
+	asked = NULL;
+	(void)pthread_mutex_unlock(&lock);
+	ck_assert_ptr_nonnull(req);
+	req->on_done(req, NULL);
+}
+
 struct rig {
 	struct state *state;
 	struct notify *notify;
@@ -147,6 +175,8 @@ static void start(struct rig *r)
 
 	ck_assert_msg(state_open(&r->state, dir, &e) == 0, "%s", e.msg);
 	ck_assert_msg(notify_new(&r->notify, r->state, &config, s, &e) == 0, "%s", e.msg);
+	if (with_graphs)
+		notify_set_graphs(r->notify, &(struct graph_source){.submit = ask});
 	ck_assert_int_eq(state_start(r->state, &e), 0);
 }
 
@@ -283,6 +313,9 @@ static void setup(void)
 	n_taken = 0;
 	memset(plans, 0, sizeof plans);
 	hanging = NULL;
+	asked = NULL;
+	n_asked = 0;
+	with_graphs = false;
 	now_ms = INT64_C(1700000000000);
 	clock_inject(now_ms, 0);
 	(void)snprintf(dir, sizeof dir, "/tmp/belfry-delivery-XXXXXX");
@@ -499,6 +532,35 @@ START_TEST(a_receiver_that_pairs_beginnings_and_ends_gets_both)
 }
 END_TEST
 
+/* --- graphs --- */
+
+START_TEST(a_graph_is_waited_for_two_seconds_before_each_attempt)
+{
+	struct rig r;
+
+	with_graphs = true;
+	start(&r);
+	plan(0, "c", 500, 0);
+	say(&r, "A", "one", "c", true);
+	ck_assert_uint_eq(n_asked, 1);
+	ck_assert_uint_eq(n_taken, 0);
+	answer_graph(); /* there is none: at once */
+	settle(&r);
+	ck_assert_uint_eq(n_taken, 1);
+	plan(0, "c", 200, 0);
+	pass(&r, 1500, 100); /* the backoff is over: asked for again, the source is silent */
+	ck_assert_uint_eq(n_asked, 2);
+	ck_assert_uint_eq(n_taken, 1);
+	pass(&r, 2 * SECOND, 100);
+	ck_assert_uint_eq(count("c", 200, NULL), 1);
+	answer_graph(); /* too late for anything */
+	settle(&r);
+	say(&r, "B", "one", "a", true); /* a webhook has no place for graphs */
+	ck_assert_uint_eq(n_asked, 2);
+	stop(&r);
+}
+END_TEST
+
 /* --- fallback --- */
 
 START_TEST(what_is_refused_goes_to_the_fallback_with_a_note)
@@ -697,6 +759,7 @@ int main(void)
 	tcase_add_test(t, an_end_is_not_swallowed_by_a_new_beginning);
 	tcase_add_test(t, what_is_over_before_it_could_be_told_is_told_once);
 	tcase_add_test(t, a_receiver_that_pairs_beginnings_and_ends_gets_both);
+	tcase_add_test(t, a_graph_is_waited_for_two_seconds_before_each_attempt);
 	tcase_add_test(t, what_is_refused_goes_to_the_fallback_with_a_note);
 	tcase_add_test(t, a_fallback_is_told_after_a_restart_too);
 	tcase_add_test(t, nobody_reached_is_escalated_once_and_told_the_end);
