@@ -6,6 +6,7 @@
 #include "agent/am.h"
 #include "agent/am_body.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "base/num.h"
 
 static void names(struct jsonw *j, const char *key, const struct str *v, size_t n)
@@ -128,6 +129,8 @@ static void answer(struct http_req *r, struct app *app, bool all)
 	if (notify_alerts(app->notify, &q, &a, &v, &n, &e) != 0) {
 		am_fail(r, &e);
 	} else {
+		if (n >= LIMIT_API_ALERTS)
+			METRIC_LIMIT("api_alerts"); /* the rest is left out */
 		am_begin(r, &j);
 		jsonw_array(&j);
 		for (size_t i = 0; i < n; i++) {
