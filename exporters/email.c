@@ -134,7 +134,8 @@ static void put_subject(struct buf *b, bool re, struct str s)
 			col = 1;
 			continue;
 		}
-		buf_ch(b, s.p[i]);
+		/* it was encoded; what comes out of a database is looked at all the same */
+		buf_ch(b, s.p[i] < ' ' || s.p[i] == 0x7f ? '?' : s.p[i]);
 		col++;
 	}
 	buf_c(b, "\r\n");

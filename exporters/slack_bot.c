@@ -43,10 +43,22 @@ struct thread {
 	struct str file_id, upload_url; /* between UPLOAD_URL and COMPLETE */
 };
 
+/* What we write there is: visible ASCII, as Slack's ids and addresses are. */
+static bool is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7f)
+			return false;
+	}
+	return true;
+}
+
 static void read_pair(struct thread *t, struct str key, struct str value)
 {
 	unsigned long long n = 0;
 
+	if (!is_plain(value))
+		return; /* a database that was damaged: as if nothing were known */
 	if (str_eq(key, STR("channel")))
 		t->channel = value;
 	else if (str_eq(key, STR("ts")))
@@ -373,13 +385,7 @@ static struct str word(const struct answer *a, const char *key, size_t max)
 	const char *s = json_string_value(json_object_get(a->root, key));
 	struct str v = str_c(s != NULL ? s : "");
 
-	if (v.n > max)
-		return STR("");
-	for (size_t i = 0; i < v.n; i++) {
-		if ((unsigned char)v.p[i] <= ' ' || v.p[i] == 0x7f)
-			return STR("");
-	}
-	return v;
+	return v.n <= max && is_plain(v) ? v : STR("");
 }
 
 static enum verdict go_on(struct thread *t, enum operation next, struct buf *data)
