@@ -26,15 +26,44 @@ static void check_output(const struct buf *out)
 	}
 }
 
-/* Values can end no tag: what they hold of brackets is escaped wherever they stand. */
-static void check_values(struct notify_templates *t, const struct message *m)
+/* Bytes of the text that are in `set`. */
+static size_t count(struct str s, const char *set)
 {
-	struct buf out;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] != '\0' && strchr(set, s.p[i]) != NULL;
+	return n;
+}
+
+/* A value can end no tag, attribute, string or comment, and bring no link to a script, wherever it
+ * stands: the page has the same brackets and quotes as with a harmless one. */
+static void check_values(const struct notify_templates *t, struct message *m, struct str value)
+{
+	static const char page_text[] =
+		"{{ $v := .CommonLabels.v }}<p>{{ $v }}</p><a href=\"{{ $v }}\" title='{{ $v }}' "
+		"class={{ $v }} onclick=\"f({{ $v }}, '{{ $v }}')\" style=\"color: {{ $v }}; "
+		"background: url('{{ $v }}')\" href='/x?{{ $v }}#{{ $v }}'><!-- {{ $v }} -->"
+		"<title>{{ $v }}</title><script>var x = {{ $v }}, y = '{{ $v }}', z = `{{ $v }}`; "
+		"// "
+		"{{ $v }}\n</script><style>p { color: {{ $v }} }</style><i {{ $v }}=1></i>";
+	const struct str page = str_n(page_text, sizeof page_text - 1);
+	struct label evil = {{"v", 1}, value}, good = {{"v", 1}, {"x", 1}};
+	struct buf out, plain;
 	struct err e;
 
-	buf_init(&out, 4096);
-	if (notify_template_html(t, STR("{{ .CommonLabels }}"), m, &out, &e) == 0)
-		ASSERT(str_find(buf_view(&out), '<') == out.n);
+	buf_init(&out, LIMIT_NOTIFY_TEMPLATE_OUTPUT * 3);
+	buf_init(&plain, 4096);
+	m->common_labels = (struct labels){&good, 1};
+	ASSERT(notify_template_html(t, page, m, &plain, &e) == 0);
+	m->common_labels = (struct labels){&evil, 1};
+	if (value.n > 0 && notify_template_html(t, page, m, &out, &e) == 0) {
+		ASSERT(count(buf_view(&out), "<>") == count(buf_view(&plain), "<>"));
+		ASSERT(count(buf_view(&out), "\"'") == count(buf_view(&plain), "\"'"));
+		ASSERT(!str_has(buf_view(&out), STR("href=\"javascript:")));
+		ASSERT(!str_has(buf_view(&out), STR("</script></script>")));
+	}
+	buf_fini(&plain);
 	buf_fini(&out);
 }
 
@@ -83,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ASSERT(out.n == 0);
 	}
 	check_output(&out);
-	check_values(t, &m);
+	check_values(t, &m, text);
 	buf_fini(&out);
 	arena_fini(&a);
 	return 0;
