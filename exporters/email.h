@@ -14,6 +14,7 @@
 #ifndef BELFRY_EXPORTERS_EMAIL_H
 #define BELFRY_EXPORTERS_EMAIL_H
 
+#include "base/limits.h"
 #include "exporters/integration.h"
 #include "exporters/mail_text.h"
 #include "exporters/message.h"
@@ -39,15 +40,21 @@ struct email_pieces {
 
 /* The pieces of a message, into v (initialised). */
 void email_render_pieces(const struct message *m, const struct email_config *c, struct buf *v);
-void email_text_part(const struct message *m, struct buf *b);
+/* A message and those of its alerts that are written out: the worst. The first is what a preheader,
+ * a graph and links are about. */
+struct email_view {
+	const struct message *m;
+	const struct message_alert *worst[LIMIT_MESSAGE_ALERTS];
+	size_t n;
+	struct str spread; /* what gathers many alerts (message_spread) */
+};
+void email_text_part(const struct email_view *v, struct buf *b);
 /* picture: one may be put in, as cid:EMAIL_CID. */
-void email_html_part(const struct message *m, bool picture, struct buf *b);
+void email_html_part(const struct email_view *v, bool picture, struct buf *b);
 #define EMAIL_CID "graph@belfry"
 
 /* Words both parts have: "FIRING (3 firing, 1 resolved) since 2026-11-22 04:23 UTC". */
 void email_state_line(const struct message *m, struct buf *b);
-/* The alert that a preheader, a graph and links are about: the worst. */
-const struct message_alert *email_lead(const struct message *m);
 /* "2026-11-22 04:23 UTC". */
 void email_time(struct buf *b, int64_t ms);
 /* The same behind another time: without the day when it is that one's. */

@@ -64,16 +64,16 @@ static void paragraphs(struct buf *b, struct str text)
 	}
 }
 
-static void preheader(const struct message *m, struct buf *b, struct buf *tmp)
+static void preheader(const struct email_view *v, struct buf *b, struct buf *tmp)
 {
 	buf_c(b, "<div style=\"display:none;max-height:0;overflow:hidden;opacity:0\">");
-	email_state_line(m, tmp);
+	email_state_line(v->m, tmp);
 	piece(b, tmp, EMAIL_VALUE_MAX);
 	buf_c(b, ": ");
-	message_summary(email_lead(m), tmp);
+	message_summary(v->worst[0], tmp);
 	piece(b, tmp, 200);
 	buf_c(b, ", ");
-	message_values(m, email_lead(m), tmp);
+	message_values(v->m, v->worst[0], tmp);
 	piece(b, tmp, 200);
 	buf_c(b, "</div>\n");
 }
@@ -126,9 +126,11 @@ static void times(const struct message_alert *al, struct buf *tmp)
 	}
 }
 
-static void one_alert(
-	const struct message *m, const struct message_alert *al, struct buf *b, struct buf *tmp)
+static void one_alert(const struct email_view *v, size_t i, struct buf *b, struct buf *tmp)
 {
+	const struct message_alert *al = v->worst[i];
+	const struct message *m = v->m;
+
 	cell_open(b, m->n > 1 && !al->firing ? ";border-left:5px solid #2e7d32" : "");
 	buf_c(b, "<div style=\"font-size:16px;font-weight:bold\">");
 	if (m->firing && !al->firing)
@@ -145,16 +147,16 @@ static void one_alert(
 		times(al, tmp);
 	}
 	muted(b, tmp);
-	if (al == email_lead(m) && al->expr.n > 0) /* the worst places, filled in when it is sent */
+	if (i == 0 && al->expr.n > 0) /* the worst places, filled in when it is sent */
 		buf_printf(b, "<div class=\"mu\" style=\"color:#5a6169;font-size:14px\">%c%c</div>",
 			GRAPH_MARK_BYTE, GRAPH_MARK_TOP);
 	buf_c(b, "</td></tr>\n");
 }
 
 /* The picture, put in when the message is sent. */
-static void graph(const struct message *m, bool picture, struct buf *b)
+static void graph(const struct email_view *v, bool picture, struct buf *b)
 {
-	if (!picture || email_lead(m)->expr.n == 0)
+	if (!picture || v->worst[0]->expr.n == 0)
 		return;
 	buf_printf(b,
 		"%c%c<tr><td class=\"ln\" style=\"padding:12px 16px;border-bottom:1px "
@@ -192,9 +194,10 @@ static void button(struct buf *b, const char *text, struct str url)
 		text);
 }
 
-static void buttons(const struct message *m, struct buf *b, struct buf *tmp)
+static void buttons(const struct email_view *v, struct buf *b, struct buf *tmp)
 {
-	const struct message_alert *al = email_lead(m);
+	const struct message_alert *al = v->worst[0];
+	const struct message *m = v->m;
 	size_t start = b->n, empty;
 
 	cell_open(b, "");
@@ -252,16 +255,16 @@ static void small_print(const struct message *m, struct buf *b)
 	buf_c(b, "</td></tr>\n");
 }
 
-void email_html_part(const struct message *m, bool picture, struct buf *b)
+void email_html_part(const struct email_view *v, bool picture, struct buf *b)
 {
-	const struct message_alert *v[LIMIT_MESSAGE_ALERTS];
-	size_t most = message_worst(m, v, ARRAY_LEN(v)), shown = 0;
+	const struct message *m = v->m;
+	size_t shown = 0;
 	struct buf tmp;
 
 	buf_init(&tmp, PIECE_MAX);
 	buf_c(b, head);
 	buf_c(b, "<body class=\"pg\" style=\"margin:0;padding:0;background:#eef0f3\">\n");
-	preheader(m, b, &tmp);
+	preheader(v, b, &tmp);
 	buf_printf(b,
 		"<table role=\"presentation\" class=\"pg\" width=\"100%%\" cellpadding=\"0\" "
 		"cellspacing=\"0\" style=\"background:#eef0f3\"><tr><td align=\"center\" "
@@ -271,22 +274,22 @@ void email_html_part(const struct message *m, bool picture, struct buf *b)
 		"border:1px solid #d5d9de;text-align:left;line-height:1.45;font-family:%s\">\n",
 		FONT);
 	banner(m, b, &tmp);
-	for (; shown < most && b->n < EMAIL_HTML_MAX - 12000; shown++) {
-		one_alert(m, v[shown], b, &tmp);
+	for (; shown < v->n && b->n < EMAIL_HTML_MAX - 12000; shown++) {
+		one_alert(v, shown, b, &tmp);
 		if (shown == 0)
-			graph(m, picture, b);
+			graph(v, picture, b);
 	}
-	if (shown < most)
+	if (shown < v->n)
 		chat_count_truncated("email");
 	if (shown < m->n) {
 		cell_open(b, "");
 		buf_printf(b, "+%zu more", m->n - shown);
-		message_spread(m, &tmp);
+		buf_str(&tmp, v->spread);
 		muted(b, &tmp);
 		buf_c(b, "</td></tr>\n");
 	}
 	description(m, b, &tmp);
-	buttons(m, b, &tmp);
+	buttons(v, b, &tmp);
 	small_print(m, b);
 	buf_c(b, "</table></td></tr></table></body></html>\n");
 	buf_fini(&tmp);

@@ -21,7 +21,8 @@ struct writer {
 	const struct email_config *c;
 	struct buf *head;
 	struct buf tmp, note; /* note: templates that failed, a line each */
-	struct str host;      /* for ids: the part of the sender's address behind '@' */
+	struct email_view view;
+	struct str host; /* for ids: the part of the sender's address behind '@' */
 };
 
 static bool given(const struct email_config *c, const char *name)
@@ -46,10 +47,11 @@ static struct str configured(const struct email_config *c, const char *name)
 static struct str expanded(struct writer *w, struct str text, const char *what)
 {
 	buf_reset(&w->tmp);
-	if (!notify_template_render(w->m->templates, text, what, w->m, false, &w->tmp, &w->note)) {
-		buf_reset(&w->tmp);
-		buf_str(&w->tmp, text);
-	}
+	if (str_has(text, STR("{{")) &&
+		notify_template_render(w->m->templates, text, what, w->m, false, &w->tmp, &w->note))
+		return buf_view(&w->tmp);
+	buf_reset(&w->tmp);
+	buf_str(&w->tmp, text);
 	return buf_view(&w->tmp);
 }
 
@@ -241,7 +243,7 @@ static void own_headers(struct writer *w)
 
 static void own_text(struct writer *w, struct buf *plain)
 {
-	email_text_part(w->m, plain);
+	email_text_part(&w->view, plain);
 	if (w->note.n > 0) {
 		buf_ch(plain, '\n');
 		mail_plain(plain, buf_view(&w->note), 1000);
@@ -275,8 +277,8 @@ static void parts(struct writer *w, struct buf *v)
 	if (html_wanted) {
 		if (html.n == 0 || !from_template(w, html, "html", true, &part)) {
 			buf_reset(&part);
-			email_html_part(w->m, c->graph, &part);
-			buf_c(&v[EMAIL_FLAGS], c->graph && email_lead(w->m)->expr.n > 0 ? "g" : "");
+			email_html_part(&w->view, c->graph, &part);
+			buf_c(&v[EMAIL_FLAGS], c->graph && w->view.worst[0]->expr.n > 0 ? "g" : "");
 		}
 		mail_quoted_printable(&v[EMAIL_HTML], buf_view(&part));
 	}
@@ -293,10 +295,15 @@ static void parts(struct writer *w, struct buf *v)
 
 void email_render_pieces(const struct message *m, const struct email_config *c, struct buf *v)
 {
-	struct writer w = {.m = m, .c = c, .head = &v[EMAIL_HEAD]};
+	struct writer w = {.m = m, .c = c, .head = &v[EMAIL_HEAD], .view = {.m = m}};
+	struct buf spread;
 
 	buf_init(&w.tmp, PIECE_MAX);
 	buf_init(&w.note, 4096);
+	buf_init(&spread, 4096);
+	message_spread(m, &spread);
+	w.view.n = message_worst(m, w.view.worst, ARRAY_LEN(w.view.worst));
+	w.view.spread = buf_view(&spread);
 	addresses(&w, v);
 	subject(&w, &v[EMAIL_SUBJECT]);
 	ids(&w);
@@ -305,6 +312,7 @@ void email_render_pieces(const struct message *m, const struct email_config *c, 
 	if (c->threading && !m->first)
 		buf_ch(&v[EMAIL_FLAGS], 'r');
 	parts(&w, v);
+	buf_fini(&spread);
 	buf_fini(&w.note);
 	buf_fini(&w.tmp);
 }

@@ -19,14 +19,6 @@ bool email_is_critical(const struct message *m)
 	return m->firing && (str_eq_nocase(s, STR("critical")) || str_eq_nocase(s, STR("page")));
 }
 
-const struct message_alert *email_lead(const struct message *m)
-{
-	const struct message_alert *al = &m->alerts[0];
-
-	(void)message_worst(m, &al, 1);
-	return al;
-}
-
 void email_time(struct buf *b, int64_t ms)
 {
 	struct civil c;
@@ -137,9 +129,10 @@ static void link(struct buf *b, const char *name, struct str url)
 	buf_ch(b, '\n');
 }
 
-static void links(const struct message *m, struct buf *b, struct buf *tmp)
+static void links(const struct email_view *v, struct buf *b, struct buf *tmp)
 {
-	const struct message_alert *al = email_lead(m);
+	const struct message_alert *al = v->worst[0];
+	const struct message *m = v->m;
 
 	buf_ch(b, '\n');
 	if (m->firing) {
@@ -154,10 +147,10 @@ static void links(const struct message *m, struct buf *b, struct buf *tmp)
 	link(b, "This alert:", m->page_url);
 }
 
-void email_text_part(const struct message *m, struct buf *b)
+void email_text_part(const struct email_view *v, struct buf *b)
 {
-	const struct message_alert *v[LIMIT_MESSAGE_ALERTS];
-	size_t most = message_worst(m, v, ARRAY_LEN(v)), shown = 0;
+	const struct message *m = v->m;
+	size_t shown = 0;
 	struct buf tmp;
 
 	buf_init(&tmp, PIECE_MAX);
@@ -170,16 +163,15 @@ void email_text_part(const struct message *m, struct buf *b)
 		mail_plain(b, m->note, EMAIL_VALUE_MAX * 2);
 		buf_ch(b, '\n');
 	}
-	for (; shown < most && b->n < EMAIL_TEXT_MAX; shown++)
-		one_alert(m, v[shown], shown == 0, b, &tmp);
+	for (; shown < v->n && b->n < EMAIL_TEXT_MAX; shown++)
+		one_alert(m, v->worst[shown], shown == 0, b, &tmp);
 	if (shown < m->n)
 		buf_printf(b, "\n+%zu more\n", m->n - shown);
-	message_spread(m, &tmp);
-	if (tmp.n > 0) {
-		piece(b, &tmp, EMAIL_VALUE_MAX);
+	if (v->spread.n > 0) {
+		mail_plain(b, v->spread, EMAIL_VALUE_MAX);
 		buf_ch(b, '\n');
 	}
-	links(m, b, &tmp);
+	links(v, b, &tmp);
 	buf_c(b, "\nLabels: ");
 	labels_print(&tmp, m->common_labels, false);
 	piece(b, &tmp, 2000);

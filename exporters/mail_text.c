@@ -362,6 +362,8 @@ static struct str plain_character(struct str rest, size_t *used)
 	size_t n;
 
 	*used = 1;
+	if (c >= ' ' && c < 0x7f)
+		return str_sub(rest, 0, 1);
 	if (c == '\r')
 		return STR("");
 	if ((c < 0x20 && c != '\n') || c == 0x7f)

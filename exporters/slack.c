@@ -152,8 +152,10 @@ static void json_string(struct buf *out, struct str s)
 /* A template that is a name or a channel: one line, the text itself when it fails. */
 static void plain_field(const struct message *m, struct str text, const char *what, struct buf *out)
 {
-	if (text.n == 0 || notify_template_render(m->templates, text, what, m, false, out, NULL))
+	if (str_has(text, STR("{{")) &&
+		notify_template_render(m->templates, text, what, m, false, out, NULL))
 		return;
+	buf_reset(out);
 	buf_str(out, text);
 }
 

@@ -396,7 +396,7 @@ START_TEST(configured_headers_replace_and_add)
 	ck_assert(header_is(&t, "Subject", "pool trouble"));
 	ck_assert(header_is(&t, "To", "everybody@example.org"));
 	ck_assert_str_eq(t.req->rcpt[0], "ops@example.org");
-	ck_assert(header_is(&t, "X-Team", "=?UTF-8?Q?shop_Bcc=3A_x=40y?="));
+	ck_assert(header_is(&t, "X-Team", "=?UTF-8?Q?shop__Bcc=3A_x=40y?="));
 	ck_assert(header_is(&t, "Message-ID", "<belfry-fedcba9876543210@example.org>"));
 	ck_assert(header_is(&t, "Precedence", "list"));
 	ck_assert(header_is(&t, "Reply-To", "help@example.org"));
