@@ -429,16 +429,41 @@ static struct row *pick_extra(
 }
 
 /* The next row of the lane, when it may start, and whether it is the one beside. */
+/* A row that waits for its graph takes a place, so that no more are asked for than can be sent. The
+ * first that will go without one. */
+static struct row *waiting_for_graph(
+	const struct notify *n, const struct lane *l, int64_t now, unsigned *count)
+{
+	struct row *first = NULL;
+	unsigned seen = 0;
+
+	*count = 0;
+	for (struct row *r = n->graphs.submit != NULL ? l->first : NULL; r != NULL && seen < WINDOW;
+		r = r->next, seen++) {
+		if (!r->graph_waiting || r->next_mono_ms <= now)
+			continue;
+		++*count;
+		if (first == NULL || r->next_mono_ms < first->next_mono_ms)
+			first = r;
+	}
+	return first;
+}
+
 static struct row *lane_next(
 	const struct notify *n, const struct lane *l, int64_t now, int64_t *due, bool *is_extra)
 {
 	int64_t extra_due;
-	struct row *oldest, *extra;
+	struct row *oldest, *extra, *asking;
+	unsigned n_asking;
 
 	*due = INT64_MAX;
 	*is_extra = false;
-	if (l->in_flight >= (l->failures > 0 ? 1 : l->parallel))
-		return NULL;
+	asking = waiting_for_graph(n, l, now, &n_asking);
+	if (l->in_flight + n_asking >= (l->failures > 0 ? 1 : l->parallel)) {
+		if (asking != NULL)
+			*due = asking->next_mono_ms;
+		return asking;
+	}
 	oldest = pick_oldest(n, l, now, due);
 	extra = pick_extra(n, l, now, &extra_due);
 	if (extra != NULL && extra_due < *due) {

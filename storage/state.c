@@ -263,20 +263,28 @@ static bool module_due(const struct state *s, int64_t *wait_ms)
 }
 
 /* Collect what waits; right after a commit, wait out the rest of GROUP_MS so that a storm shares
- * its commits. */
+ * its commits. What has no run() only brings something for memory, and is done at once: what that
+ * makes dirty goes into the commit that follows. */
 static void collect(struct state *s, int wait_ms)
 {
 	struct state_job *job = queue_pop(s->jobs, wait_ms);
 	int64_t until = s->last_commit_ns + (int64_t)GROUP_MS * 1000000;
+	unsigned late = 0; /* jobs taken although the time is over: they must not go on for ever */
 
 	while (job != NULL) {
+		bool is_nudge = job == &s->nudge;
 		int64_t left;
 
-		if (job != &s->nudge)
+		if (!is_nudge && job->run == NULL && job->done != NULL) {
+			job->failed = false;
+			job->done(job);
+		} else if (!is_nudge) {
 			s->group[s->n_group++] = job;
-		if (s->n_group == GROUP_JOBS || (job == &s->nudge && s->n_group == 0))
-			break;
+		}
 		left = until - clock_real_ns();
+		late += left <= 0;
+		if (s->n_group == GROUP_JOBS || late > GROUP_JOBS || (is_nudge && s->n_group == 0))
+			break;
 		job = queue_pop(s->jobs, left > 0 ? (int)(left / 1000000) : 0);
 	}
 }

@@ -23,7 +23,7 @@ struct state;
 
 struct state_job {
 	/* Inside the transaction. -1 rolls back only this job's changes (a savepoint) and sets
-	 * failed. */
+	 * failed. NULL: there is nothing to write; done is called soon, between transactions. */
 	int (*run)(struct state_job *job, sqlite3 *db, struct err *e);
 	/* After the commit (or after run() refused: failed is set). Owns the job from here on. */
 	void (*done)(struct state_job *job);
