@@ -247,6 +247,8 @@ def tell(r, opts):
     if "backtest_seconds" in r:
         print(f"  replayed in {r['backtest_seconds']:.1f} s")
     print(f"  {r['rules']} rules, {r['cpu_seconds']:.1f} s of CPU, missed iterations {r['missed']:.0f}")
+    if opts.keep:
+        print(f"  kept: {r['belfry'].dir}")
     for f in r["failed_rules"]:
         print("  RULE FAILS", f)
     return s.recall == 1 and not s.false and not r["failed_rules"]
