@@ -9,6 +9,7 @@
 
 #include "agent/graph_source.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/num.h"
 #include "exporters/graph_spec.h"
 #include "exporters/message.h"
@@ -44,6 +45,7 @@ static void add(const char *name, const char *pool, double from, double to)
 
 static void setup(void)
 {
+	hash_init(); /* as main does, before there are threads */
 	arena_init(&mem, (size_t)64 << 20);
 	mem_source_init(&series, &mem);
 	add("pool_used", "orders", 40, 100);
