@@ -5,6 +5,7 @@
  */
 #include "agent/config_receiver.h"
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "exporters/integration.h"
 
@@ -263,6 +264,10 @@ static void finish_receiver(struct loader *l, struct conf_receiver *s,
 					conf + k->pub_off};
 		}
 	}
+	if (made > LIMIT_INTEGRATIONS)
+		diag_error(l->diag, s->node->pos,
+			"receiver \"" STR_FMT "\" has %zu integrations; at most %u are possible",
+			STR_ARG(s->name), made, LIMIT_INTEGRATIONS);
 	*out = (struct receiver_config){.name = s->name, .v = v, .n = made, .labels = s->labels};
 	config_finish_escalate(l, s, out);
 }

@@ -118,6 +118,8 @@
 #define LIMIT_ALERT_BYTES     (64u << 10) /* labels and annotations of one posted alert */
 #define LIMIT_POST_ALERTS     10000u      /* alerts of one POST */
 #define LIMIT_API_ALERTS      100000u     /* alerts in one answer */
+#define LIMIT_INTEGRATIONS    64u   /* ways to reach people of one receiver */
+#define LIMIT_ALERT_ROUTES    4096u /* nodes one alert may reach through `continue` */
 #define LIMIT_INHIBIT_RULES   1000u       /* inhibit_rules of one configuration */
 #define LIMIT_INHIBITED_BY    8u          /* sources an alert is shown with */
 #define LIMIT_INTERVALS       1000u       /* time intervals of one list */

@@ -214,17 +214,24 @@ void message_span(struct buf *out, int64_t ms)
 		buf_printf(out, "%lldd", (long long)((hours + 12) / 24));
 }
 
+/* Never nothing: what a message says of an alert must not be an empty line. */
 void message_summary(const struct message_alert *al, struct buf *out)
 {
-	struct str s = labels_get(al->annotations, STR("summary"));
+	const struct str said[] = {labels_get(al->annotations, STR("summary")),
+		labels_get(al->annotations, STR("description")),
+		labels_get(al->annotations, STR("message")), al->expr, al->rule,
+		labels_get(al->labels, STR("alertname")), STR("an alert without a name")};
+	struct buf b;
 
-	if (s.n == 0)
-		s = labels_get(al->annotations, STR("description"));
-	if (s.n == 0)
-		s = labels_get(al->annotations, STR("message"));
 	if (!al->firing)
 		buf_c(out, "was: "); /* its numbers are those of the last evaluation that fired */
-	clean_text(out, s.n > 0 ? s : al->expr, SUMMARY_MAX, CLEAN_LINES);
+	buf_init(&b, (size_t)SUMMARY_MAX + 16);
+	for (size_t i = 0; i < ARRAY_LEN(said) && str_trim(buf_view(&b)).n == 0; i++) {
+		buf_reset(&b);
+		clean_text(&b, said[i], SUMMARY_MAX, CLEAN_LINES);
+	}
+	buf_str(out, buf_view(&b));
+	buf_fini(&b);
 }
 
 void message_value(const struct message_alert *al, double v, struct buf *out)
@@ -456,7 +463,7 @@ void message_graph_url(const struct message *m, const struct message_alert *al, 
 	struct str base = m->external_url;
 
 	buf_str(out, harmless_link(al->generator_url));
-	if (base.n == 0 || al->generator_url.n > 0)
+	if (base.n == 0 || al->generator_url.n > 0 || al->expr.n == 0)
 		return;
 	while (base.n > 0 && base.p[base.n - 1] == '/')
 		base.n--;

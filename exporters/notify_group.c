@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "exporters/notify_internal.h"
 
@@ -286,6 +287,13 @@ void group_join_all(struct notify *n, struct live_alert *a)
 	size_t count = route_match(&n->routes, a->al.labels, nodes, ROUTES_MAX);
 	struct arena scratch;
 
+	if (count == ROUTES_MAX) {
+		METRIC_LIMIT("alert_routes");
+		log_warn("notify",
+			"msg=\"an alert reaches too many routes; further ones are not "
+			"told\" limit=%u",
+			ROUTES_MAX);
+	}
 	arena_init(&scratch, (size_t)16 << 20);
 	for (size_t i = 0; i < count; i++) {
 		struct arena_mark mark = arena_mark(&scratch);

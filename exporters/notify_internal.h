@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 
 #include "base/heap.h"
+#include "base/limits.h"
 #include "base/map.h"
 #include "base/metrics.h"
 #include "exporters/graph.h"
@@ -39,8 +40,8 @@
 #include "exporters/route.h"
 #include "exporters/silence.h"
 
-#define INTEGRATIONS_MAX 64u /* of one receiver */
-#define ROUTES_MAX       64u /* nodes one alert may reach through `continue` */
+#define INTEGRATIONS_MAX LIMIT_INTEGRATIONS /* the configuration refuses more */
+#define ROUTES_MAX       LIMIT_ALERT_ROUTES
 
 /* One alert in one group. */
 struct member {

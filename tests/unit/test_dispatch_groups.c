@@ -4,6 +4,7 @@
  * restart and a reload in the midst of it.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/num.h"
@@ -53,6 +54,27 @@ START_TEST(a_change_is_told_after_the_group_interval)
 	ck_assert_str_eq(rig_told(), "");
 	rig_pass(1);
 	ck_assert_str_eq(rig_told(), "w: A/1- A/2+");
+}
+END_TEST
+
+/* An alert for a hundred teams: each has its route, all with `continue`. */
+START_TEST(a_hundred_routes_that_continue_are_all_told)
+{
+	enum { ROUTES = 100 };
+	static char yaml[ROUTES * 64 + 512];
+	size_t n = (size_t)snprintf(yaml, sizeof yaml, "%s",
+		"statsd: {listen: []}\nreceivers: [" RIG_WEBHOOK("w") ", " RIG_WEBHOOK(
+			"last") "]\n"
+				"route:\n  receiver: w\n  group_wait: 0s\n  routes:\n");
+
+	for (unsigned i = 0; i + 1 < ROUTES; i++)
+		n += (size_t)snprintf(yaml + n, sizeof yaml - n,
+			"  - {receiver: w, continue: true, group_wait: %us}\n", i + 1);
+	(void)snprintf(yaml + n, sizeof yaml - n, "  - {receiver: last}\n");
+	rig_start(yaml);
+	rig_fire("alertname=A");
+	rig_pass(0);
+	ck_assert_str_eq(rig_told(), "last: A+");
 }
 END_TEST
 
@@ -286,6 +308,7 @@ int main(void)
 {
 	const TTest *const all[] = {a_new_group_waits_for_its_siblings,
 		a_change_is_told_after_the_group_interval, a_value_alone_is_never_told,
+		a_hundred_routes_that_continue_are_all_told, a_value_alone_is_never_told,
 		a_repeat_comes_to_the_second, a_group_that_is_over_is_told_at_once,
 		what_was_never_told_has_no_end,
 		without_group_by_all_alerts_are_one_group_and_without_wait_told_at_once,

@@ -176,6 +176,43 @@ START_TEST(hostile_labels_stay_labels)
 }
 END_TEST
 
+START_TEST(a_summary_is_never_empty)
+{
+	static const char *const blank[] = {"", " ", "\r\n\t", "\x01\x02", "\xe2\x80\xae"};
+	struct label name = {STR("alertname"), STR("DiskFull")};
+	struct buf b;
+
+	buf_init(&b, 4096);
+	for (size_t i = 0; i < ARRAY_LEN(blank); i++) {
+		struct label note = {STR("summary"), str_c(blank[i])};
+		struct message_alert al = {
+			.firing = true, .labels = {&name, 1}, .annotations = {&note, 1}};
+
+		message_summary(&al, &b);
+		expect(&b, "DiskFull");
+		buf_reset(&b);
+		al.labels = (struct labels){NULL, 0};
+		message_summary(&al, &b);
+		expect(&b, "an alert without a name");
+		buf_reset(&b);
+	}
+	buf_fini(&b);
+}
+END_TEST
+
+START_TEST(an_alert_without_an_expression_has_no_graph)
+{
+	struct message m = {.external_url = STR("https://mon.example")};
+	struct message_alert al = {.firing = true};
+	struct buf b;
+
+	buf_init(&b, 4096);
+	message_graph_url(&m, &al, &b);
+	ck_assert_uint_eq(b.n, 0);
+	buf_fini(&b);
+}
+END_TEST
+
 START_TEST(only_plain_http_links_are_links)
 {
 	static const char *const bad[] = {"javascript:alert(1)", "http://a b", "https://x\"y",
@@ -223,6 +260,8 @@ int main(void)
 	tcase_add_test(tc, the_worst_stand_first);
 	tcase_add_test(tc, many_alerts_are_summed_up_by_the_label_that_gathers_them);
 	tcase_add_test(tc, hostile_labels_stay_labels);
+	tcase_add_test(tc, a_summary_is_never_empty);
+	tcase_add_test(tc, an_alert_without_an_expression_has_no_graph);
 	tcase_add_test(tc, only_plain_http_links_are_links);
 	tcase_add_test(tc, a_span_is_one_round_number);
 	suite_add_tcase(s, tc);
