@@ -20,8 +20,8 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "exporters/notify.h"
-#include "exporters/watchdog.h"
 #include "exporters/peer.h"
+#include "exporters/watchdog.h"
 #include "storage/store.h"
 
 struct config {

@@ -9,17 +9,17 @@
 #define BELFRY_BASE_LIMITS_H
 
 /* --- configuration and rule files --- */
-#define LIMIT_YAML_BYTES    (4u << 20)  /* libyaml is quadratic on deep nesting: small files only */
-#define LIMIT_YAML_DEPTH    32u         /* deeper than any real configuration */
-#define LIMIT_YAML_NODES    2000000u    /* nodes of one document */
-#define LIMIT_DIAG_ERRORS   20u         /* errors of one file shown at once */
-#define LIMIT_CONFIG_BYTES  (64u << 20) /* arena of one loaded configuration */
-#define LIMIT_RULE_GROUPS   20000u      /* groups over all rule files */
+#define LIMIT_YAML_BYTES     (4u << 20) /* libyaml is quadratic on deep nesting: small files only */
+#define LIMIT_YAML_DEPTH     32u        /* deeper than any real configuration */
+#define LIMIT_YAML_NODES     2000000u   /* nodes of one document */
+#define LIMIT_DIAG_ERRORS    20u        /* errors of one file shown at once */
+#define LIMIT_CONFIG_BYTES   (64u << 20) /* arena of one loaded configuration */
+#define LIMIT_RULE_GROUPS    20000u      /* groups over all rule files */
 #define LIMIT_HEARTBEATS     1000u       /* names of jobs that report */
 #define LIMIT_HEARTBEAT_NAME 128u        /* bytes of such a name */
-#define LIMIT_PACKS         32u         /* rule packs in use, those that come along too */
-#define LIMIT_PACK_SETTINGS 256u        /* --set of one command */
-#define LIMIT_RULES         200000u     /* rules over all groups */
+#define LIMIT_PACKS          32u         /* rule packs in use, those that come along too */
+#define LIMIT_PACK_SETTINGS  256u        /* --set of one command */
+#define LIMIT_RULES          200000u     /* rules over all groups */
 
 /* --- labels and samples (defaults of VictoriaMetrics and Prometheus; see architecture.md 1.4) ---
  */
@@ -103,7 +103,7 @@
 #define LIMIT_THREADS          100000u     /* incidents about which a receiver keeps something */
 #define LIMIT_THREAD_DATA      4096u       /* bytes of that */
 #define LIMIT_OUTBOX_EXPIRY_MS 86400000    /* a notification is given up, loudly, after this */
-#define LIMIT_ESCALATE         8u        /* steps of one receiver's escalation */
+#define LIMIT_ESCALATE         8u          /* steps of one receiver's escalation */
 #define LIMIT_COALESCE_ENDS    1000        /* resolved alerts a newer message takes over */
 #define LIMIT_RETRY_AFTER_MS   600000 /* Retry-After beyond this is not believed: a page waits */
 #define LIMIT_MESSAGE_ALERTS   10u    /* alerts written out in one message, then "+K more" */
@@ -118,8 +118,8 @@
 #define LIMIT_ALERT_BYTES     (64u << 10) /* labels and annotations of one posted alert */
 #define LIMIT_POST_ALERTS     10000u      /* alerts of one POST */
 #define LIMIT_API_ALERTS      100000u     /* alerts in one answer */
-#define LIMIT_INTEGRATIONS    64u   /* ways to reach people of one receiver */
-#define LIMIT_ALERT_ROUTES    4096u /* nodes one alert may reach through `continue` */
+#define LIMIT_INTEGRATIONS    64u         /* ways to reach people of one receiver */
+#define LIMIT_ALERT_ROUTES    4096u       /* nodes one alert may reach through `continue` */
 #define LIMIT_INHIBIT_RULES   1000u       /* inhibit_rules of one configuration */
 #define LIMIT_INHIBITED_BY    8u          /* sources an alert is shown with */
 #define LIMIT_INTERVALS       1000u       /* time intervals of one list */

@@ -28,7 +28,7 @@ struct message_alert {
 	const char *op;                          /* "" when there is none */
 	struct str rule, group, expr;
 	struct str generator_url; /* of an alert from outside: what it came with */
-	struct unit unit; /* of the values; message_finish sets it */
+	struct unit unit;         /* of the values; message_finish sets it */
 };
 
 enum message_reason {

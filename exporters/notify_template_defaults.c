@@ -30,37 +30,31 @@ static const char base[] = DEF("__alertmanager") "Alertmanager" END DEF(
 							  "{{ .Name }} = {{ .Value }}" NL
 							  "{{ end }}"
 							  "Source: {{ $alert.GeneratorURL }}" NL
-							  "{{ end }}" END
-								  DEF(
-									  "__text_alert_list_"
-									  "markdown") "{{ range "
-										      "$alert := . "
-										      "}}" NL
-										      "Labels:" NL
-										      "{{ range "
-										      ".Labels."
-										      "SortedPairs "
-										      "}}  - {{ "
-										      ".Name }} = "
-										      "{{ .Value "
-										      "}}" NL
-										      "{{ end }}" NL
-										      "Annotations"
-										      ":" NL
-										      "{{ range "
-										      ".Annotations"
-										      ".SortedPairs"
-										      " }}  - {{ "
-										      ".Name }} = "
-										      "{{ .Value "
-										      "}}" NL
-										      "{{ end }}" NL
-										      "Source: {{ "
-										      "$alert."
-										      "GeneratorURL"
-										      " }}" NL
-										      "{{ end }}" NL
-											      END;
+							  "{{ end }}" END DEF(
+								  "__text_alert_list_"
+								  "markdown") "{{ range "
+									      "$alert := . "
+									      "}}" NL "Labels:" NL
+									      "{{ range "
+									      ".Labels."
+									      "SortedPairs "
+									      "}}  - {{ "
+									      ".Name }} = "
+									      "{{ .Value "
+									      "}}" NL "{{ end }}" NL
+									      "Annotations"
+									      ":" NL "{{ range "
+									      ".Annotations"
+									      ".SortedPairs"
+									      " }}  - {{ "
+									      ".Name }} = "
+									      "{{ .Value "
+									      "}}" NL "{{ end }}" NL
+									      "Source: {{ "
+									      "$alert."
+									      "GeneratorURL"
+									      " }}" NL
+									      "{{ end }}" NL END;
 
 /* Firing and resolved alerts in three layouts. */
 static const char lists[] = DEF(
@@ -86,70 +80,83 @@ static const char lists[] = DEF(
 static const char chat[] = SAME("slack.default.title", "__subject") SAME(
 	"slack.default.username", "__alertmanager")
 	DEF("slack.default.fallback") "{{ template \"slack.default.title\" . }} | {{ template "
-				      "\"slack.default.titlelink\" . }}" END DEF("slack.default."
-										 "callbackid") END DEF(
-					      "slack.default.pretext") END SAME("slack.default."
-										"titlelink",
-					      "__alertmanagerURL") DEF("slack.default.iconemoji") END
-					      DEF("slack.default.iconurl") END DEF("slack.default."
-										   "text") END DEF(
-						      "slack.default.footer") END SAME("slack."
-										       "default."
-										       "color",
+				      "\"slack.default.titlelink\" . }}" END DEF(
+					      "slack.default."
+					      "callbackid") END DEF("slack.default.pretext") END SAME("slack.default."
+												      "titlelink",
+					      "__alertmanagerURL") DEF("slack.default.iconemoji")
+					      END DEF("slack.default.iconurl") END DEF(
+						      "slack.default."
+						      "text") END DEF("slack.default.footer") END SAME("slack."
+												       "default."
+												       "color",
 						      "__belfry_colour") SAME("rocketchat.default."
 									      "title",
 						      "__subject") SAME("rocketchat.default.alias",
 						      "__alertmanager") SAME("rocketchat.default."
 									     "titlelink",
 						      "__alertmanagerURL") DEF("rocketchat.default."
-									       "emoji")
-						      END DEF("rocketchat.default.iconurl") END DEF(
-							      "rocketchat.default.text")
-							      END SAME("mattermost.default.color",
-								      "__belfry_colour") SAME("matt"
-											      "ermo"
-											      "st."
-											      "defa"
-											      "ult."
-											      "user"
-											      "nam"
-											      "e",
-								      "__alertmanager") SAME("matte"
-											     "rmost"
-											     ".defa"
-											     "ult."
-											     "titl"
-											     "e",
-								      "__subject") SAME("mattermost"
-											".default."
-											"titlelink",
-								      "__alertmanagerURL")
-								      DEF("mattermost.default."
-									  "fallback") "{{ template "
-										      "\"mattermost"
-										      ".default."
-										      "title\" . "
-										      "}} | {{ "
-										      "template "
-										      "\"mattermost"
-										      ".default."
-										      "titlelink\" "
-										      ". }}" END SAME(
-											      "matt"
+									       "emoji") END DEF("ro"
+												"ck"
+												"et"
+												"ch"
+												"at"
+												".d"
+												"ef"
+												"au"
+												"lt"
+												".i"
+												"co"
+												"nu"
+												"r"
+												"l")
+						      END DEF("rocketchat.default.text") END SAME(
+							      "mattermost.default.color",
+							      "__belfry_colour") SAME("matt"
+										      "ermo"
+										      "st."
+										      "defa"
+										      "ult."
+										      "user"
+										      "nam"
+										      "e",
+							      "__alertmanager") SAME("matte"
+										     "rmost"
+										     ".defa"
+										     "ult."
+										     "titl"
+										     "e",
+							      "__subject") SAME("mattermost"
+										".default."
+										"titlelink",
+							      "__alertmanagerURL")
+							      DEF("mattermost.default."
+								  "fallback") "{{ template "
+									      "\"mattermost"
+									      ".default."
+									      "title\" . "
+									      "}} | {{ "
+									      "template "
+									      "\"mattermost"
+									      ".default."
+									      "titlelink\" "
+									      ". }}" END SAME("matt"
 											      "ermo"
 											      "st."
 											      "defa"
 											      "ult."
 											      "tex"
 											      "t",
-											      "__"
-											      "belf"
-											      "ry_"
-											      "mark"
-											      "dow"
-											      "n")
-											      DEF("telegram.default.message")
-												      NL
+										      "__"
+										      "belf"
+										      "ry_"
+										      "mark"
+										      "dow"
+										      "n")
+										      DEF("telegram"
+											  ".default"
+											  ".messag"
+											  "e") NL
 	"{{ template \"__belfry_loose\" . }}" END DEF("discord.default.content")
 		END SAME("discord.default.title", "__subject") DEF("discord.default.message") NL
 	"{{ template \"__belfry_loose\" . }}" END DEF(
@@ -175,100 +182,113 @@ static const char chat[] = SAME("slack.default.title", "__subject") SAME(
 									       "{{ template "
 									       "\"__"
 									       "alertmanagerURL\" "
-									       ". }}" END DEF("wech"
-											      "at."
-											      "defa"
-											      "ult."
-											      "to_"
-											      "use"
-											      "r") END DEF(
-										       "wechat."
-										       "default.to_"
-										       "party") END
-										       DEF("wechat."
-											   "default"
-											   ".to_"
-											   "tag") END DEF(
-											       "wec"
+									       ". }}" END DEF(
+										       "wech"
+										       "at."
+										       "defa"
+										       "ult."
+										       "to_"
+										       "use"
+										       "r") END DEF("wechat."
+												    "default.to_"
+												    "party")
+										       END DEF("wec"
 											       "hat"
-											       ".de"
-											       "fau"
-											       "lt."
-											       "age"
-											       "nt_"
-											       "id")
-											       END;
+											       "."
+											       "def"
+											       "aul"
+											       "t"
+											       ".to"
+											       "_"
+											       "ta"
+											       "g") END
+											       DEF("wec"
+												   "hat"
+												   ".de"
+												   "fau"
+												   "lt."
+												   "age"
+												   "nt_"
+												   "id")
+												       END;
 
 static const char paging[] = SAME("pagerduty.default.description", "__subject") SAME(
 	"pagerduty.default.client", "__alertmanager") SAME("pagerduty.default.clientURL",
-	"__alertmanagerURL") SAME("pagerduty.default.instances",
-	"__text_alert_list") SAME("opsgenie.default.message", "__subject")
-	DEF("opsgenie.default.description") "{{ template \"__belfry_annotated\" . }}{{ template "
-					    "\"__belfry_tight\" . }}" END
-						    SAME("opsgenie.default.source", "__"
-										    "alertmanagerUR"
-										    "L") DEF("victo"
-											     "rops."
-											     "defau"
-											     "lt."
-											     "state"
-											     "_mess"
-											     "age") "{{ template \"__belfry_annotated\" . }}{{ template \"__belfry_tight\" . }}" END
-							    SAME("victorops.default.entity_display_"
-								 "name",
-								    "__subject") SAME("victorops."
-										      "default."
-										      "monitoring_"
-										      "tool",
-								    "__alertmanager")
-								    SAME("pushover.default.title",
-									    "__subject") DEF("pusho"
-											     "ver."
-											     "defau"
-											     "lt."
-											     "messa"
-											     "ge") "{{ template \"__belfry_annotated\" . }}{{ template \"__belfry_loose\" . }}" END
-									    SAME("pushover.default."
-										 "url",
-										    "__"
-										    "alertmanagerUR"
-										    "L") SAME("sns."
-											      "defa"
-											      "ult."
-											      "subj"
-											      "ect",
-										    "__subject") DEF("sns.default.message") "{{ template \"__belfry_annotated\" . }}{{ template \"__belfry_loose\" . }}" END
-										    SAME("jira."
-											 "default."
-											 "summary",
-											    "__"
-											    "subjec"
-											    "t")
-											    SAME("j"
-												 "i"
-												 "r"
-												 "a"
-												 "."
-												 "d"
-												 "e"
-												 "f"
-												 "a"
-												 "u"
-												 "l"
-												 "t"
-												 "."
-												 "d"
-												 "e"
-												 "s"
-												 "c"
-												 "r"
-												 "i"
-												 "p"
-												 "t"
-												 "i"
-												 "o"
-												 "n",
-												    "__belfry_markdown")
+	"__alertmanagerURL") SAME("pagerduty.default.instances", "__text_alert_list")
+	SAME("opsgenie.default.message", "__subject") DEF(
+		"opsgenie.default.description") "{{ template \"__belfry_annotated\" . }}{{ "
+						"template "
+						"\"__belfry_tight\" . }}" END SAME(
+							"opsgenie.default.source", "__"
+										   "alertmanagerUR"
+										   "L") DEF("victo"
+											    "rops."
+											    "defau"
+											    "lt."
+											    "state"
+											    "_mess"
+											    "age") "{{ template \"__belfry_annotated\" . }}{{ template \"__belfry_tight\" . }}" END
+							SAME("victorops.default.entity_display_"
+							     "name",
+								"__subject") SAME("victorops."
+										  "default."
+										  "monitoring_"
+										  "tool",
+								"__alertmanager") SAME("pushover."
+										       "default."
+										       "title",
+								"__subject")
+								DEF("pusho"
+								    "ver."
+								    "defau"
+								    "lt."
+								    "messa"
+								    "ge") "{{ template "
+									  "\"__belfry_annotated\" "
+									  ". }}{{ template "
+									  "\"__belfry_loose\" . "
+									  "}}" END SAME("pushover."
+											"default."
+											"url",
+										  "__"
+										  "alertmanagerUR"
+										  "L") SAME("sns."
+											    "defa"
+											    "ult."
+											    "subj"
+											    "ect",
+										  "__subject") DEF("sns.default.message") "{{ template \"__belfry_annotated\" . }}{{ template \"__belfry_loose\" . }}" END
+										  SAME("jira."
+										       "default."
+										       "summary",
+											  "__"
+											  "subjec"
+											  "t")
+											  SAME("j"
+											       "i"
+											       "r"
+											       "a"
+											       "."
+											       "d"
+											       "e"
+											       "f"
+											       "a"
+											       "u"
+											       "l"
+											       "t"
+											       "."
+											       "d"
+											       "e"
+											       "s"
+											       "c"
+											       "r"
+											       "i"
+											       "p"
+											       "t"
+											       "i"
+											       "o"
+											       "n",
+												  "__belfry_markdown")
 	/* the gravest severity, of those that fire if any has one */
 	DEF("jira.default.priority") "{{ $now := list }}{{ range .Alerts.Firing }}{{ $now = append "
 				     "$now (index .Labels \"severity\") }}{{ end }}"

@@ -126,8 +126,8 @@ static const char *reason_of(int status)
 	static const struct {
 		int status;
 		const char *text;
-	} table[] = {{200, "OK"}, {204, "No Content"}, {303, "See Other"}, {304, "Not Modified"}, {400, "Bad Request"},
-		{401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
+	} table[] = {{200, "OK"}, {204, "No Content"}, {303, "See Other"}, {304, "Not Modified"},
+		{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
 		{405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"},
 		{413, "Content Too Large"}, {415, "Unsupported Media Type"},
 		{417, "Expectation Failed"}, {421, "Misdirected Request"},

@@ -13,8 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct rule_text_file file = {
-		.path = STR("f"), .text = str_n((const char *)data, size)};
+	struct rule_text_file file = {.path = STR("f"), .text = str_n((const char *)data, size)};
 	struct replay_plan plan;
 	struct rule_set *rs;
 	struct arena a;
