@@ -3,10 +3,15 @@
  * api_query - instant and range queries. On a query worker; all memory of a query lies in one arena
  * whose limit is query.max_memory.
  */
+#include <errno.h>
+
 #include "agent/api.h"
+#include "agent/query_explain.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "base/num.h"
+#include "rules/promql/ast.h"
 #include "rules/promql/format.h"
 
 /* What both kinds of query need besides their times. */
@@ -16,9 +21,31 @@ struct query {
 	struct pq_params p;
 	const struct pq_expr *expr;
 	size_t limit;
-	bool stats;
+	bool stats, explain;
 	int64_t start_ns;
 };
+
+/* Which bound refused or ended a query: each has a counter. */
+static void count_refusal(const struct err *e)
+{
+	static const char *const reasons[] = {[PQ_BOUND_OTHER] = "other",
+		[PQ_BOUND_BYTES] = "bytes",
+		[PQ_BOUND_DEPTH] = "depth",
+		[PQ_BOUND_REGEX] = "regex",
+		[PQ_BOUND_STEPS] = "steps",
+		[PQ_BOUND_SAMPLES] = "max_samples",
+		[PQ_BOUND_MEMORY] = "max_memory"};
+	const char *reason;
+
+	if (e->kind == ERR_LIMIT && e->code >= 0 && (size_t)e->code < ARRAY_LEN(reasons))
+		reason = reasons[e->code];
+	else if (e->kind == ERR_CANCEL)
+		reason = e->code == ETIMEDOUT ? "timeout" : "canceled";
+	else
+		return;
+	metric_inc(metric_counter_l("belfry_query_refused_total",
+		"Queries that a bound refused or ended, by the bound.", "reason", str_c(reason)));
+}
 
 /* Limits, timeout and lookback from configuration and parameters; false when answered. */
 static bool query_begin(struct http_req *r, struct app *app, struct query *q)
@@ -48,6 +75,7 @@ static bool query_begin(struct http_req *r, struct app *app, struct query *q)
 	q->p.lookback_ms = lookback;
 	q->p.deadline_mono_ms = i64_add_sat(clock_mono_ms(), timeout);
 	q->stats = http_req_param(r, "stats").n > 0;
+	q->explain = str_eq(http_req_param(r, "explain"), STR("true"));
 	return true;
 }
 
@@ -55,15 +83,22 @@ static bool query_parse(struct http_req *r, struct query *q)
 {
 	struct str text = http_req_param(r, "query");
 	struct err e = {0};
+	struct buf where;
 
 	if (text.n > LIMIT_EXPR_BYTES)
-		(void)err_set(
-			&e, ERR_LIMIT, 0, "1:1: parse error: more than %u bytes", LIMIT_EXPR_BYTES);
+		(void)err_set(&e, ERR_LIMIT, PQ_BOUND_BYTES,
+			"1:1: parse error: expression of %zu bytes, at most %u are taken", text.n,
+			LIMIT_EXPR_BYTES);
 	else
 		q->expr = pq_parse(&q->a, text, q->p.experimental, &e);
 	if (q->expr != NULL)
 		return true;
-	http_reply_error(r, "bad_data", "invalid parameter \"query\": %s", e.msg);
+	count_refusal(&e);
+	buf_init(&where, 4096);
+	pq_error_excerpt(&where, text, &e);
+	http_reply_error(r, "bad_data", "invalid parameter \"query\": %s" STR_FMT, e.msg,
+		STR_ARG(buf_view(&where)));
+	buf_fini(&where);
 	return false;
 }
 
@@ -98,7 +133,12 @@ static void query_run(struct http_req *r, struct query *q)
 	struct api_notes notes;
 	struct jsonw j;
 
+	if (q->explain) {
+		q->p.costs = ARENA_ARRAY(&q->a, pq_node_count(q->expr), struct pq_cost);
+		q->explain = q->p.costs != NULL; /* else pq_eval says that there is no memory */
+	}
 	if (pq_eval(&q->a, q->expr, &q->p, &q->app->source, &res, &e) != 0) {
+		count_refusal(&e);
 		api_fail(r, &e);
 		return;
 	}
@@ -109,6 +149,8 @@ static void query_run(struct http_req *r, struct query *q)
 	api_result(&j, &res, q->p.start_ms, q->limit);
 	if (q->stats)
 		stats(&j, q, res.samples);
+	if (q->explain)
+		query_explain(&j, q->expr, q->p.costs, q->app->store, &q->a);
 	jsonw_object_end(&j);
 	api_end(r, &j, &notes);
 }
@@ -160,6 +202,9 @@ static bool range_times(struct http_req *r, struct query *q)
 		return false;
 	}
 	if ((p->end_ms - p->start_ms) / p->step_ms > LIMIT_QUERY_STEPS) {
+		const struct err e = {.kind = ERR_LIMIT, .code = PQ_BOUND_STEPS};
+
+		count_refusal(&e);
 		http_reply_error(r, "bad_data",
 			"exceeded maximum resolution of 11,000 points per timeseries. Try "
 			"decreasing the query resolution (?step=XX)");

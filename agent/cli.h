@@ -80,6 +80,10 @@ void cli_table_fini(struct cli_table *t);
 /* Columns a text takes on a terminal: its characters, as far as one can know. */
 size_t cli_width(struct str s);
 
+/* --- cli_promql.c --- */
+/* The member "explain" of a query's answer as a table: the expression from the root down. */
+void cli_query_costs(const json_t *explain);
+
 /* --- the commands; argv[0] is the command's last word --- */
 int cli_alerts_main(int argc, char **argv);
 int cli_silence_add_main(int argc, char **argv);
@@ -87,6 +91,8 @@ int cli_silence_query_main(int argc, char **argv);
 int cli_silence_expire_main(int argc, char **argv);
 int cli_notify_test_main(int argc, char **argv);
 int cli_query_main(int argc, char **argv);
+int cli_promql_format_main(int argc, char **argv);
+int cli_promql_parse_main(int argc, char **argv);
 
 int cli_explain_main(int argc, char **argv);
 int cli_noise_main(int argc, char **argv);
@@ -106,6 +112,7 @@ int cli_mark_main(int argc, char **argv);
 #define CLI_NOTIFY_TEST_ARGS    "[--url URL] [--timeout D] [--no-resolve] [--json] RECEIVER"
 #define CLI_QUERY_ARGS                                                                             \
 	"[--url URL] [--time T | --start T [--end T] [--step D]] "                                 \
-	"[--format table|json|csv|graph] EXPR"
+	"[--format table|json|csv|graph] [--explain] EXPR"
+#define CLI_PROMQL_ARGS "EXPR | -"
 
 #endif

@@ -20,7 +20,7 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_GRAPH };
 struct wish {
 	const char *time, *start, *end, *step;
 	enum format format;
-	bool range;
+	bool range, explain;
 };
 
 /* ---- the question ---- */
@@ -57,6 +57,8 @@ static int question(const struct wish *w, const char *expr, struct buf *path, st
 {
 	buf_c(path, w->range ? "/api/v1/query_range?query=" : "/api/v1/query?query=");
 	cli_encode(path, str_c(expr));
+	if (w->explain)
+		buf_c(path, "&explain=true");
 	if (w->range && w->time != NULL)
 		return err_set(e, ERR_INPUT, 0, "give --time, or --start, --end and --step");
 	if (w->range)
@@ -299,6 +301,10 @@ static void show(const json_t *answer, const struct wish *w)
 		(void)putchar('\n');
 		return;
 	}
+	if (w->explain) {
+		cli_query_costs(json_object_get(data, "explain"));
+		return;
+	}
 	if (w->format == FORMAT_GRAPH) {
 		graph(data);
 		return;
@@ -332,7 +338,8 @@ static int options(struct cli *c, struct wish *w, int argc, char **argv)
 	static const struct option known[] = {{"url", required_argument, NULL, 'u'},
 		{"time", required_argument, NULL, 't'}, {"start", required_argument, NULL, 's'},
 		{"end", required_argument, NULL, 'e'}, {"step", required_argument, NULL, 'p'},
-		{"format", required_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
+		{"format", required_argument, NULL, 'f'}, {"explain", no_argument, NULL, 'x'},
+		{NULL, 0, NULL, 0}};
 	int opt;
 
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
@@ -343,6 +350,7 @@ static int options(struct cli *c, struct wish *w, int argc, char **argv)
 		case 's': w->start = optarg; break;
 		case 'e': w->end = optarg; break;
 		case 'p': w->step = optarg; break;
+		case 'x': w->explain = true; break;
 		case 'f':
 			if (!format_of(optarg, &w->format))
 				return cli_usage(USAGE, "--format: \"%.40s\" is none", optarg);

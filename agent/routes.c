@@ -15,11 +15,15 @@
 
 static const struct http_route table[] = {
 	/* queries and what there is */
-	{"/api/v1/query", GET_POST, HTTP_ON_QUERY, 0, false, api_query},
-	{"/api/v1/query_range", GET_POST, HTTP_ON_QUERY, 0, false, api_query_range},
-	{"/api/v1/query_exemplars", GET_POST, HTTP_ON_QUERY, 0, false, api_query_exemplars},
-	{"/api/v1/format_query", GET_POST, HTTP_ON_QUERY, 0, false, api_format_query},
-	{"/api/v1/parse_query", GET_POST, HTTP_ON_QUERY, 0, false, api_parse_query},
+	{"/api/v1/query", GET_POST, HTTP_ON_QUERY, LIMIT_HTTP_QUERY_BODY, false, api_query},
+	{"/api/v1/query_range", GET_POST, HTTP_ON_QUERY, LIMIT_HTTP_QUERY_BODY, false,
+		api_query_range},
+	{"/api/v1/query_exemplars", GET_POST, HTTP_ON_QUERY, LIMIT_HTTP_QUERY_BODY, false,
+		api_query_exemplars},
+	{"/api/v1/format_query", GET_POST, HTTP_ON_QUERY, LIMIT_HTTP_QUERY_BODY, false,
+		api_format_query},
+	{"/api/v1/parse_query", GET_POST, HTTP_ON_QUERY, LIMIT_HTTP_QUERY_BODY, false,
+		api_parse_query},
 	{"/api/v1/series", GET_POST, HTTP_ON_QUERY, 0, false, api_series},
 	{"/api/v1/labels", GET_POST, HTTP_ON_QUERY, 0, false, api_labels},
 	{"/api/v1/label/*/values", GET, HTTP_ON_QUERY, 0, false, api_label_values},

@@ -57,6 +57,7 @@
 #define LIMIT_HTTP_STALL_MS    30000        /* a reader that takes nothing for this long is cut */
 #define LIMIT_HTTP_IDLE_MS     300000       /* a kept-alive connection without a request */
 #define LIMIT_HTTP_BODY        (1u << 20)   /* body of an ordinary API request */
+#define LIMIT_HTTP_QUERY_BODY  (4u << 20)   /* a form: expressions of 1 MB are told what is wrong */
 #define LIMIT_HTTP_WRITE_BODY  (32u << 20)  /* compressed body of remote write */
 #define LIMIT_HTTP_ALERTS_BODY (64u << 20)  /* POST /api/v2/alerts: 100,000 of 600 bytes */
 #define LIMIT_HTTP_IN_BYTES    (256u << 20) /* all request bodies being read or worked at */

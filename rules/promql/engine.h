@@ -47,6 +47,27 @@ void pq_expr_selectors(const struct pq_expr *x,
 int pq_parse_selector(
 	struct arena *a, struct str text, struct matcher **m, size_t *n, struct err *e) MUST_CHECK;
 
+/* What one node of a tree cost; pq_eval adds to entry id of the node. Its samples and time are its
+ * own, without those of the nodes below. */
+struct pq_cost {
+	int64_t self_ns;   /* real time */
+	uint64_t selected; /* series that a selector found, with or without points */
+	uint64_t series;   /* handed to the node above */
+	uint64_t points;   /* of these series */
+	uint64_t samples;  /* looked at */
+};
+
+/* Which bound an ERR_LIMIT of pq_parse and pq_eval was: its code. */
+enum pq_bound {
+	PQ_BOUND_OTHER,
+	PQ_BOUND_BYTES,   /* LIMIT_EXPR_BYTES */
+	PQ_BOUND_DEPTH,   /* LIMIT_EXPR_DEPTH */
+	PQ_BOUND_REGEX,   /* number, text or program of regular expressions */
+	PQ_BOUND_STEPS,   /* LIMIT_QUERY_STEPS */
+	PQ_BOUND_SAMPLES, /* max_samples */
+	PQ_BOUND_MEMORY,  /* the arena's limit */
+};
+
 struct pq_params {
 	int64_t start_ms, end_ms, step_ms; /* instant: start == end, step 0 */
 	int64_t lookback_ms;               /* 300000 by default */
@@ -55,6 +76,8 @@ struct pq_params {
 	const atomic_bool *cancel;         /* may be NULL */
 	int64_t interval_ms;               /* default step of subqueries: the evaluation interval */
 	bool experimental;
+	/* NULL, or pq_node_count() entries: what each node cost. On the calling thread alone. */
+	struct pq_cost *costs;
 	/* Text template functions and `query` need nothing more. */
 };
 
@@ -81,9 +104,9 @@ struct pq_result {
 	uint64_t samples; /* looked at */
 };
 
-/* Evaluate. Errors: ERR_INPUT (422 execution), ERR_LIMIT (a limit, 422), ERR_CANCEL (499 or 503
- * timeout), others 500. The result lives in the arena. The source's set is opened and closed
- * within. */
+/* Evaluate. Errors: ERR_INPUT (422 execution), ERR_LIMIT (a limit, 422), ERR_CANCEL (code
+ * ECANCELED: 499, ETIMEDOUT: 503), others 500. The result lives in the arena. The source's set is
+ * opened and closed within. */
 int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
 	const struct select_source *src, struct pq_result *out, struct err *e) MUST_CHECK;
 

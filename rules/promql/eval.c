@@ -17,7 +17,7 @@ int ev_memory(struct ev *ev, struct err *e)
 {
 	if (ev->a->failed || ev->scratch.failed || ev->tmp.failed ||
 		ev->scratch.used > ev->a->limit - ev->a->used)
-		return err_set(e, ERR_LIMIT, 0,
+		return err_set(e, ERR_LIMIT, PQ_BOUND_MEMORY,
 			"query needs more than %zu MB of memory (query.max_memory)",
 			ev->a->limit >> 20);
 	return 0;
@@ -41,8 +41,10 @@ int ev_work(struct ev *ev, uint64_t units, struct err *e)
 int ev_samples(struct ev *ev, uint64_t n, struct err *e)
 {
 	ev->samples += n;
+	if (ev->p->costs != NULL)
+		cost_of(ev)->samples += n;
 	if (ev->p->max_samples != 0 && ev->samples > ev->p->max_samples)
-		return err_set(e, ERR_LIMIT, 0,
+		return err_set(e, ERR_LIMIT, PQ_BOUND_SAMPLES,
 			"query looks at more than %llu samples (query.max_samples)",
 			(unsigned long long)ev->p->max_samples);
 	return ev_work(ev, n, e);
@@ -177,10 +179,9 @@ static int node_each(struct ev *ev, const struct pq_expr *x, const struct grid *
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
-int eval_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, struct sink out,
-	struct err *e)
+static int repeated_each(struct ev *ev, const struct pq_expr *x, const struct grid *g,
+	struct sink out, struct err *e)
 {
-	ASSERT(g->n > 0);
 	if (ev_work(ev, 1, e) != 0)
 		return -1;
 	if (g->n > 1 && eval_is_fixed(x)) {
@@ -190,4 +191,20 @@ int eval_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, stru
 		return node_each(ev, x, &once, (struct sink){on_repeat, &r}, e);
 	}
 	return node_each(ev, x, g, out, e);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
+int eval_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, struct sink out,
+	struct err *e)
+{
+	struct cost_tap tap = {.ev = ev, .g = g, .out = out};
+	int rc;
+
+	ASSERT(g->n > 0);
+	if (ev->p->costs == NULL || x->kind == PQ_PAREN)
+		return repeated_each(ev, x, g, out, e);
+	tap.above = cost_turn(ev, x);
+	rc = repeated_each(ev, x, g, (struct sink){cost_col, &tap}, e);
+	(void)cost_turn(ev, tap.above);
+	return rc;
 }

@@ -69,6 +69,18 @@ static inline int emit(struct sink s, struct col *c, struct err *e)
 	return s.fn(s.arg, c, e);
 }
 
+/* Raw samples of one series, staleness markers taken out. */
+struct raw {
+	struct labels labels;
+	bool drop_name;
+	size_t n;
+	const int64_t *t;
+	const double *v;
+	const struct hist *const *h; /* NULL: floats only */
+	const int64_t *start;        /* NULL: none */
+};
+typedef int (*raw_fn)(void *arg, struct raw *r, struct err *e);
+
 #define EV_NOTE_KEYS 8u
 
 struct ev {
@@ -85,6 +97,9 @@ struct ev {
 	/* Within histogram_count, _sum, _avg only count and sum of histograms matter, unless
 	 * something between them and the selector needs buckets. Nesting levels. */
 	unsigned stats_wanted, buckets_wanted;
+	/* explain: the node whose time runs, and since when; eval_cost.c */
+	const struct pq_expr *running;
+	int64_t running_ns;
 	/* annotations, and the latest keys to skip repetitions cheaply */
 	struct str warnings[LIMIT_ANNOTATIONS], infos[LIMIT_ANNOTATIONS];
 	size_t n_warnings, n_infos;
@@ -118,6 +133,24 @@ static inline void ev_tmp_done(struct ev *ev)
 {
 	arena_release(&ev->tmp, ev->tmp_mark);
 }
+
+/* --- eval_cost.c: explain; used only when p->costs is there --- */
+
+/* From now on time and samples are x's; returns whose they were, for the way back. */
+const struct pq_expr *cost_turn(struct ev *ev, const struct pq_expr *x);
+struct pq_cost *cost_of(struct ev *ev);
+/* What passes through counts as handed on by the node that runs now; the work of the receiver
+ * is that of `above`. */
+struct cost_tap {
+	struct ev *ev;
+	const struct grid *g;
+	const struct pq_expr *above;
+	struct sink out;
+	raw_fn fn;
+	void *arg;
+};
+int cost_col(void *arg, struct col *c, struct err *e) MUST_CHECK;
+int cost_raw(void *arg, struct raw *r, struct err *e) MUST_CHECK;
 
 /* --- eval_mat.c: several series at once --- */
 
@@ -234,18 +267,6 @@ static inline int64_t moment_time(const struct moment *m, const struct grid *g, 
 }
 int ev_duration(struct ev *ev, int64_t fixed_ms, const struct pq_dur *d, bool negative, int64_t *ms,
 	struct err *e) MUST_CHECK;
-
-/* Raw samples of one series, staleness markers taken out. */
-struct raw {
-	struct labels labels;
-	bool drop_name;
-	size_t n;
-	const int64_t *t;
-	const double *v;
-	const struct hist *const *h; /* NULL: floats only */
-	const int64_t *start;        /* NULL: none */
-};
-typedef int (*raw_fn)(void *arg, struct raw *r, struct err *e);
 
 /* All series of a selector with their samples in [mint, maxt]. */
 int sel_each_raw(struct ev *ev, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "rules/promql/engine.h"
 #include "rules/promql/eval.h"
 
@@ -26,8 +27,8 @@ static int make_grid(const struct pq_params *p, struct grid *g, struct err *e)
 	g->step = p->step_ms;
 	g->n = (size_t)(((uint64_t)p->end_ms - (uint64_t)p->start_ms) / (uint64_t)p->step_ms) + 1;
 	if (g->n > LIMIT_QUERY_STEPS)
-		return err_set(e, ERR_LIMIT, 0, "range query of %zu steps, at most %d are taken",
-			g->n, LIMIT_QUERY_STEPS);
+		return err_set(e, ERR_LIMIT, PQ_BOUND_STEPS,
+			"range query of %zu steps, at most %d are taken", g->n, LIMIT_QUERY_STEPS);
 	return 0;
 }
 
@@ -250,7 +251,7 @@ static int scalar_result(struct ev *ev, const struct pq_expr *x, const struct gr
 int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
 	const struct select_source *src, struct pq_result *out, struct err *e)
 {
-	struct ev ev = {.a = a, .p = p, .src = src, .root = x};
+	struct ev ev = {.a = a, .p = p, .src = src, .root = x, .running = x};
 	struct grid g;
 	int rc;
 
@@ -266,6 +267,7 @@ int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
 	arena_init(&ev.tmp, TMP_BYTES);
 	(void)arena_alloc(&ev.tmp, 1, 1);
 	ev.tmp_mark = arena_mark(&ev.tmp);
+	ev.running_ns = p->costs != NULL ? clock_real_ns() : 0;
 	if (x->type == PQ_VECTOR) {
 		rc = vector_result(&ev, x, &g, out, e);
 	} else if (x->type == PQ_SCALAR) {
@@ -284,6 +286,8 @@ int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
 	if (rc == 0)
 		rc = ev_memory(&ev, e);
 	sel_close_all(&ev);
+	if (p->costs != NULL)
+		(void)cost_turn(&ev, x);
 	arena_fini(&ev.scratch);
 	arena_fini(&ev.tmp);
 	return rc;

@@ -118,8 +118,9 @@ static int subquery_each(struct ev *ev, const struct range *r, const struct grid
 	return rc;
 }
 
-int range_each(struct ev *ev, const struct range *r, const struct grid *g, raw_fn fn, void *arg,
-	struct err *e)
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
+static int samples_each(struct ev *ev, const struct range *r, const struct grid *g, raw_fn fn,
+	void *arg, struct err *e)
 {
 	const struct pq_selector *s;
 	int64_t mint, maxt;
@@ -134,4 +135,19 @@ int range_each(struct ev *ev, const struct range *r, const struct grid *g, raw_f
 	if (r->smoothed)
 		maxt = i64_add_sat(maxt, ev->p->lookback_ms);
 	return sel_each_raw(ev, s->m, s->n, mint, maxt, fn, arg, e);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
+int range_each(struct ev *ev, const struct range *r, const struct grid *g, raw_fn fn, void *arg,
+	struct err *e)
+{
+	struct cost_tap tap = {.ev = ev, .fn = fn, .arg = arg};
+	int rc;
+
+	if (ev->p->costs == NULL)
+		return samples_each(ev, r, g, fn, arg, e);
+	tap.above = cost_turn(ev, r->x);
+	rc = samples_each(ev, r, g, cost_raw, &tap, e);
+	(void)cost_turn(ev, tap.above);
+	return rc;
 }

@@ -101,15 +101,13 @@ static int call_scalar(
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
-int eval_scalar(
+static int scalar_node(
 	struct ev *ev, const struct pq_expr *x, const struct grid *g, double *out, struct err *e)
 {
 	struct arena_mark mark;
 	const double *r;
 	int rc = -1;
 
-	x = pq_unparen(x);
-	ASSERT(x->type == PQ_SCALAR);
 	if (ev_work(ev, g->n, e) != 0)
 		return -1;
 	if (x->kind == PQ_NUMBER) {
@@ -133,5 +131,23 @@ int eval_scalar(
 		rc = err_set(e, ERR_INPUT, 0, "expected a scalar here");
 	}
 	arena_release(&ev->scratch, mark);
+	return rc;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): LIMIT_EXPR_DEPTH */
+int eval_scalar(
+	struct ev *ev, const struct pq_expr *x, const struct grid *g, double *out, struct err *e)
+{
+	const struct pq_expr *above;
+	int rc;
+
+	x = pq_unparen(x);
+	ASSERT(x->type == PQ_SCALAR);
+	if (ev->p->costs == NULL)
+		return scalar_node(ev, x, g, out, e);
+	above = cost_turn(ev, x);
+	rc = scalar_node(ev, x, g, out, e);
+	cost_of(ev)->points += g->n;
+	(void)cost_turn(ev, above);
 	return rc;
 }

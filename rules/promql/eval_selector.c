@@ -103,6 +103,8 @@ int sel_each_stored(struct ev *ev, const struct matcher *m, size_t n, int64_t mi
 	if (sel_open(ev, m, n, mint, maxt, &set, e) != 0)
 		return -1;
 	count = ev->src->count(set);
+	if (ev->p->costs != NULL)
+		cost_of(ev)->selected += count;
 	for (size_t i = 0; i < count; i++) {
 		struct select_cols c = {0};
 		struct arena_mark mark;

@@ -43,7 +43,9 @@ int pq_expect(struct pq_parser *p, enum pq_tok kind, const char *where, const ch
 
 int pq_no_memory(struct pq_parser *p)
 {
-	return err_set_at(p->e, ERR_LIMIT, p->tok.off, "expression: memory limit reached");
+	(void)err_set_at(p->e, ERR_LIMIT, p->tok.off, "expression: memory limit reached");
+	p->e->code = PQ_BOUND_MEMORY;
+	return -1;
 }
 
 int pq_enter(struct pq_parser *p)
@@ -52,6 +54,7 @@ int pq_enter(struct pq_parser *p)
 		pq_fail(p->e, p->text, p->tok.off, "nested deeper than %u levels",
 			LIMIT_EXPR_DEPTH);
 		p->e->kind = ERR_LIMIT;
+		p->e->code = PQ_BOUND_DEPTH;
 		return -1;
 	}
 	return 0;
@@ -82,6 +85,7 @@ struct pq_expr *pq_node(struct pq_parser *p, enum pq_kind kind, uint32_t off, ui
 	if (height + 1u > LIMIT_EXPR_DEPTH) {
 		pq_fail(p->e, p->text, off, "expression deeper than %u levels", LIMIT_EXPR_DEPTH);
 		p->e->kind = ERR_LIMIT;
+		p->e->code = PQ_BOUND_DEPTH;
 		return NULL;
 	}
 	x = ARENA_NEW(p->a, struct pq_expr);
@@ -425,9 +429,12 @@ static int begin(struct pq_parser *p, struct arena *a, struct str text, struct e
 	struct str copy;
 
 	*p = (struct pq_parser){.a = a, .e = e, .text = text};
-	if (text.n > LIMIT_EXPR_BYTES)
-		return err_set_at(e, ERR_LIMIT, LIMIT_EXPR_BYTES,
+	if (text.n > LIMIT_EXPR_BYTES) {
+		(void)err_set_at(e, ERR_LIMIT, LIMIT_EXPR_BYTES,
 			"expression of %zu bytes, at most %u are taken", text.n, LIMIT_EXPR_BYTES);
+		e->code = PQ_BOUND_BYTES;
+		return -1;
+	}
 	copy = arena_str(a, text);
 	p->nodes = ARENA_ARRAY(a, text.n + 1, struct pq_expr *);
 	if (copy.p == NULL || p->nodes == NULL)

@@ -37,6 +37,7 @@ static struct pq_dur *new_dur(struct pq_parser *p, enum pq_dur_op op, uint32_t o
 	if (height + 1 > LIMIT_EXPR_DEPTH) {
 		pq_fail(p->e, p->text, off, "expression deeper than %u levels", LIMIT_EXPR_DEPTH);
 		p->e->kind = ERR_LIMIT;
+		p->e->code = PQ_BOUND_DEPTH;
 		return NULL;
 	}
 	d = ARENA_NEW(p->a, struct pq_dur);

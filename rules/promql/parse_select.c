@@ -19,11 +19,13 @@ static int make_matcher(struct pq_parser *p, struct matcher *m, enum matcher_op 
 	if ((op == MATCH_RE || op == MATCH_NRE) && ++p->regexes > LIMIT_EXPR_REGEXES) {
 		pq_fail(p->e, p->text, off, "more than %u regular expressions", LIMIT_EXPR_REGEXES);
 		p->e->kind = ERR_LIMIT;
+		p->e->code = PQ_BOUND_REGEX;
 		return -1;
 	}
 	if (matcher_init(m, op, name, value, &why) != 0) {
 		pq_fail(p->e, p->text, off, "%s", why.msg);
 		p->e->kind = why.kind;
+		p->e->code = why.kind == ERR_LIMIT ? PQ_BOUND_REGEX : 0;
 		return -1;
 	}
 	if (m->re != NULL && !arena_on_release(p->a, free_regex, m->re))

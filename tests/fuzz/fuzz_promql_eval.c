@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/num.h"
+#include "rules/promql/ast.h"
 #include "rules/promql/engine.h"
 #include "tests/lib/promqltest.h"
 
@@ -75,6 +76,8 @@ static void ask(struct str text, int64_t start, int64_t end, int64_t step)
 
 	arena_init(&a, (size_t)4 << 20);
 	x = pq_parse(&a, text, true, &e);
+	if (x != NULL && step == 0)
+		p.costs = ARENA_ARRAY(&a, pq_node_count(x), struct pq_cost);
 	if (x != NULL && pq_eval(&a, x, &p, &src, &r, &e) == 0) {
 		for (size_t i = 0; i < r.n; i++) {
 			ASSERT(r.series[i].n > 0 || r.type == PQ_MATRIX);

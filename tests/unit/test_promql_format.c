@@ -122,6 +122,51 @@ START_TEST(the_deepest_tree_is_sound_json)
 }
 END_TEST
 
+static const struct {
+	const char *text, *excerpt;
+} places[] = {
+	{"sum(rates(x[5m]))", "\n  sum(rates(x[5m]))\n      ^~~~~"},
+	{"sum(\n  rate(x)\n)", "\n    rate(x)\n         ^"},
+	{"1 +", "\n  1 +\n     ^"},
+	{"", ""},
+	/* no byte of it drives a terminal, none is broken text */
+	{"\t{a=\"\x1b[31m\x7f\"} &", "\n   {a=\"?[31m?\"} &\n                ^"},
+	{"\"\xc3\xa4\" $", "\n  \"\xc3\xa4\" $\n      ^"},
+	{"\"\xff\" $", "\n  \"?\" $\n  ^"},
+};
+
+START_TEST(an_error_is_shown_at_its_place)
+{
+	struct str text = str_c(places[_i].text);
+	struct err e;
+
+	ck_assert_ptr_null(pq_parse(&arena, text, true, &e));
+	pq_error_excerpt(&out, text, &e);
+	ck_assert_str_eq(out.n > 0 ? out.p : "", places[_i].excerpt);
+}
+END_TEST
+
+START_TEST(a_long_line_is_cut_around_the_place)
+{
+	char text[LIMIT_EXPR_BYTES + 2];
+	struct err e = {.kind = ERR_INPUT};
+
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = i % 2 == 0 ? '\xc3' : '\xa4';
+	for (size_t n = 0; n < 400; n++) {
+		for (e.off = 0; e.off <= n; e.off++) {
+			buf_reset(&out);
+			pq_error_excerpt(&out, str_n(text, n), &e);
+			ck_assert_uint_lt(out.n, 250);
+			ck_assert(e.off % 2 != 0 || n % 2 != 0 || str_is_utf8(buf_view(&out)));
+		}
+	}
+	buf_reset(&out);
+	pq_error_excerpt(&out, str_n(text, sizeof text), &e);
+	ck_assert_uint_eq(out.n, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("promql_format");
@@ -134,6 +179,8 @@ int main(void)
 		t, long_expressions_are_split_at_their_outermost_parts, 0, ARRAY_LEN(laid_out));
 	tcase_add_loop_test(t, trees_are_json_with_sorted_keys, 0, ARRAY_LEN(trees));
 	tcase_add_test(t, the_deepest_tree_is_sound_json);
+	tcase_add_loop_test(t, an_error_is_shown_at_its_place, 0, ARRAY_LEN(places));
+	tcase_add_test(t, a_long_line_is_cut_around_the_place);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

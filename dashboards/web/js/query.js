@@ -68,11 +68,10 @@ function sayError(error) {
 	if (!error) {
 		return;
 	}
-	box.append(el("p", error.message));
-	const where = /(?:^|[^\d])1:(\d+)\b/.exec(error.message);
-	if (where && error.status === 400) {
-		const at = Number(where[1]);
-		box.append(el("pre", `${state.expr.replaceAll("\n", " ")}\n${" ".repeat(Math.max(0, at - 1))}^`));
+	const [message, ...excerpt] = error.message.split("\n"); // the place with a caret comes below
+	box.append(el("p", message));
+	if (excerpt.length > 0) {
+		box.append(el("pre", excerpt.join("\n")));
 	}
 }
 
