@@ -57,10 +57,10 @@ static struct cached *new_object(size_t extra)
 	return o;
 }
 
-void cached_put(struct cached *o)
+void cached_put(struct cached *ref)
 {
-	if (o != NULL && atomic_fetch_sub(&o->refs, 1) == 1)
-		free(o);
+	if (ref != NULL && atomic_fetch_sub(&ref->refs, 1) == 1)
+		free(ref);
 }
 
 /* --- a shard, under its lock --- */
@@ -188,66 +188,69 @@ static int by_group(const void *va, const void *vb)
 	return a->row < b->row ? -1 : a->row > b->row;
 }
 
-static int read_places(struct part_reader *r, struct pack_place **out, size_t *n_out, struct err *e)
+struct place_list {
+	struct pack_place *v;
+	size_t n, cap;
+};
+
+static int read_places(struct part_reader *r, struct place_list *l, struct err *e)
 {
-	struct pack_place *v = NULL;
-	size_t n = 0, cap = 0;
 	int rc;
 
 	while ((rc = db_step_row(r->list, "read a partition's directory", e)) == 1) {
-		if (n == cap) {
-			struct pack_place *more;
+		if (l->n == l->cap) {
+			size_t cap = l->cap * 2 + 1024;
+			struct pack_place *more = realloc(l->v, cap * sizeof *more);
 
-			cap = cap * 2 + 1024;
-			more = realloc(v, cap * sizeof *v);
-			if (more == NULL) {
-				free(v);
+			if (more == NULL)
 				return err_set(e, ERR_LIMIT, 0, "no memory to read a partition");
-			}
-			v = more;
+			l->v = more;
+			l->cap = cap;
 		}
-		v[n++] = (struct pack_place){.grp = (uint32_t)sqlite3_column_int64(r->list, 0),
-			.row = sqlite3_column_int64(r->list, 1),
-			.mint = sqlite3_column_int64(r->list, 2),
-			.maxt = sqlite3_column_int64(r->list, 3)};
+		l->v[l->n++] =
+			(struct pack_place){.grp = (uint32_t)sqlite3_column_int64(r->list, 0),
+				.row = sqlite3_column_int64(r->list, 1),
+				.mint = sqlite3_column_int64(r->list, 2),
+				.maxt = sqlite3_column_int64(r->list, 3)};
 	}
-	*out = v;
-	*n_out = n;
-	if (rc < 0)
-		free(v);
 	return rc;
+}
+
+static struct cached *dir_of(const struct place_list *l, struct err *e)
+{
+	struct cached *o = new_object(l->n * sizeof *l->v);
+	struct pack_place *copy;
+
+	if (o == NULL) {
+		(void)err_set(e, ERR_LIMIT, 0, "no memory to read a partition");
+		return NULL;
+	}
+	copy = (struct pack_place *)(o + 1);
+	if (l->n > 0) {
+		memcpy(copy, l->v, l->n * sizeof *copy);
+		qsort(copy, l->n, sizeof *copy, by_group);
+	}
+	o->u.dir = (struct pack_dir){copy, l->n};
+	o->row = DIR_ROW;
+	return o;
 }
 
 static struct cached *load_dir(struct part *p, uint64_t content, struct err *e)
 {
 	struct part_reader *r = part_reader_get(p, e);
-	struct pack_place *v, *copy;
-	struct cached *o;
-	size_t n;
-	int rc;
+	struct place_list l = {0};
+	struct cached *o = NULL;
 
 	if (r == NULL)
 		return NULL;
-	rc = read_places(r, &v, &n, e);
+	if (read_places(r, &l, e) == 0)
+		o = dir_of(&l, e);
 	part_reader_put(r);
-	if (rc != 0)
-		return NULL;
-	o = new_object(n * sizeof *v);
-	if (o == NULL) {
-		free(v);
-		(void)err_set(e, ERR_LIMIT, 0, "no memory to read a partition");
-		return NULL;
+	free(l.v);
+	if (o != NULL) {
+		o->uid = p->uid;
+		o->content = content;
 	}
-	copy = (struct pack_place *)(o + 1);
-	if (n > 0) {
-		memcpy(copy, v, n * sizeof *v);
-		qsort(copy, n, sizeof *copy, by_group);
-	}
-	free(v);
-	o->u.dir = (struct pack_dir){copy, n};
-	o->uid = p->uid;
-	o->row = DIR_ROW;
-	o->content = content;
 	return o;
 }
 

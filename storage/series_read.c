@@ -51,28 +51,36 @@ static void unlist_parts(struct part_list *l)
 		free(l->v);
 }
 
+/* What is asked of a partition, and where it goes. */
+struct read_task {
+	uint32_t id;
+	int64_t mint, maxt;
+	struct cols *c;
+	struct arena *a;
+	struct read_memo *memo;
+};
+
 /* Chunks of the series in the pack that overlap the range. */
-static int read_pack(const struct cached_pack *k, uint32_t id, int64_t mint, int64_t maxt,
-	struct cols *c, struct arena *a, struct err *e)
+static int read_pack(const struct cached_pack *k, const struct read_task *t, struct err *e)
 {
 	size_t lo = 0, n = k->n;
 
 	while (n > 0) {
 		size_t half = n / 2;
 
-		if (k->v[lo + half].series < id) {
+		if (k->v[lo + half].series < t->id) {
 			lo += half + 1;
 			n -= half + 1;
 		} else {
 			n = half;
 		}
 	}
-	for (; lo < k->n && k->v[lo].series == id; lo++) {
+	for (; lo < k->n && k->v[lo].series == t->id; lo++) {
 		const struct cached_chunk *x = &k->v[lo];
 
-		if (x->mint > maxt || x->maxt < mint)
+		if (x->mint > t->maxt || x->maxt < t->mint)
 			continue;
-		if (codec_decode(str_n(x->p, x->len), c, a, e) != 0)
+		if (codec_decode(str_n(x->p, x->len), t->c, t->a, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -134,26 +142,25 @@ static size_t first_of_group(const struct pack_dir *d, uint32_t grp)
 	return lo;
 }
 
-static int read_part(struct store *st, struct part *p, uint32_t id, int64_t mint, int64_t maxt,
-	struct cols *c, struct arena *a, struct read_memo *m, struct err *e)
+static int read_part(struct store *st, struct part *p, const struct read_task *t, struct err *e)
 {
-	uint32_t grp = id >> p->shift;
+	const struct pack_dir *d = &t->memo->places;
+	uint32_t grp = t->id >> p->shift;
 
-	if (get_dir(st, p, m, e) != 0)
+	if (get_dir(st, p, t->memo, e) != 0)
 		return -1;
-	for (size_t i = first_of_group(&m->places, grp);
-		i < m->places.n && m->places.v[i].grp == grp; i++) {
-		const struct pack_place *at = &m->places.v[i];
-		size_t n = c->n;
+	for (size_t i = first_of_group(d, grp); i < d->n && d->v[i].grp == grp; i++) {
+		const struct pack_place *at = &d->v[i];
+		size_t n = t->c->n;
 
-		if (at->mint > maxt || at->maxt < mint)
+		if (at->mint > t->maxt || at->maxt < t->mint)
 			continue;
-		if (get_pack(st, p, at->row, m, e) == 0 &&
-			read_pack(&m->chunks, id, mint, maxt, c, a, e) == 0)
+		if (get_pack(st, p, at->row, t->memo, e) == 0 &&
+			read_pack(&t->memo->chunks, t, e) == 0)
 			continue;
 		if (e->kind != ERR_CORRUPT)
 			return -1;
-		c->n = n; /* a damaged pack hides its samples, not those of the others */
+		t->c->n = n; /* a damaged pack hides its samples, not those of the others */
 		METRIC_DROP("storage", "corrupt_pack", 1);
 		log_error("storage", "msg=\"damaged chunks are skipped\" file=%s err=\"%s\"",
 			p->path, e->msg);
@@ -164,7 +171,8 @@ static int read_part(struct store *st, struct part *p, uint32_t id, int64_t mint
 int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
 	struct arena *a, struct read_memo *memo, struct err *e)
 {
-	struct read_memo none = {0}, *m = memo != NULL ? memo : &none;
+	struct read_memo none = {0};
+	const struct read_task task = {id, mint, maxt, c, a, memo != NULL ? memo : &none};
 	struct part_list l = {.cap = ARRAY_LEN(l.few)};
 	const struct series *s;
 	int rc = 0;
@@ -180,7 +188,7 @@ int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struc
 	}
 	store_unlock(st);
 	for (size_t i = 0; i < l.n && rc == 0; i++)
-		rc = read_part(st, l.v[i], id, mint, maxt, c, a, m, e);
+		rc = read_part(st, l.v[i], &task, e);
 	unlist_parts(&l);
 	read_memo_fini(&none);
 	if (rc != 0)
