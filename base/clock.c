@@ -93,6 +93,17 @@ void clock_inject(int64_t unix_ms, double speed)
 	atomic_store(&injected, true);
 }
 
+double clock_speed(void)
+{
+	double speed = 1;
+
+	(void)pthread_mutex_lock(&lock);
+	if (atomic_load(&injected))
+		speed = rate;
+	(void)pthread_mutex_unlock(&lock);
+	return speed;
+}
+
 bool clock_is_injected(void)
 {
 	return atomic_load(&injected);

@@ -23,6 +23,7 @@ int clock_wait_ms(int64_t ms);
 /* Tests: from now on wall time is unix_ms and runs `speed` times as fast (0 stands still). */
 void clock_inject(int64_t unix_ms, double speed);
 bool clock_is_injected(void);
+double clock_speed(void); /* of an injected clock; else 1 */
 /* Back to the real clocks. */
 void clock_restore(void);
 

@@ -69,7 +69,8 @@ static enum silence_state state_by_bounds(const struct silence *x, int64_t now_m
 {
 	if (x->ends_ms <= now_ms)
 		return SILENCE_EXPIRED;
-	return x->starts_ms > now_ms ? SILENCE_PENDING : SILENCE_ACTIVE;
+	/* one that began when it was made does not begin again where the clock is set back */
+	return x->starts_ms > MAX_OF(now_ms, x->updated_ms) ? SILENCE_PENDING : SILENCE_ACTIVE;
 }
 
 enum silence_state silence_state_at(const struct silence *x, int64_t now_ms)

@@ -185,6 +185,19 @@ void rule_group_shift(struct rule_group *g, int64_t back_ms)
 	}
 }
 
+void rule_group_hold(struct rule_group *g, int64_t until_ms)
+{
+	for (size_t i = 0; i < g->def->n; i++) {
+		struct alert *al;
+		size_t pos = 0;
+
+		while ((al = map_each(&g->rules[i].alerts, &pos)) != NULL) {
+			if (al->state != ALERT_INACTIVE)
+				al->hold_until_ms = until_ms;
+		}
+	}
+}
+
 /* Stored by a clock that went ahead of today's: as if it had begun to fire just now. */
 static int64_t ahead_of(const struct alert *al, int64_t now_ms)
 {

@@ -124,6 +124,8 @@ void rule_group_eval(struct rule_group *g, const struct rule_env *env, int64_t s
 bool rule_restore_seen(struct rule *r, const struct alert_seen *s);
 /* The wall clock was set back by so much: times of alerts move along and are stored again. */
 void rule_group_shift(struct rule_group *g, int64_t back_ms);
+/* Until then no alert ends for want of data. */
+void rule_group_hold(struct rule_group *g, int64_t until_ms);
 void rule_group_told(struct rule_group *g, const struct rule_env *env);
 /* The group goes away: events that resolve what fires, staleness marks for what it wrote. */
 void rule_group_end(struct rule_group *g, const struct rule_env *env, int64_t now_ms,

@@ -24,6 +24,8 @@
 
 #define IDLE_WAIT_MS  1000
 #define CLOCK_STEP_MS 1000    /* less is slewing, not a step */
+#define LEAP_MS       60000   /* so far ahead at once: suspended, or set; samples are missing */
+#define BACK_HOLD_MS  300000  /* what was recorded before may be in the way for so long */
 #define HELP_WORTH_NS 5000000 /* groups that took less are not worth a hand over */
 #define THREADS_MIN   3u
 
@@ -148,16 +150,40 @@ static void end_alone_locked(struct rules *r)
 	(void)pthread_cond_broadcast(&r->wake);
 }
 
+/* Until sources were heard of at the new time nobody knows that an alert is over. */
+static void hold_locked(struct rules *r, int64_t now, int64_t more_ms)
+{
+	for (size_t i = 0; i < r->n_groups; i++)
+		rule_group_hold(r->groups[i], now + rules_grace_ms(r->groups[i]) + more_ms);
+}
+
+/* By how much the wall clock went ahead of the time that passed. */
+static int64_t leap_locked(struct rules *r, int64_t now)
+{
+	int64_t real = clock_real_ns(), before = r->seen_real_ns;
+	double passed = (double)(real - before) / 1e6 * clock_speed();
+
+	r->seen_real_ns = real;
+	return before == 0 ? 0 : i64_sub_sat(now - r->seen_wall_ms, num_clamp_i64(passed));
+}
+
 /*
- * The wall clock was set back: slots begin anew from now instead of waiting until the old time is
- * reached again, and the alerts' times move along, so that what pended or fired for a minute still
- * did.
+ * The machine was suspended or the wall clock set ahead: there are no samples of that time yet, so
+ * nothing ends by it. The wall clock was set back: slots begin anew from now instead of waiting
+ * until the old time is reached again, and the alerts' times move along, so that what pended or
+ * fired for a minute still did.
  */
 static void follow_clock_locked(struct rules *r, int64_t now)
 {
-	int64_t back = r->seen_wall_ms - now;
+	int64_t leap = leap_locked(r, now), back = r->seen_wall_ms - now;
 
 	r->seen_wall_ms = now;
+	if (leap > LEAP_MS) {
+		log_warn("rule", "msg=\"the clock went ahead\" ms=%lld", (long long)leap);
+		begin_alone_locked(r);
+		hold_locked(r, now, 0);
+		end_alone_locked(r);
+	}
 	if (back < CLOCK_STEP_MS)
 		return;
 	log_warn("rule", "msg=\"the clock was set back\" ms=%lld", (long long)back);
@@ -166,6 +192,7 @@ static void follow_clock_locked(struct rules *r, int64_t now)
 		r->groups[i]->next_slot_ms = rules_slot_after(r->groups[i], now);
 		rule_group_shift(r->groups[i], back);
 	}
+	hold_locked(r, now, MIN_OF(back, (int64_t)BACK_HOLD_MS));
 	rules_heap_build(r);
 	end_alone_locked(r);
 }

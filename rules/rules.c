@@ -192,22 +192,26 @@ static int resume_slots(struct rules *r, sqlite3 *db, struct err *e)
 	return 0;
 }
 
-/* After an outage sources need some intervals to be heard of again. */
+int64_t rules_grace_ms(const struct rule_group *g)
+{
+	return MIN_OF(MAX_OF(HOLD_INTERVALS * g->interval_ms, HOLD_MIN_MS), HOLD_MAX_MS);
+}
+
 static int64_t hold_until(const struct restorer *x, const struct rule_group *g)
 {
-	int64_t grace = MIN_OF(MAX_OF(HOLD_INTERVALS * g->interval_ms, HOLD_MIN_MS), HOLD_MAX_MS);
-
-	return x->outage ? clock_wall_ms() + grace : 0;
+	return x->outage ? clock_wall_ms() + rules_grace_ms(g) : 0;
 }
 
 static bool had_outage(struct store *s)
 {
 	struct store_stats st;
+	int64_t now = clock_wall_ms();
 
 	if (s == NULL)
 		return false;
 	store_stats(s, &st);
-	return st.mint > st.maxt || clock_wall_ms() - st.maxt > OUTAGE_MS;
+	/* samples from ahead: the clock is behind where it was, and what is there is of that time */
+	return st.mint > st.maxt || now - st.maxt > OUTAGE_MS || st.maxt - now > OUTAGE_MS;
 }
 
 static void on_stored(struct str rule_key, const struct alert_event *ev, void *arg)

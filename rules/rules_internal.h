@@ -35,6 +35,7 @@ struct rules {
 	atomic_bool cancel;
 	int64_t last_eval_ms;
 	int64_t seen_wall_ms;         /* the evaluators' last look at the clock */
+	int64_t seen_real_ns;         /* clock_real_ns() then */
 	struct alert_batch **orphans; /* end of alerts whose rule is gone, to be told first */
 	size_t n_orphans;
 
@@ -53,6 +54,8 @@ void rules_heap_build(struct rules *r);
 void rules_heap_push(struct rules *r, struct rule_group *g);
 struct rule_group *rules_heap_pop(struct rules *r);
 int64_t rules_slot_after(const struct rule_group *g, int64_t wall_ms);
+/* How long the sources of a group need to be heard of again. */
+int64_t rules_grace_ms(const struct rule_group *g);
 /* Nobody else is at work. */
 void rules_take_reload(struct rules *r);
 void rules_tell_orphans(struct rules *r);

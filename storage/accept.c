@@ -24,6 +24,9 @@ struct gate {
 static struct gate make_gate(const struct store *st, const struct batch *b)
 {
 	int64_t window = atomic_load(&st->ooo_window_ms);
+	/* a clock that was set back must not shut out everything until it has caught up */
+	bool set_back = st->newest > i64_add_sat(st->now, LIMIT_AHEAD_MS);
+	int64_t newest = set_back ? st->now : st->newest;
 	struct gate g = {.ahead = STORE_TIME_MAX,
 		.in_order = -STORE_TIME_MAX,
 		.late = -STORE_TIME_MAX,
@@ -32,9 +35,9 @@ static struct gate make_gate(const struct store *st, const struct batch *b)
 	if (b->source == BATCH_IMPORT || window == INT64_MAX)
 		return g;
 	g.ahead = i64_add_sat(st->now, LIMIT_AHEAD_MS);
-	g.late = MAX_OF(i64_sub_sat(st->newest, window), -STORE_TIME_MAX);
+	g.late = MAX_OF(i64_sub_sat(newest, window), -STORE_TIME_MAX);
 	g.in_order =
-		MAX_OF(i64_sub_sat(st->newest, MAX_OF(window, STORE_IN_ORDER_MS)), -STORE_TIME_MAX);
+		MAX_OF(i64_sub_sat(newest, MAX_OF(window, STORE_IN_ORDER_MS)), -STORE_TIME_MAX);
 	return g;
 }
 

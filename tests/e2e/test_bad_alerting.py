@@ -5,6 +5,7 @@
 import json
 import pathlib
 import sys
+import time
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -14,6 +15,8 @@ from lib import runner
 from lib.belfry import Belfry
 from lib.fault_server import HttpFault, hang
 from lib.inbox import Inbox
+from lib.net import wait_until
+from lib.page import Page
 
 ALWAYS = """
 groups:
@@ -78,6 +81,92 @@ class PlainAlerts(unittest.TestCase):
             self.assertIn("**Plain**", chat.raw.decode())
             for message in (slack, mail):
                 self.assertNotIn("g0.expr=&", message.raw.decode())
+
+
+SAMPLED = """
+groups:
+- name: sampled
+  interval: 1s
+  rules:
+  - alert: Scraped
+    expr: page_metric == 1
+  - alert: Counted
+    expr: rate(hits_total[10s]) >= 0
+  - alert: Quiet
+    expr: page_metric == 1
+"""
+HOUR = 3600000
+
+
+class Clocks(unittest.TestCase):
+    """Alerts that rest on samples, which a jump of the clock leaves behind."""
+
+    def setUp(self):
+        self.inbox = self.enterContext(Inbox())
+        self.page = self.enterContext(Page())
+        self.page.text = "page_metric 1\n"
+        self.start = int(time.time() * 1000)
+        config = {"global": {**FAST, "scrape_interval": "1s", "scrape_timeout": "1s"},
+                  "statsd": {"flush_interval": "1s"}, "route": route(),
+                  "scrape_configs": [{"job_name": "j", "static_configs": [
+                      {"targets": [f"127.0.0.1:{self.page.port}"]}]}],
+                  "receivers": [
+                      {"name": "ops", "webhook_configs": [{"url": self.inbox.webhook_url()}]}]}
+        self.belfry = self.enterContext(Belfry(config, rules={"r.yml": SAMPLED}, env={
+            "BELFRY_TEST": "1", "BELFRY_CLOCK": str(self.start)}))
+        silence = {"matchers": [{"name": "alertname", "value": "Quiet", "isRegex": False}],
+                   "startsAt": self.iso(-1000), "endsAt": self.iso(48 * HOUR),
+                   "createdBy": "a", "comment": "c"}
+        answer = self.belfry.post("/api/v2/silences", json.dumps(silence), headers=JSON)
+        self.assertEqual(answer.status, 200, answer)
+        self.wait_firing("first")
+
+    def iso(self, ms):
+        at = time.gmtime((self.start + ms) // 1000)
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", at)
+
+    def wait_firing(self, why):
+        def firing():
+            self.belfry.statsd("hits:1|c")
+            return {a["labels"]["alertname"] for a in self.belfry.alerts(
+                ) if a["state"] == "firing"} == {"Scraped", "Counted", "Quiet"}
+        wait_until(firing, 15, why)
+
+    def told(self):
+        return sorted((m.state, m.payload["alerts"][0]["labels"]["alertname"])
+                      for m in self.inbox.webhooks)
+
+    def go_on(self, seconds=5):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.belfry.statsd("hits:1|c")
+            time.sleep(0.2)
+
+    def jump(self, ms):
+        now = json.loads(self.belfry.get("/api/belfry/v1/debug/clock").body)["data"]["unix_ms"]
+        answer = self.belfry.post(f"/api/belfry/v1/debug/clock?unix_ms={now + ms}")
+        self.assertEqual(answer.status, 200)
+        self.go_on()
+
+    def test_jumps_neither_end_alerts_nor_shut_samples_out_nor_lift_silences(self):
+        first = [("FIRING", "Counted"), ("FIRING", "Scraped")]
+        wait_until(lambda: self.told() == first, 10, "the first messages")
+        for hours in (1, -1, -24, 24, 24, -24):
+            self.jump(hours * HOUR)
+            self.assertEqual(self.told(), first, f"after {hours} h")
+            self.belfry.wait_query("timestamp(page_metric) > time() - 3", timeout=10)
+            self.belfry.wait_query("rate(hits_total[10s])", timeout=10)
+            silence = json.loads(self.belfry.get("/api/v2/silences").body)[0]
+            self.assertEqual(silence["status"]["state"], "active", f"after {hours} h")
+        self.assertEqual(self.belfry.metric("belfry_storage_dropped_total", reason="too_old"), 0)
+
+    def test_a_clock_that_is_behind_after_a_restart_lifts_no_silence(self):
+        self.belfry.kill9()
+        self.belfry.env["BELFRY_CLOCK"] = str(self.start - 2 * HOUR)
+        self.belfry.restart()
+        self.go_on()
+        self.assertNotIn(("FIRING", "Quiet"), self.told())
+        self.assertNotIn("RESOLVED", {state for state, _ in self.told()})
 
 
 if __name__ == "__main__":

@@ -200,6 +200,20 @@ START_TEST(times_are_held_against_clock_and_window)
 }
 END_TEST
 
+START_TEST(a_clock_that_was_set_back_shuts_nothing_out)
+{
+	const int64_t day = 86400000;
+
+	fx.opts.ooo_window_ms = 0;
+	store_reconfigure(fx.st, &fx.opts);
+	ck_assert_uint_eq(fx_put(fx_series("m", 1), NOW, 1).stored, 1);
+	clock_inject(NOW - day, 0);
+	ck_assert_uint_eq(fx_put(fx_series("m", 1), NOW - day, 2).stored, 1);
+	ck_assert_uint_eq(fx_put(fx_series("m", 2), NOW - day, 3).stored, 1);
+	ck_assert_uint_eq(fx_put(fx_series("m", 2), NOW - 2 * day, 3).refused[REFUSED_TOO_OLD], 1);
+}
+END_TEST
+
 START_TEST(samples_around_1970_live_in_partitions_below_zero)
 {
 	struct store_sel *sel;
@@ -532,6 +546,7 @@ int main(void)
 	tcase_add_test(t, a_repeated_value_is_fine_and_another_is_refused);
 	tcase_add_test(t, rows_of_one_batch_may_stand_in_any_order);
 	tcase_add_test(t, times_are_held_against_clock_and_window);
+	tcase_add_test(t, a_clock_that_was_set_back_shuts_nothing_out);
 	tcase_add_test(t, samples_around_1970_live_in_partitions_below_zero);
 	tcase_add_test(t, histograms_floats_and_start_times_mix_in_one_series);
 	tcase_add_test(t, matchers_find_what_prometheus_would);
