@@ -56,6 +56,10 @@ static void side_bucket(struct walk *w, int32_t index, double count, bool positi
 		b.lower_in = b.lower < 0;
 		b.upper_in = b.upper > 0;
 	}
+	if (b.upper < 0 && b.upper > -h->zero_threshold) /* what overlaps the zero bucket is its */
+		b.upper = -h->zero_threshold;
+	else if (b.lower > 0 && b.lower < h->zero_threshold)
+		b.lower = h->zero_threshold;
 	if (!w->any) {
 		jsonw_key(w->j, "buckets");
 		jsonw_array(w->j);

@@ -136,6 +136,7 @@ static int on_negate(void *arg, struct col *c, struct err *e)
 			struct hacc acc;
 
 			hacc_init(&acc, &n->ev->tmp, h);
+			acc.keep_empty = true;
 			hacc_mul(&acc, -1);
 			c->h[i] = hacc_done(&acc, &n->ev->scratch);
 			ev_tmp_done(n->ev);

@@ -350,9 +350,11 @@ int agg_k_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, str
 	if (ev_memory(ev, e) != 0 || eval_scalar(ev, x->u.aggregate.param, g, param, e) != 0 ||
 		check_params(&p, param, &nothing, e) != 0)
 		return -1;
+	if (mat_collect(ev, of, g, &p.in, e) != 0) /* its errors are told even when none is taken */
+		return -1;
 	if (nothing)
 		return 0;
-	if (mat_collect(ev, of, g, &p.in, e) != 0 || assign_groups(&p, &by, e) != 0)
+	if (assign_groups(&p, &by, e) != 0)
 		return -1;
 	list = ARENA_ARRAY(ev->a, p.in.n, uint32_t);
 	if (ev_memory(ev, e) != 0)

@@ -342,8 +342,6 @@ int match_each(struct ev *ev, const struct pq_expr *x, const struct grid *g, str
 	k.track = k.m->card == PQ_ONE_TO_ONE || k.m->has_fill_left;
 	if (hold_one_side(&k, k.swapped ? l : r, e) != 0)
 		return -1;
-	if (k.one.n == 0 && !k.m->has_fill_right)
-		return 0;
 	if (eval_each(ev, k.swapped ? r : l, g, (struct sink){on_many, &k}, e) != 0)
 		return -1;
 	if (k.m->has_fill_left && fill_many(&k, e) != 0)

@@ -58,6 +58,10 @@ static int scalar_of_vector(
 
 static double pick(double a, double b, bool max)
 {
+	double end = max ? INFINITY : -INFINITY;
+
+	if (a == end || b == end) /* even beside NaN */
+		return end;
 	if (isnan(a) || isnan(b))
 		return normal_nan();
 	if (a == 0 && b == 0) /* -0 is below 0 */

@@ -25,6 +25,17 @@ static double degrees(double v)
 	return v * 180 / PI;
 }
 
+/* Beyond 21 the other exponential is lost to rounding; upstream's overflow where exp() does. */
+static double hyperbolic_sine(double v)
+{
+	return fabs(v) > 21 ? copysign(exp(fabs(v)) * 0.5, v) : sinh(v);
+}
+
+static double hyperbolic_cosine(double v)
+{
+	return fabs(v) > 21 ? exp(fabs(v)) * 0.5 : cosh(v);
+}
+
 static const math_fn functions[PQ_FN_COUNT] = {
 	[PQ_FN_ABS] = fabs,
 	[PQ_FN_ACOS] = acos,
@@ -35,7 +46,7 @@ static const math_fn functions[PQ_FN_COUNT] = {
 	[PQ_FN_ATANH] = atanh,
 	[PQ_FN_CEIL] = ceil,
 	[PQ_FN_COS] = cos,
-	[PQ_FN_COSH] = cosh,
+	[PQ_FN_COSH] = hyperbolic_cosine,
 	[PQ_FN_DEG] = degrees,
 	[PQ_FN_EXP] = exp,
 	[PQ_FN_FLOOR] = floor,
@@ -45,7 +56,7 @@ static const math_fn functions[PQ_FN_COUNT] = {
 	[PQ_FN_RAD] = radians,
 	[PQ_FN_SGN] = sign,
 	[PQ_FN_SIN] = sin,
-	[PQ_FN_SINH] = sinh,
+	[PQ_FN_SINH] = hyperbolic_sine,
 	[PQ_FN_SQRT] = sqrt,
 	[PQ_FN_TAN] = tan,
 	[PQ_FN_TANH] = tanh,
@@ -61,12 +72,21 @@ struct map {
 };
 
 /* As min and max of Go: NaN wins. */
+/* The lesser of two as IEEE 754's minimum has it, but -Inf is less than NaN too; of zeros, -0. */
+static double lesser(double a, double b)
+{
+	if (a == -INFINITY || b == -INFINITY)
+		return -INFINITY;
+	if (isnan(a) || isnan(b))
+		return normal_nan();
+	if (a == 0 && b == 0)
+		return signbit(a) ? a : b;
+	return a < b ? a : b;
+}
+
 static double clamp(double v, double low, double high)
 {
-	if (isnan(v) || isnan(low) || isnan(high))
-		return normal_nan();
-	v = v < high ? v : high;
-	return v > low ? v : low;
+	return -lesser(-low, -lesser(high, v));
 }
 
 static double apply(const struct map *m, size_t i, double v)

@@ -192,7 +192,8 @@ bool hacc_overflowed(const struct hacc *acc)
 }
 
 /* Compensations folded in: (sum + comp), as the last addition of a compensated sum. */
-static void side_done(const struct hacc_side *s, struct hist_side *out, struct arena *a)
+static void side_done(
+	const struct hacc_side *s, bool keep_empty, struct hist_side *out, struct arena *a)
 {
 	struct hist_span *spans;
 	double *counts;
@@ -200,7 +201,7 @@ static void side_done(const struct hacc_side *s, struct hist_side *out, struct a
 	int64_t next = 0;
 
 	for (uint32_t i = 0; i < s->n; i++)
-		n += s->cnt[i] + s->comp[i] != 0;
+		n += keep_empty || s->cnt[i] + s->comp[i] != 0;
 	counts = ARENA_ARRAY(a, n, double);
 	spans = ARENA_ARRAY(a, n, struct hist_span);
 	*out = (struct hist_side){0};
@@ -210,7 +211,7 @@ static void side_done(const struct hacc_side *s, struct hist_side *out, struct a
 	for (uint32_t i = 0; i < s->n; i++) {
 		double c = s->cnt[i] + s->comp[i];
 
-		if (c == 0)
+		if (c == 0 && !keep_empty)
 			continue;
 		if (n_spans > 0 && s->idx[i] == next) {
 			spans[n_spans - 1].length++;
@@ -240,8 +241,8 @@ const struct hist *hacc_done(struct hacc *acc, struct arena *out)
 		.sum = acc->sum + acc->sum_comp,
 		.n_custom = acc->n_custom,
 	};
-	side_done(&acc->pos, &h->pos, out);
-	side_done(&acc->neg, &h->neg, out);
+	side_done(&acc->pos, acc->keep_empty, &h->pos, out);
+	side_done(&acc->neg, acc->keep_empty, &h->neg, out);
 	h->custom = copy_bounds(out, acc->custom, acc->n_custom);
 	return out->failed ? NULL : h;
 }

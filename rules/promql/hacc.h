@@ -27,7 +27,8 @@ struct hacc_side {
 struct hacc {
 	struct arena *a;
 	int32_t schema;
-	uint8_t reset; /* enum hist_reset */
+	uint8_t reset;   /* enum hist_reset */
+	bool keep_empty; /* buckets too, where upstream does not drop them; 0 after hacc_init */
 	double zero_threshold;
 	double zero_count, zero_comp;
 	double count, count_comp;
@@ -89,7 +90,8 @@ double hacc_max_abs(const struct hacc *acc);
 double hacc_max_abs_hist(const struct hist *h);
 /* Any part is infinite. */
 bool hacc_overflowed(const struct hacc *acc);
-/* Fold the compensations in, drop empty buckets, build spans: a value in `out`. NULL on refusal. */
+/* Fold the compensations in, drop empty buckets (unless keep_empty), build spans: a value in `out`.
+ * NULL on refusal. */
 const struct hist *hacc_done(struct hacc *acc, struct arena *out);
 
 /* A compensated sum or mean of histograms. The mean is the sum divided at the end, unless the sum

@@ -8,7 +8,9 @@
 #include "base/f64.h"
 #include "rules/promql/hacc.h"
 
-static struct hist_bucket make(const struct hist *h, int64_t idx, double count, bool negative)
+/* `apart`: what overlaps the zero bucket is cut off. */
+static struct hist_bucket make(
+	const struct hist *h, int64_t idx, double count, bool negative, bool apart)
 {
 	double up = hacc_bound(h, idx), low = hacc_bound(h, idx - 1);
 	struct hist_bucket b = {.count = count};
@@ -22,6 +24,8 @@ static struct hist_bucket make(const struct hist *h, int64_t idx, double count, 
 		b.lower_incl = b.lower < 0;
 		b.upper_incl = b.upper > 0;
 	}
+	if (!apart)
+		return b;
 	if (b.upper < 0 && b.upper > -h->zero_threshold)
 		b.upper = -h->zero_threshold;
 	else if (b.lower > 0 && b.lower < h->zero_threshold)
@@ -30,8 +34,8 @@ static struct hist_bucket make(const struct hist *h, int64_t idx, double count, 
 }
 
 /* Buckets of one side, nearest to zero first. */
-static size_t side(
-	const struct hist *h, const struct hist_side *s, bool negative, struct hist_bucket *out)
+static size_t side(const struct hist *h, const struct hist_side *s, bool negative, bool apart,
+	struct hist_bucket *out)
 {
 	size_t n = 0;
 	int64_t idx = 0;
@@ -39,12 +43,13 @@ static size_t side(
 	for (uint32_t i = 0; i < s->n_spans; i++) {
 		idx += s->spans[i].offset;
 		for (uint32_t j = 0; j < s->spans[i].length && n < s->n_counts; j++, idx++, n++)
-			out[n] = make(h, idx, s->counts[n], negative);
+			out[n] = make(h, idx, s->counts[n], negative, apart);
 	}
 	return n;
 }
 
-struct hist_bucket *hist_buckets(struct arena *a, const struct hist *h, size_t *n)
+static struct hist_bucket *list_buckets(
+	struct arena *a, const struct hist *h, bool apart, size_t *n)
 {
 	size_t cap = (size_t)h->neg.n_counts + h->pos.n_counts + 1;
 	struct hist_bucket *b = ARENA_ARRAY(a, cap, struct hist_bucket);
@@ -53,19 +58,24 @@ struct hist_bucket *hist_buckets(struct arena *a, const struct hist *h, size_t *
 	if (b == NULL)
 		return NULL;
 	if (!hist_is_custom(h)) {
-		*n = side(h, &h->neg, true, b);
+		*n = side(h, &h->neg, true, apart, b);
 		for (size_t i = 0, j = *n; i + 1 < j; i++, j--) {
 			struct hist_bucket t = b[i];
 
 			b[i] = b[j - 1];
 			b[j - 1] = t;
 		}
-		if (h->zero_count > 0)
+		if (h->zero_count > 0 || (!apart && h->zero_count != 0))
 			b[(*n)++] = (struct hist_bucket){-h->zero_threshold, h->zero_threshold,
 				h->zero_count, true, true, true};
 	}
-	*n += side(h, &h->pos, false, b + *n);
+	*n += side(h, &h->pos, false, apart, b + *n);
 	return b;
+}
+
+struct hist_bucket *hist_buckets(struct arena *a, const struct hist *h, size_t *n)
+{
+	return list_buckets(a, h, true, n);
 }
 
 double hist_variance(struct arena *scratch, const struct hist *h)
@@ -109,7 +119,7 @@ void hist_print(struct arena *scratch, struct buf *b, const struct hist *h)
 {
 	struct arena_mark mark = arena_mark(scratch);
 	size_t n;
-	struct hist_bucket *list = hist_buckets(scratch, h, &n);
+	struct hist_bucket *list = list_buckets(scratch, h, false, &n);
 
 	buf_c(b, "{count:");
 	print_g(b, h->count);

@@ -159,5 +159,6 @@ int window_hist_sum(struct win_ctx *c, struct win *w, size_t i, struct col *out,
 		ev_say(c->ev, SAID_COLLISION_AGG, c->arg, STR_NULL);
 	if (s.notes.reconciled)
 		ev_say(c->ev, SAID_RECONCILED_AGG, c->arg, STR_NULL);
+	s.acc.keep_empty = true;
 	return win_put_hist(c, out, i, hsum_done(&s, &c->ev->scratch, mean), e);
 }

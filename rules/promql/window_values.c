@@ -98,7 +98,7 @@ static double smooth(const struct floats *f, double sf, double tf)
 
 static int check_factor(double v, const char *name, struct err *e)
 {
-	if (v > 0 && v < 1)
+	if (!(v <= 0 || v >= 1)) /* NaN is no error */
 		return 0;
 	return err_set(
 		e, ERR_INPUT, 0, "invalid %s factor: expected between 0 and 1, got %g", name, v);
@@ -112,7 +112,7 @@ static size_t fewest(enum pq_fn id)
 		       : 1;
 }
 
-static int one(struct win_ctx *c, const struct floats *f, size_t i, double *v, struct err *e)
+static void one(struct win_ctx *c, const struct floats *f, size_t i, double *v)
 {
 	double slope, intercept;
 
@@ -133,14 +133,18 @@ static int one(struct win_ctx *c, const struct floats *f, size_t i, double *v, s
 		regression(f, grid_time(c->g, i), &slope, &intercept);
 		*v = slope * c->param[0][i] + intercept;
 		break;
-	default:
-		if (check_factor(c->param[0][i], "smoothing", e) != 0 ||
-			check_factor(c->param[1][i], "trend", e) != 0)
-			return -1;
-		*v = smooth(f, c->param[0][i], c->param[1][i]);
-		break;
+	default: *v = smooth(f, c->param[0][i], c->param[1][i]); break;
 	}
-	return 0;
+}
+
+/* Factors out of range are refused even where there are too few samples to smooth. */
+static int check_factors(const struct win_ctx *c, size_t i, struct err *e)
+{
+	if (c->id != PQ_FN_DOUBLE_EXPONENTIAL_SMOOTHING)
+		return 0;
+	if (check_factor(c->param[0][i], "smoothing", e) != 0)
+		return -1;
+	return check_factor(c->param[1][i], "trend", e);
 }
 
 int window_values(struct win_ctx *c, struct win *w, struct col *out, struct err *e)
@@ -155,9 +159,12 @@ int window_values(struct win_ctx *c, struct win *w, struct col *out, struct err 
 		f.v = w->f.v + w->f.lo[i];
 		if (f.n > 0 && w->h.lo[i] < w->h.hi[i])
 			win_say(c, w, SAID_IGNORED_IN_RANGE);
+		if ((f.n > 0 || w->h.lo[i] < w->h.hi[i]) && check_factors(c, i, e) != 0)
+			return -1;
 		if (f.n == 0 || f.n < fewest(c->id))
 			continue;
-		if (one(c, &f, i, &out->v[i], e) != 0 || ev_work(c->ev, f.n, e) != 0)
+		one(c, &f, i, &out->v[i]);
+		if (ev_work(c->ev, f.n, e) != 0)
 			return -1;
 	}
 	return 0;
