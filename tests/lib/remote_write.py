@@ -60,8 +60,13 @@ def _spans(number, spans):
     return b"".join(field(number, b"\x08" + zigzag(o) + b"\x10" + varint(n)) for o, n in spans)
 
 
+def _doubles(number, values):
+    """A packed list of doubles; nothing when it is empty."""
+    return field(number, struct.pack(f"<{len(values)}d", *values)) if values else b""
+
+
 def histogram(t_ms, *, count, sum_, schema=0, zero_threshold=0.0, zero_count=0, pos_spans=(),
-              pos_deltas=(), neg_spans=(), neg_deltas=(), reset_hint=0):
+              pos_deltas=(), neg_spans=(), neg_deltas=(), reset_hint=0, custom_values=()):
     """A native histogram with integer counts; deltas as on the wire."""
     out = b"\x08" + varint(count) + _double(3, sum_) + b"\x20" + zigzag(schema)
     out += _double(5, zero_threshold) + b"\x30" + varint(zero_count)
@@ -71,7 +76,20 @@ def histogram(t_ms, *, count, sum_, schema=0, zero_threshold=0.0, zero_count=0, 
     out += _spans(11, pos_spans)
     if pos_deltas:
         out += field(12, b"".join(map(zigzag, pos_deltas)))
-    out += b"\x70" + varint(reset_hint) + b"\x78" + varint(t_ms)
+    out += b"\x70" + varint(reset_hint) + b"\x78" + varint(t_ms) + _doubles(16, custom_values)
+    return field(4, out)
+
+
+def float_histogram(t_ms, *, count, sum_, schema=0, zero_threshold=0.0, zero_count=0.0,
+                    pos_spans=(), pos_counts=(), neg_spans=(), neg_counts=(), reset_hint=0,
+                    custom_values=()):
+    """A native histogram with float counts, each bucket's own; schema -53 takes custom_values,
+    the upper bounds of its (positive) buckets."""
+    out = _double(2, count) + _double(3, sum_) + b"\x20" + zigzag(schema)
+    out += _double(5, zero_threshold) + _double(7, zero_count)
+    out += _spans(8, neg_spans) + _doubles(10, neg_counts)
+    out += _spans(11, pos_spans) + _doubles(13, pos_counts)
+    out += b"\x70" + varint(reset_hint) + b"\x78" + varint(t_ms) + _doubles(16, custom_values)
     return field(4, out)
 
 
