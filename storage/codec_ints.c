@@ -209,19 +209,25 @@ void ints_put(struct buf *b, int64_t *v, size_t n)
 
 /* --- reading --- */
 
+/* Reads up to 8 bytes beyond the packed ones. */
 static void unpack(const uint8_t *p, unsigned width, int64_t base, size_t n, int64_t *out)
 {
-	uint64_t mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
+	uint64_t mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1, x;
 
-	for (size_t i = 0; i < n; i++) {
-		size_t bit = i * width, at = bit / 8;
+	if (width <= 57) { /* and at most 7 bits before it: one load holds them */
+		for (size_t i = 0, bit = 0; i < n; i++, bit += width) {
+			memcpy(&x, p + bit / 8, sizeof x);
+			out[i] = (int64_t)((x >> bit % 8 & mask) + (uint64_t)base);
+		}
+		return;
+	}
+	for (size_t i = 0, bit = 0; i < n; i++, bit += width) {
 		unsigned shift = bit % 8;
-		uint64_t x;
 
-		memcpy(&x, p + at, sizeof x);
+		memcpy(&x, p + bit / 8, sizeof x);
 		x >>= shift;
 		if (shift + width > 64)
-			x |= (uint64_t)p[at + 8] << (64 - shift);
+			x |= (uint64_t)p[bit / 8 + 8] << (64 - shift);
 		out[i] = (int64_t)((x & mask) + (uint64_t)base);
 	}
 }
@@ -242,9 +248,13 @@ static bool get_block(struct rd *r, int64_t *out, size_t n)
 		s = rd_bytes(r, (n * width + 7) / 8);
 		if (r->bad)
 			return false;
-		memcpy(packed, s.p, s.n);
-		memset(packed + s.n, 0, 16);
-		unpack(packed, width, base, n, out);
+		if (rd_left(r) >= 8) { /* what stands behind is ours to load */
+			unpack((const uint8_t *)s.p, width, base, n, out);
+		} else {
+			memcpy(packed, s.p, s.n);
+			memset(packed + s.n, 0, 16);
+			unpack(packed, width, base, n, out);
+		}
 	}
 	over = (head & 0x80) != 0 ? rd_u8(r) : 0;
 	for (; over > 0; over--) {
@@ -260,14 +270,16 @@ static bool get_block(struct rd *r, int64_t *out, size_t n)
 
 static void integrate(int64_t *v, size_t n, unsigned order)
 {
-	for (size_t i = order; i < n; i++) {
-		uint64_t x = (uint64_t)v[i];
+	uint64_t x = (uint64_t)v[order - 1], step = order == 2 ? x - (uint64_t)v[0] : 0;
 
-		if (order == 1)
-			x += (uint64_t)v[i - 1];
-		else
-			x += 2 * (uint64_t)v[i - 1] - (uint64_t)v[i - 2];
-		v[i] = (int64_t)x;
+	if (order == 1) {
+		for (size_t i = 1; i < n; i++)
+			v[i] = (int64_t)(x += (uint64_t)v[i]);
+		return;
+	}
+	for (size_t i = 2; i < n; i++) {
+		step += (uint64_t)v[i];
+		v[i] = (int64_t)(x += step);
 	}
 }
 

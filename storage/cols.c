@@ -244,12 +244,47 @@ static size_t merge(const struct cols *c, struct run *runs, size_t n, struct ord
 	}
 }
 
+#define FEW_ROWS 256u
+
+/* The first `first` of n rows go behind the others; the fewer rows go by way of the stack. */
+static void rotate(void *column, size_t first, size_t n)
+{
+	char few[FEW_ROWS * sizeof(double)], *v = column;
+	size_t a = first * sizeof(double), b = (n - first) * sizeof(double);
+
+	if (a <= b) {
+		memcpy(few, v, a);
+		memmove(v, v + a, b);
+		memcpy(v + b, few, a);
+	} else {
+		memcpy(few, v + a, b);
+		memmove(v + b, v, a);
+		memcpy(v, few, b);
+	}
+}
+
+/* What memory holds stands before what the disk holds: they change places without an
+ * allocation. */
+static bool swap_two(struct cols *c, const struct run *runs, size_t n)
+{
+	size_t first = runs[0].to;
+
+	if (n != 2 || c->h != NULL || c->start != NULL || c->t[c->n - 1] >= c->t[0] ||
+		MIN_OF(first, c->n - first) > FEW_ROWS)
+		return false;
+	rotate(c->t, first, c->n);
+	rotate(c->v, first, c->n);
+	return true;
+}
+
 static void settle_runs(struct cols *c, struct run *runs, size_t n)
 {
 	struct run sorted[RUNS_MAX];
 	struct order *o;
 	size_t kept;
 
+	if (swap_two(c, runs, n))
+		return;
 	memcpy(sorted, runs, n * sizeof *runs);
 	if (disjoint(c, sorted, n)) {
 		c->failed = !gather(&c->t, sorted, n, c->cap, sizeof *c->t) ||
@@ -306,20 +341,26 @@ static size_t lower_bound(const int64_t *t, size_t n, int64_t x)
 	return lo;
 }
 
-void cols_clip(struct cols *c, int64_t mint, int64_t maxt)
+void cols_clip_from(struct cols *c, size_t at, int64_t mint, int64_t maxt)
 {
-	size_t from = lower_bound(c->t, c->n, mint), to = c->n;
+	size_t from = at + lower_bound(c->t + at, c->n - at, mint), to = c->n;
 
 	if (maxt < INT64_MAX)
-		to = lower_bound(c->t, c->n, maxt + 1);
+		to = at + lower_bound(c->t + at, c->n - at, maxt + 1);
 	to = MAX_OF(to, from);
-	if (from > 0) {
-		memmove(c->t, c->t + from, (to - from) * sizeof *c->t);
-		memmove(c->v, c->v + from, (to - from) * sizeof *c->v);
+	if (from > at) {
+		memmove(c->t + at, c->t + from, (to - from) * sizeof *c->t);
+		memmove(c->v + at, c->v + from, (to - from) * sizeof *c->v);
 		if (c->h != NULL)
-			memmove(c->h, c->h + from, (to - from) * sizeof *c->h);
+			memmove(c->h + at, c->h + from, (to - from) * sizeof *c->h);
 		if (c->start != NULL)
-			memmove(c->start, c->start + from, (to - from) * sizeof *c->start);
+			memmove(c->start + at, c->start + from, (to - from) * sizeof *c->start);
 	}
-	c->n = to - from;
+	c->n = at + to - from;
+}
+
+void cols_clip(struct cols *c, int64_t mint, int64_t maxt)
+{
+	if (c->n > 0)
+		cols_clip_from(c, 0, mint, maxt);
 }

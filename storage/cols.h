@@ -39,6 +39,8 @@ bool cols_need_hist(struct cols *c);
 void cols_settle(struct cols *c);
 /* Keep only rows with mint <= t <= maxt; the rows ascend. */
 void cols_clip(struct cols *c, int64_t mint, int64_t maxt);
+/* The same for the rows from `at` on, one piece of ascending rows. */
+void cols_clip_from(struct cols *c, size_t at, int64_t mint, int64_t maxt);
 
 /* Same sample: bits of the value or of the histogram. Start timestamps are not compared. */
 bool cols_same_value(double va, const struct hist *ha, double vb, const struct hist *hb);

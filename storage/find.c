@@ -169,6 +169,7 @@ static void candidates(struct id_list *l, struct store *st, const struct matcher
 
 struct check {
 	const struct matcher *m;
+	uint32_t pair; /* of an equality that needs the label: its postings are the verdict */
 	uint32_t name; /* symbol, 0: no series has the label */
 	bool absent;   /* the verdict on an absent label */
 	struct {
@@ -194,10 +195,61 @@ static bool check_series(const struct index *x, const struct series *s, struct c
 	return c->absent;
 }
 
+/* The first of n ascending ids that is not below id, at or after `at`: near ones are found soon. */
+static size_t seek(const uint32_t *v, size_t n, size_t at, uint32_t id)
+{
+	size_t step = 1, end;
+
+	while (at < n && v[at] < id) {
+		at += step;
+		step *= 2;
+	}
+	/* v[at - step / 2] was below */
+	end = MIN_OF(at, n);
+	at -= step / 2;
+	while (at < end) {
+		size_t mid = at + (end - at) / 2;
+
+		if (v[mid] < id)
+			at = mid + 1;
+		else
+			end = mid;
+	}
+	return at;
+}
+
+/* Candidates, which ascend, that stand in the postings of a pair. */
+static void intersect(struct store *st, uint32_t pair, struct id_list *l)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n;) {
+		size_t end = MIN_OF(i + SLICE, l->n), at = 0;
+		const struct postings *p;
+		const uint32_t *ids;
+
+		store_rdlock(st);
+		p = &st->index.pairs[pair].post;
+		ids = postings_ids(p);
+		for (; i < end; i++) {
+			at = seek(ids, p->n, at, l->v[i]);
+			if (at < p->n && ids[at] == l->v[i])
+				l->v[kept++] = l->v[i];
+		}
+		store_unlock(st);
+	}
+	l->n = kept;
+}
+
 static void filter(
 	struct store *st, struct check *c, size_t n, int64_t mint, int64_t maxt, struct id_list *l)
 {
 	size_t kept = 0;
+
+	for (size_t k = 0; k < n; k++) {
+		if (c[k].pair != 0)
+			intersect(st, c[k].pair, l);
+	}
 
 	for (size_t i = 0; i < l->n;) {
 		size_t end = MIN_OF(i + SLICE, l->n);
@@ -208,7 +260,7 @@ static void filter(
 			bool ok = s != NULL && s->mint <= maxt && s->maxt >= mint;
 
 			for (size_t k = 0; ok && k < n; k++)
-				ok = check_series(&st->index, s, &c[k]);
+				ok = c[k].pair != 0 || check_series(&st->index, s, &c[k]);
 			if (ok)
 				l->v[kept++] = l->v[i];
 		}
@@ -230,6 +282,8 @@ int find_series(struct store *st, const struct matcher *m, size_t n, int64_t min
 		c[i].absent = matcher_matches(&m[i], STR(""));
 		store_rdlock(st);
 		c[i].name = symtab_find(&st->index.sym, m[i].name);
+		if (m[i].op == MATCH_EQ && !c[i].absent)
+			c[i].pair = index_pair_find(&st->index, m[i].name, m[i].value);
 		store_unlock(st);
 	}
 	candidates(out, st, m, n);

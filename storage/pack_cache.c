@@ -63,6 +63,11 @@ void cached_put(struct cached *ref)
 		free(ref);
 }
 
+size_t cached_bytes(const struct cached *ref)
+{
+	return ref->bytes;
+}
+
 /* --- a shard, under its lock --- */
 
 static void unlist(struct pack_cache *c, size_t s, struct cached *o)
@@ -216,21 +221,44 @@ static int read_places(struct part_reader *r, struct place_list *l, struct err *
 	return rc;
 }
 
-static struct cached *dir_of(const struct place_list *l, struct err *e)
+/* How many groups to list by number: none when that were more than the packs by far. */
+static size_t count_groups(const struct pack_place *v, size_t n)
 {
-	struct cached *o = new_object(l->n * sizeof *l->v);
-	struct pack_place *copy;
+	size_t groups = n > 0 ? (size_t)v[n - 1].grp + 1 : 0;
 
+	return n < UINT32_MAX && groups <= 4 * n + 1024 ? groups : 0;
+}
+
+static void list_groups(uint32_t *first, size_t groups, const struct pack_place *v, size_t n)
+{
+	for (size_t g = 0, i = 0; g < groups; g++) {
+		while (i < n && v[i].grp < g)
+			i++;
+		first[g] = (uint32_t)i;
+	}
+}
+
+static struct cached *dir_of(struct place_list *l, struct err *e)
+{
+	struct pack_place *copy;
+	struct cached *o;
+	uint32_t *first;
+	size_t groups;
+
+	if (l->n > 0)
+		qsort(l->v, l->n, sizeof *l->v, by_group);
+	groups = count_groups(l->v, l->n);
+	o = new_object(l->n * sizeof *l->v + groups * sizeof *first);
 	if (o == NULL) {
 		(void)err_set(e, ERR_LIMIT, 0, "no memory to read a partition");
 		return NULL;
 	}
 	copy = (struct pack_place *)(o + 1);
-	if (l->n > 0) {
+	first = (uint32_t *)(copy + l->n);
+	if (l->n > 0)
 		memcpy(copy, l->v, l->n * sizeof *copy);
-		qsort(copy, l->n, sizeof *copy, by_group);
-	}
-	o->u.dir = (struct pack_dir){copy, l->n};
+	list_groups(first, groups, copy, l->n);
+	o->u.dir = (struct pack_dir){copy, l->n, groups > 0 ? first : NULL, groups};
 	o->row = DIR_ROW;
 	return o;
 }

@@ -46,6 +46,8 @@ struct pack_place {
 struct pack_dir {
 	const struct pack_place *v;
 	size_t n;
+	const uint32_t *first; /* index in v by group; NULL: groups are sparse, search */
+	size_t n_first;
 };
 
 /* A chunk in a pack: views into the object. */
@@ -66,5 +68,7 @@ int pack_cache_dir(struct pack_cache *c, struct part *p, struct cached **ref, st
 int pack_cache_pack(struct pack_cache *c, struct part *p, int64_t row, struct cached **ref,
 	struct cached_pack *out, struct err *e) MUST_CHECK;
 void cached_put(struct cached *ref);
+/* What the object takes. */
+size_t cached_bytes(const struct cached *ref);
 
 #endif

@@ -15,6 +15,20 @@
 #include "storage/codec.h"
 #include "storage/store_int.h"
 
+#define MEMO_WIDE  1024u             /* packs */
+#define MEMO_WORTH 64u               /* misses among the few */
+#define MEMO_BYTES ((size_t)4 << 20) /* held beside what the cache holds */
+
+/* One series_read. */
+struct reading {
+	struct store *st;
+	uint32_t id;
+	int64_t mint, maxt;
+	struct cols *c;
+	struct arena *a;
+	struct read_memo *m;
+};
+
 struct part_list {
 	struct part *few[40];
 	struct part **v;
@@ -51,84 +65,129 @@ static void unlist_parts(struct part_list *l)
 		free(l->v);
 }
 
-/* What is asked of a partition, and where it goes. */
-struct read_task {
-	uint32_t id;
-	int64_t mint, maxt;
-	struct cols *c;
-	struct arena *a;
-	struct read_memo *memo;
-};
-
 /* Chunks of the series in the pack that overlap the range. */
-static int read_pack(const struct cached_pack *k, const struct read_task *t, struct err *e)
+static int read_pack(const struct reading *r, const struct cached_pack *k, struct err *e)
 {
 	size_t lo = 0, n = k->n;
 
 	while (n > 0) {
 		size_t half = n / 2;
 
-		if (k->v[lo + half].series < t->id) {
+		if (k->v[lo + half].series < r->id) {
 			lo += half + 1;
 			n -= half + 1;
 		} else {
 			n = half;
 		}
 	}
-	for (; lo < k->n && k->v[lo].series == t->id; lo++) {
+	for (; lo < k->n && k->v[lo].series == r->id; lo++) {
 		const struct cached_chunk *x = &k->v[lo];
+		size_t at = r->c->n;
 
-		if (x->mint > t->maxt || x->maxt < t->mint)
+		if (x->mint > r->maxt || x->maxt < r->mint)
 			continue;
-		if (codec_decode(str_n(x->p, x->len), t->c, t->a, e) != 0)
+		if (codec_decode(str_n(x->p, x->len), r->c, r->a, e) != 0)
 			return -1;
+		if (x->mint < r->mint || x->maxt > r->maxt) /* before they are put in order */
+			cols_clip_from(r->c, at, r->mint, r->maxt);
 	}
 	return 0;
 }
 
-/* The pack, from the memo when it was the last one asked for. */
-static int get_pack(
-	struct store *st, struct part *p, int64_t row, struct read_memo *m, struct err *e)
+static void forget_packs(struct read_memo *m)
 {
-	struct cached *ref;
+	struct memo_pack *v = m->wide != NULL ? m->wide : m->few;
+	size_t n = m->wide != NULL ? MEMO_WIDE : MEMO_FEW;
 
-	if (m->pack != NULL && m->pack_uid == p->uid && m->pack_row == row)
-		return 0;
-	if (pack_cache_pack(&st->cache, p, row, &ref, &m->chunks, e) != 0)
-		return -1;
-	cached_put(m->pack);
-	m->pack = ref;
-	m->pack_uid = p->uid;
-	m->pack_row = row;
-	return 0;
+	for (size_t i = 0; i < n; i++) {
+		cached_put(v[i].ref);
+		v[i].ref = NULL;
+	}
+	m->bytes = 0;
 }
 
-static int get_dir(struct store *st, struct part *p, struct read_memo *m, struct err *e)
+static struct memo_pack *pack_slot(struct read_memo *m, uint64_t uid, int64_t row)
 {
+	uint64_t h =
+		((uint64_t)row + uid * UINT64_C(0xc2b2ae3d27d4eb4f)) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return m->wide != NULL ? &m->wide[h >> 32 & (MEMO_WIDE - 1)]
+			       : &m->few[h >> 32 & (MEMO_FEW - 1)];
+}
+
+/* A selection in the order of labels goes through the packs of many groups in turn. */
+static void make_room(struct read_memo *m)
+{
+	if (m->bytes > MEMO_BYTES)
+		forget_packs(m);
+	if (m->wide == NULL && ++m->misses > MEMO_WORTH) {
+		struct memo_pack *wide = calloc(MEMO_WIDE, sizeof *wide);
+
+		m->misses = 0;
+		if (wide == NULL)
+			return;
+		forget_packs(m);
+		m->wide = wide;
+	}
+}
+
+/* The pack, from the memo when it was read lately. */
+static const struct cached_pack *get_pack(
+	struct store *st, struct part *p, int64_t row, struct read_memo *m, struct err *e)
+{
+	struct memo_pack *k = pack_slot(m, p->uid, row);
+	struct cached *ref;
+
+	if (k->ref != NULL && k->uid == p->uid && k->row == row)
+		return &k->chunks;
+	make_room(m);
+	k = pack_slot(m, p->uid, row);
+	if (k->ref != NULL)
+		m->bytes -= cached_bytes(k->ref);
+	cached_put(k->ref);
+	k->ref = NULL;
+	if (pack_cache_pack(&st->cache, p, row, &ref, &k->chunks, e) != 0)
+		return NULL;
+	k->ref = ref;
+	k->uid = p->uid;
+	k->row = row;
+	m->bytes += cached_bytes(ref);
+	return &k->chunks;
+}
+
+static const struct pack_dir *get_dir(
+	struct store *st, struct part *p, struct read_memo *m, struct err *e)
+{
+	struct memo_dir *d = &m->dirs[p->uid % MEMO_DIRS];
 	uint64_t content = atomic_load(&p->content);
 	struct cached *ref;
 
-	if (m->dir != NULL && m->dir_uid == p->uid && m->dir_content == content)
-		return 0;
-	if (pack_cache_dir(&st->cache, p, &ref, &m->places, e) != 0)
-		return -1;
-	cached_put(m->dir);
-	m->dir = ref;
-	m->dir_uid = p->uid;
-	m->dir_content = content;
-	return 0;
+	if (d->ref != NULL && d->uid == p->uid && d->content == content)
+		return &d->places;
+	cached_put(d->ref);
+	d->ref = NULL;
+	if (pack_cache_dir(&st->cache, p, &ref, &d->places, e) != 0)
+		return NULL;
+	d->ref = ref;
+	d->uid = p->uid;
+	d->content = content;
+	return &d->places;
 }
 
 void read_memo_fini(struct read_memo *m)
 {
-	cached_put(m->dir);
-	cached_put(m->pack);
+	for (size_t i = 0; i < MEMO_DIRS; i++)
+		cached_put(m->dirs[i].ref);
+	forget_packs(m);
+	free(m->wide);
 }
 
 static size_t first_of_group(const struct pack_dir *d, uint32_t grp)
 {
 	size_t lo = 0, n = d->n;
 
+	if (d->first != NULL)
+		return grp < d->n_first ? d->first[grp] : d->n;
 	while (n > 0) {
 		size_t half = n / 2;
 
@@ -142,25 +201,26 @@ static size_t first_of_group(const struct pack_dir *d, uint32_t grp)
 	return lo;
 }
 
-static int read_part(struct store *st, struct part *p, const struct read_task *t, struct err *e)
+static int read_part(const struct reading *r, struct part *p, struct err *e)
 {
-	const struct pack_dir *d = &t->memo->places;
-	uint32_t grp = t->id >> p->shift;
+	uint32_t grp = r->id >> p->shift;
+	const struct pack_dir *dir = get_dir(r->st, p, r->m, e);
 
-	if (get_dir(st, p, t->memo, e) != 0)
+	if (dir == NULL)
 		return -1;
-	for (size_t i = first_of_group(d, grp); i < d->n && d->v[i].grp == grp; i++) {
-		const struct pack_place *at = &d->v[i];
-		size_t n = t->c->n;
+	for (size_t i = first_of_group(dir, grp); i < dir->n && dir->v[i].grp == grp; i++) {
+		const struct pack_place *at = &dir->v[i];
+		const struct cached_pack *pack;
+		size_t n = r->c->n;
 
-		if (at->mint > t->maxt || at->maxt < t->mint)
+		if (at->mint > r->maxt || at->maxt < r->mint)
 			continue;
-		if (get_pack(st, p, at->row, t->memo, e) == 0 &&
-			read_pack(&t->memo->chunks, t, e) == 0)
+		pack = get_pack(r->st, p, at->row, r->m, e);
+		if (pack != NULL && read_pack(r, pack, e) == 0)
 			continue;
 		if (e->kind != ERR_CORRUPT)
 			return -1;
-		t->c->n = n; /* a damaged pack hides its samples, not those of the others */
+		r->c->n = n; /* a damaged pack hides its samples, not those of the others */
 		METRIC_DROP("storage", "corrupt_pack", 1);
 		log_error("storage", "msg=\"damaged chunks are skipped\" file=%s err=\"%s\"",
 			p->path, e->msg);
@@ -168,29 +228,46 @@ static int read_part(struct store *st, struct part *p, const struct read_task *t
 	return 0;
 }
 
-int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
-	struct arena *a, struct read_memo *memo, struct err *e)
+static int read_all(const struct reading *r, struct err *e)
 {
-	struct read_memo none = {0};
-	const struct read_task task = {id, mint, maxt, c, a, memo != NULL ? memo : &none};
-	struct part_list l = {.cap = ARRAY_LEN(l.few)};
+	struct part_list l; /* the few need not be zero */
 	const struct series *s;
 	int rc = 0;
 
 	l.v = l.few;
-	store_rdlock(st);
-	s = index_get(&st->index, id);
+	l.n = 0;
+	l.cap = ARRAY_LEN(l.few);
+	store_rdlock(r->st);
+	s = index_get(&r->st->index, r->id);
 	if (s != NULL) {
 		if (s->hd != NULL)
-			rc = head_read(&st->head, s->hd, mint, maxt, c, a, e);
-		if (rc == 0 && (s->hd == NULL || mint <= s->hd->disk_maxt))
-			list_parts(&l, &st->parts, MAX_OF(mint, s->mint), MIN_OF(maxt, s->maxt));
+			rc = head_read(&r->st->head, s->hd, r->mint, r->maxt, r->c, r->a, e);
+		if (rc == 0 && (s->hd == NULL || r->mint <= s->hd->disk_maxt))
+			list_parts(&l, &r->st->parts, MAX_OF(r->mint, s->mint),
+				MIN_OF(r->maxt, s->maxt));
 	}
-	store_unlock(st);
+	store_unlock(r->st);
 	for (size_t i = 0; i < l.n && rc == 0; i++)
-		rc = read_part(st, l.v[i], &task, e);
+		rc = read_part(r, l.v[i], e);
 	unlist_parts(&l);
-	read_memo_fini(&none);
+	return rc;
+}
+
+int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
+	struct arena *a, struct read_memo *memo, struct err *e)
+{
+	struct reading r = {st, id, mint, maxt, c, a, memo};
+	struct read_memo none;
+	int rc;
+
+	if (memo != NULL) {
+		rc = read_all(&r, e);
+	} else {
+		none = (struct read_memo){0};
+		r.m = &none;
+		rc = read_all(&r, e);
+		read_memo_fini(&none);
+	}
 	if (rc != 0)
 		return -1;
 	cols_settle(c);

@@ -116,18 +116,31 @@ int checkpoint_write(struct store *st, struct err *e) MUST_CHECK;
 /* One blob of a checkpoint back into index and head. */
 int checkpoint_load(struct store *st, struct str blob, struct err *e) MUST_CHECK;
 
-/* series_read.c: all rows of a series in [mint, maxt], settled and clipped. Takes the read lock. */
-/* What the last reads of a selection found, so that the next series of the same pack needs no
- * look-up. Zeroes at first; belongs to one reader. */
-struct read_memo {
-	struct cached *dir, *pack;
-	uint64_t dir_uid, dir_content, pack_uid;
-	int64_t pack_row;
-	struct pack_dir places;
+#define MEMO_DIRS 4u
+#define MEMO_FEW  16u
+
+struct memo_pack {
+	struct cached *ref; /* NULL: empty */
+	uint64_t uid;
+	int64_t row;
 	struct cached_pack chunks;
 };
+
+/* What the last reads of a selection found, so that the next series of the same packs needs no
+ * look-up. Zeroes at first; belongs to one reader. */
+struct read_memo {
+	struct memo_dir {
+		struct cached *ref; /* NULL: empty */
+		uint64_t uid, content;
+		struct pack_dir places;
+	} dirs[MEMO_DIRS];                     /* by the partition's uid */
+	struct memo_pack few[MEMO_FEW], *wide; /* by uid and row; wide: once the few do not do */
+	unsigned misses;
+	size_t bytes; /* of the packs held here */
+};
 void read_memo_fini(struct read_memo *m);
-/* memo: NULL or the reader's. */
+/* series_read.c: all rows of a series in [mint, maxt], settled and clipped. Takes the read lock.
+ * memo: NULL or the reader's. */
 int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
 	struct arena *a, struct read_memo *memo, struct err *e) MUST_CHECK;
 

@@ -280,15 +280,30 @@ struct reading {
 	size_t n;
 };
 
-static bool read_value(struct reading *x, unsigned kind)
+/* A number of 1 to 8 bytes. */
+static uint64_t read_tail(struct rd *r, unsigned len)
 {
 	uint64_t u = 0;
+	struct str b;
+
+	if (rd_left(r) >= sizeof u) {
+		memcpy(&u, r->p, sizeof u);
+		r->p += len;
+		return u & UINT64_MAX >> (64 - 8 * len);
+	}
+	b = rd_bytes(r, len);
+	if (!r->bad)
+		memcpy(&u, b.p, len);
+	return u;
+}
+
+static bool read_value(struct reading *x, unsigned kind)
+{
 	unsigned len = kind < OP_XOR ? kind - OP_INT + 1 : (kind - OP_XOR) % 8 + 1;
-	struct str b = rd_bytes(&x->r, len);
+	uint64_t u = read_tail(&x->r, len);
 
 	if (x->r.bad)
 		return false;
-	memcpy(&u, b.p, len);
 	if (kind < OP_XOR) {
 		int64_t sum;
 		double was = f64_from_bits(x->bits);
@@ -330,10 +345,30 @@ static bool advance(struct reading *x, int64_t change)
 	return !i64_add(x->step, change, &x->step) && x->step > 0 && !i64_add(x->t, x->step, &x->t);
 }
 
+/* A run of floats in columns that hold nothing else. */
+static bool push_plain(struct reading *x, size_t n, struct cols *c)
+{
+	int64_t span, end;
+
+	if (x->step <= 0 || i64_mul(x->step, (int64_t)n, &span) || i64_add(x->t, span, &end))
+		return false;
+	if (!cols_reserve(c, n))
+		return true; /* c->failed says it */
+	for (size_t i = 0; i < n; i++) {
+		x->t += x->step;
+		c->t[c->n] = x->t;
+		c->v[c->n++] = f64_from_bits(x->bits);
+	}
+	x->n += n;
+	return true;
+}
+
 static bool push_run(struct reading *x, uint64_t n, struct cols *c)
 {
 	if (x->n == 0 || x->h != NULL || n > STRIP_ROWS)
 		return false;
+	if (c->h == NULL && c->start == NULL && x->start == 0)
+		return push_plain(x, (size_t)n, c);
 	for (; n > 0; n--) {
 		if (!advance(x, 0))
 			return false;
@@ -365,6 +400,11 @@ static bool read_op(struct reading *x, struct cols *c, struct arena *a)
 	x->h = NULL;
 	if (kind != OP_SAME && (kind < OP_INT || kind >= OP_END || !read_value(x, kind)))
 		return false;
+	if (c->n < c->cap && c->h == NULL && c->start == NULL && x->start == 0) {
+		c->t[c->n] = x->t;
+		c->v[c->n++] = f64_from_bits(x->bits);
+		return true;
+	}
 	cols_push(c, x->t, f64_from_bits(x->bits), NULL, x->start);
 	return true;
 }

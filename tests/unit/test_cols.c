@@ -95,6 +95,50 @@ START_TEST(memory_before_disk_is_put_right_without_a_sort)
 }
 END_TEST
 
+/* Runs of all sizes around what goes by way of the stack, one behind the other's time. */
+START_TEST(two_pieces_in_the_wrong_order_change_places)
+{
+	static const int64_t sizes[] = {1, 2, 255, 256, 257, 700};
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+			struct cols c;
+
+			cols_init(&c);
+			for (int64_t t = 0; t < sizes[i]; t++)
+				cols_push(&c, 1000 + t, (double)t, NULL, 0);
+			for (int64_t t = 0; t < sizes[k]; t++)
+				cols_push(&c, 1000 - sizes[k] + t, (double)-t, NULL, 0);
+			settle_and_compare(&c);
+			ck_assert_uint_eq(c.n, (size_t)(sizes[i] + sizes[k]));
+			cols_fini(&c);
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_piece_is_clipped_and_what_stands_before_it_stays)
+{
+	struct cols c;
+
+	cols_init(&c);
+	cols_push(&c, 900, 9, NULL, 0);
+	for (int64_t t = 0; t < 100; t++)
+		cols_push(&c, t, (double)t, NULL, t + 1);
+	cols_clip_from(&c, 1, 40, 59);
+	ck_assert_uint_eq(c.n, 21);
+	ck_assert_int_eq(c.t[0], 900);
+	for (size_t i = 1; i < c.n; i++) {
+		ck_assert_int_eq(c.t[i], 39 + (int64_t)i);
+		ck_assert(c.v[i] >= 39 + (double)i && c.v[i] <= 39 + (double)i);
+		ck_assert_int_eq(c.start[i], 40 + (int64_t)i);
+	}
+	cols_clip_from(&c, 1, 1000, 2000);
+	ck_assert_uint_eq(c.n, 1);
+	cols_fini(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cols");
@@ -105,6 +149,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, random_pieces_settle_as_the_slow_way_does);
 	tcase_add_test(tc, memory_before_disk_is_put_right_without_a_sort);
+	tcase_add_test(tc, two_pieces_in_the_wrong_order_change_places);
+	tcase_add_test(tc, a_piece_is_clipped_and_what_stands_before_it_stays);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
