@@ -85,6 +85,12 @@ def arbitrary_choice(expr, what):
     return CHOICE in what
 
 
+def remainder_of_rounded(expr, what):
+    """The remainder of a power or exponential many times the divisor is decided by its last digit,
+    which differs between Go's mathematics and the C library's."""
+    return " % " in expr and re.search(r"\^|exp\(|sinh\(|cosh\(", expr) and ": value" in what
+
+
 def unsteady(expr, what):
     """Asked the same again, Prometheus gives the answer of belfry: 3.5 changes, rarely, histograms
     in memory that another query reads."""
@@ -96,7 +102,7 @@ CLASSES = {
     "fractions and deviations": (first_bucket, deviation_of_nan),
     "info": (info_joins,),
     "names and matching": (name_of_subquery, filter_many, series_in_turns),
-    "not determined": (arbitrary_choice, unsteady),
+    "not determined": (arbitrary_choice, remainder_of_rounded, unsteady),
 }
 
 
