@@ -82,81 +82,118 @@ static const char chat[] = SAME("slack.default.title", "__subject") SAME(
 	DEF("slack.default.fallback") "{{ template \"slack.default.title\" . }} | {{ template "
 				      "\"slack.default.titlelink\" . }}" END DEF(
 					      "slack.default."
-					      "callbackid") END DEF("slack.default.pretext") END SAME("slack.default."
-												      "titlelink",
-					      "__alertmanagerURL") DEF("slack.default.iconemoji")
-					      END DEF("slack.default.iconurl") END DEF(
-						      "slack.default."
-						      "text") END DEF("slack.default.footer") END SAME("slack."
-												       "default."
-												       "color",
-						      "__belfry_colour") SAME("rocketchat.default."
-									      "title",
-						      "__subject") SAME("rocketchat.default.alias",
-						      "__alertmanager") SAME("rocketchat.default."
-									     "titlelink",
-						      "__alertmanagerURL") DEF("rocketchat.default."
-									       "emoji") END DEF("ro"
-												"ck"
-												"et"
-												"ch"
-												"at"
+					      "callbackid") END DEF("slack.default.pretext")
+					      END SAME("slack.default."
+						       "titlelink",
+						      "__alertmanagerURL") DEF("slack.default."
+									       "iconemoji")
+						      END DEF("slack.default.iconurl") END DEF(
+							      "slack.default."
+							      "text") END DEF("slack.default."
+									      "footer") END SAME("s"
+												 "l"
+												 "a"
+												 "c"
+												 "k"
+												 "."
+												 "d"
+												 "e"
+												 "f"
+												 "a"
+												 "u"
+												 "l"
+												 "t"
+												 "."
+												 "c"
+												 "o"
+												 "l"
+												 "o"
+												 "r",
+							      "__belfry_colour") SAME("rocketchat."
+										      "default."
+										      "title",
+							      "__subject") SAME("rocketchat."
+										"default.alias",
+							      "__alertmanager") SAME("rocketchat."
+										     "default."
+										     "titlelink",
+							      "__alertmanagerURL") DEF("rocketchat."
+										       "default."
+										       "emoji") END
+							      DEF("ro"
+								  "ck"
+								  "et"
+								  "ch"
+								  "at"
+								  ".d"
+								  "ef"
+								  "au"
+								  "lt"
+								  ".i"
+								  "co"
+								  "nu"
+								  "r"
+								  "l") END DEF("rocketchat.default."
+									       "text") END SAME("ma"
+												"tt"
+												"er"
+												"mo"
+												"st"
 												".d"
 												"ef"
 												"au"
 												"lt"
-												".i"
-												"co"
-												"nu"
-												"r"
-												"l")
-						      END DEF("rocketchat.default.text") END SAME(
-							      "mattermost.default.color",
-							      "__belfry_colour") SAME("matt"
-										      "ermo"
-										      "st."
-										      "defa"
-										      "ult."
-										      "user"
-										      "nam"
-										      "e",
-							      "__alertmanager") SAME("matte"
-										     "rmost"
-										     ".defa"
-										     "ult."
-										     "titl"
-										     "e",
-							      "__subject") SAME("mattermost"
-										".default."
-										"titlelink",
-							      "__alertmanagerURL")
-							      DEF("mattermost.default."
-								  "fallback") "{{ template "
-									      "\"mattermost"
-									      ".default."
-									      "title\" . "
-									      "}} | {{ "
-									      "template "
-									      "\"mattermost"
-									      ".default."
-									      "titlelink\" "
-									      ". }}" END SAME("matt"
+												".c"
+												"ol"
+												"o"
+												"r",
+								      "__belfry_colour") SAME("matt"
+											      "ermo"
+											      "st."
+											      "defa"
+											      "ult."
+											      "user"
+											      "nam"
+											      "e",
+								      "__alertmanager") SAME("matte"
+											     "rmost"
+											     ".defa"
+											     "ult."
+											     "titl"
+											     "e",
+								      "__subject") SAME("mattermost"
+											".default."
+											"titlelink",
+								      "__alertmanagerURL")
+								      DEF("mattermost.default."
+									  "fallback") "{{ template "
+										      "\"mattermost"
+										      ".default."
+										      "title\" . "
+										      "}} | {{ "
+										      "template "
+										      "\"mattermost"
+										      ".default."
+										      "titlelink\" "
+										      ". }}" END SAME(
+											      "matt"
 											      "ermo"
 											      "st."
 											      "defa"
 											      "ult."
 											      "tex"
 											      "t",
-										      "__"
-										      "belf"
-										      "ry_"
-										      "mark"
-										      "dow"
-										      "n")
-										      DEF("telegram"
-											  ".default"
-											  ".messag"
-											  "e") NL
+											      "__"
+											      "belf"
+											      "ry_"
+											      "mark"
+											      "dow"
+											      "n")
+											      DEF("telegram"
+												  ".default"
+												  ".messag"
+												  "e")
+												      NL
 	"{{ template \"__belfry_loose\" . }}" END DEF("discord.default.content")
 		END SAME("discord.default.title", "__subject") DEF("discord.default.message") NL
 	"{{ template \"__belfry_loose\" . }}" END DEF(

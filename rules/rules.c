@@ -210,7 +210,8 @@ static bool had_outage(struct store *s)
 	if (s == NULL)
 		return false;
 	store_stats(s, &st);
-	/* samples from ahead: the clock is behind where it was, and what is there is of that time */
+	/* samples from ahead: the clock is behind where it was, and what is there is of that time
+	 */
 	return st.mint > st.maxt || now - st.maxt > OUTAGE_MS || st.maxt - now > OUTAGE_MS;
 }
 
