@@ -59,7 +59,8 @@ FNR == NR {
 		sub(/^\| /, "", name)
 		line = ".It Ic " argument(name) " Pq " argument(text(cell[2]) (cell[3] ~ /[^ ]/ ? (cell[3] ~ /required/ ? ", " : ", default ") text(cell[3]) : ""))
 		add(line)
-		add(sentences(cell[4]))
+		if (cell[4] ~ /[^ ]/)
+			add(sentences(cell[4]))
 		next
 	}
 	if (/^$/) {
