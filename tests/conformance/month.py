@@ -261,7 +261,7 @@ def main():
                 for d in range(2, args.days, 3)]
     inbox = Inbox()
     # a request that takes 0.1 s is minutes of the daemon's time: no series may seem gone
-    config = {"global": {"evaluation_interval": "1m"}, "query": {"lookback_delta": "1h"},
+    config = {"global": {"evaluation_interval": "1m"}, "query": {"lookback_delta": "1d"},
               **routing(inbox)}
     env = {"BELFRY_TEST": "1", "BELFRY_CLOCK": f"{int(START * 1000)},{args.speed}"}
     began = time.time()
