@@ -197,14 +197,15 @@ def drive(belfry, incidents, days):
 
 
 def told(inbox):
-    """{(receiver, labels): [(state, since START, is a repeat)]}, by the times in the messages."""
+    """{(receiver, labels): [(state, began since START, why it was told)]}, by the times in the messages."""
     story = collections.defaultdict(list)
     for _, _, receiver, body in inbox.messages:
+        reason = body["notification_reason"]
         for alert in body["alerts"]:
             labels = {k: v for k, v in alert["labels"].items() if k != "severity"}
             at = datetime.datetime.fromisoformat(alert["startsAt"].replace("Z", "+00:00"))
             story[receiver, tuple(sorted(labels.items()))].append(
-                (alert["status"], at.timestamp() - START))
+                (alert["status"], at.timestamp() - START, reason))
     return story
 
 
@@ -216,7 +217,8 @@ def judge(incidents, silences, story, days):
         spans = suppressions(incident, incidents, silences, days)
         receiver = "batch" if incident.alert == "BatchLate" else "all"
         key = receiver, tuple(sorted({"alertname": incident.alert, **incident.labels}.items()))
-        mine = [s for s, at in story.get(key, []) if incident.start <= at < incident.end + SLACK]
+        heard = [m for m in story.get(key, []) if incident.start <= m[1] < incident.end + SLACK]
+        mine = [m[0] for m in heard]
         firing, resolved = mine.count("firing"), mine.count("resolved")
         counts["incidents"] += 1
         late_end = key in open_since and mine[:1] == ["resolved"]
@@ -235,7 +237,8 @@ def judge(incidents, silences, story, days):
                     (incident.end - incident.start) % (4 * HOUR) > 4 * HOUR - SLACK):
                 # a repeat just before the end may or may not fall into the incident
                 if resolved != 1 or not max(0, repeats - 1) <= firing - 1 <= repeats:
-                    wrong.append(f"{firing} x firing, {resolved} x resolved: {incident}")
+                    wrong.append(f"{firing} x firing, {resolved} x resolved: {incident}: "
+                                 f"{[(s, round(at - incident.start), r) for s, at, r in heard]}")
         else:
             counts["overlapping"] += 1
             if resolved > 1 or (resolved == 1 and firing == 0 and not late_end):
