@@ -199,16 +199,20 @@ static void follow_clock_locked(struct rules *r, int64_t now)
 
 /* --- the threads --- */
 
+/* Until the next slot, `ms` from now, or a call. One of the idle ones looks at the time for all;
+ * who finds an earlier slot than that one waits for does so, too: a group that was put back may be
+ * due before the one the first is waiting for. */
 static void wait_locked(struct rules *r, int64_t ms)
 {
 	int real = clock_wait_ms(MIN_OF(ms, IDLE_WAIT_MS));
+	int64_t until = i64_add_sat(clock_mono_ms(), MIN_OF(ms, IDLE_WAIT_MS));
 	struct timespec ts;
 
 	r->n_idle++;
-	if (r->leading || r->exclusive) {
+	if (until >= r->lead_until_ms || r->exclusive) {
 		(void)pthread_cond_wait(&r->wake, &r->lock);
 	} else {
-		r->leading = true;
+		r->lead_until_ms = until;
 		(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 		ts.tv_sec += real / 1000;
 		ts.tv_nsec += (long)(real % 1000) * 1000000;
@@ -217,7 +221,8 @@ static void wait_locked(struct rules *r, int64_t ms)
 			ts.tv_nsec -= 1000000000;
 		}
 		(void)pthread_cond_timedwait(&r->wake, &r->lock, &ts);
-		r->leading = false;
+		if (r->lead_until_ms == until)
+			r->lead_until_ms = INT64_MAX;
 	}
 	r->n_idle--;
 }
@@ -271,6 +276,7 @@ int rules_start(struct rules *r, struct err *e)
 	r->helpers = (struct rule_helpers){
 		.ctx = r, .worth_ns = HELP_WORTH_NS, .offer = offer, .withdraw = withdraw};
 	(void)pthread_mutex_lock(&r->lock);
+	r->lead_until_ms = INT64_MAX;
 	rules_tell_orphans(r);
 	(void)pthread_mutex_unlock(&r->lock);
 	metric_set(metric_gauge("belfry_rule_evaluators", "Threads that evaluate rules.", NULL),

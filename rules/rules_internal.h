@@ -43,8 +43,8 @@ struct rules {
 	pthread_cond_t idle; /* nobody is at work any more, or a helper has left */
 	pthread_t threads[RULE_THREADS_MAX];
 	unsigned n_threads, n_idle, n_busy;
-	bool leading;   /* one of the idle ones waits for the next slot; the others for a call */
-	bool exclusive; /* one changes groups or env: no other begins anything */
+	int64_t lead_until_ms; /* monotonic: an idle one looks at the time then; INT64_MAX: none */
+	bool exclusive;        /* one changes groups or env: no other begins anything */
 	struct rule_offer offers[RULE_OFFERS_MAX];
 	struct rule_helpers helpers;
 };
