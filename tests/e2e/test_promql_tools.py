@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -180,35 +181,6 @@ class Bounds(unittest.TestCase):
         self.check("timeout", 503, "timeout", "timed out", path="query_range",
                    query="+".join(["count(abs(ln(exp(sqrt(m)))))"] * 15), timeout="1ms", **wide)
 
-    def hang_up(self, query, pause):
-        """Asks, leaves after a while; how long the worker was busy still, or None when the query
-        had not begun by then (a busy machine): nothing was cancelled."""
-        before = self.refused("canceled") or 0
-        with socket.create_connection(("127.0.0.1", self.belfry.web_port), 10) as sock:
-            sock.sendall((f"GET /api/v1/query_range?{query} HTTP/1.1\r\n"
-                          "Host: localhost\r\n\r\n").encode())
-            time.sleep(pause)
-        ended = time.monotonic()
-        self.assertEqual(self.belfry.value("vector(1)"), 1)
-        busy = time.monotonic() - ended
-        try:
-            wait_until(lambda: self.refused("canceled") == before + 1, 2, "the cancelled query")
-        except TimeoutError:
-            return None
-        return busy
-
-    def test_a_hang_up_frees_the_worker_at_once(self):
-        """One worker: the next query is answered when the given-up one has ended."""
-        now = time.time()
-        query = urllib.parse.urlencode({
-            "query": "+".join(["quantile(0.5, m)", "sum(abs(ln(exp(sqrt(m)))))"] * 7),
-            "start": now - 10000, "end": now, "step": 1, "timeout": "60s"})
-        for pause in (0.2, 0.35, 0.5):
-            tries = (self.hang_up(query, pause) for _ in range(10))
-            busy = next((t for t in tries if t is not None), None)
-            self.assertIsNotNone(busy, "no query was ever cancelled")
-            print(f"  free {busy * 1000:.0f} ms after the client had hung up")
-
     def test_a_full_queue_says_so(self):
         now = time.time()
         query = urllib.parse.urlencode({
@@ -272,6 +244,58 @@ class Bounds(unittest.TestCase):
         self.assertEqual(len(answer["warnings"]), 10)
         self.assertLessEqual(len(answer.get("infos", [])), 10)
         self.assertTrue(all(re.search(r"\(\d+:\d+\)$", w) for w in answer["warnings"]))
+
+
+class HangUp(unittest.TestCase):
+    """One worker and no small bounds: the query below runs for many seconds unless it is cancelled."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.belfry = Belfry({"query": {"max_concurrency": 1}})
+        cls.belfry.__enter__()
+        t = now_ms()
+        for k in range(0, 10000, 1000):
+            cls.belfry.write([({"__name__": "m", "i": str(i)}, [(t, float(i))])
+                              for i in range(k, k + 1000)])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.belfry.__exit__(None, None, None)
+
+    def canceled(self):
+        return self.belfry.metric("belfry_query_refused_total", reason="canceled") or 0
+
+    def hang_up(self, query, pause):
+        """Asks, leaves after a while; how long the worker was busy still, or None when the query
+        had not begun by then (a busy machine): nothing was cancelled."""
+        before = self.canceled()
+        with socket.create_connection(("127.0.0.1", self.belfry.web_port), 10) as sock:
+            sock.sendall((f"GET /api/v1/query_range?{query} HTTP/1.1\r\n"
+                          "Host: localhost\r\n\r\n").encode())
+            time.sleep(pause)
+            self.assertEqual(select.select([sock], [], [], 0)[0], [], "the query ended by itself")
+        ended = time.monotonic()
+        self.assertEqual(self.belfry.value("vector(1)"), 1)
+        busy = time.monotonic() - ended
+        try:
+            wait_until(lambda: self.canceled() == before + 1, 2, "the cancelled query")
+        except TimeoutError:
+            return None
+        return busy
+
+    def test_a_hang_up_frees_the_worker_at_once(self):
+        """One worker: the next query is answered when the given-up one has ended."""
+        now = time.time()
+        # The samples are seen for five minutes: every step has all 10,000 series. No two terms are
+        # alike, so that each is computed.
+        query = urllib.parse.urlencode({
+            "query": "+".join(f"quantile(0.{i}, abs(ln(exp(sqrt(m + {i})))))" for i in range(10, 40)),
+            "start": now, "end": now + 290, "step": 0.03, "timeout": "60s"})
+        for pause in (0.2, 0.35, 0.5):
+            tries = (self.hang_up(query, pause) for _ in range(10))
+            busy = next((t for t in tries if t is not None), None)
+            self.assertIsNotNone(busy, "no query was ever cancelled")
+            print(f"  free {busy * 1000:.0f} ms after the client had hung up")
 
 
 if __name__ == "__main__":
