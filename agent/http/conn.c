@@ -118,6 +118,14 @@ bool conn_drop_idle(struct http_server *s)
 	return false;
 }
 
+/* Whether the request line, as far as it came, is for an API that answers in JSON. */
+static bool is_api(struct str in)
+{
+	struct str path = str_sub(in, str_find(in, ' ') + 1, in.n);
+
+	return str_starts(path, STR("/api/v1/")) || str_starts(path, STR("/api/belfry/"));
+}
+
 /* A refusal by the server itself: the connection ends after it. */
 static void refuse(struct http_conn *c, int status, const char *why)
 {
@@ -129,6 +137,7 @@ static void refuse(struct http_conn *c, int status, const char *why)
 			conn_close(c);
 			return;
 		}
+		r->api = is_api(str_n(c->in, c->in_n));
 	}
 	r->close_after = true;
 	reply_refuse(r, status, why);
@@ -217,6 +226,16 @@ static void drop_input(struct http_conn *c, size_t n)
 	c->in_looked = 0;
 }
 
+/* What is too long: the line with the address, or the headers behind it. */
+static const char *too_long(struct str in)
+{
+	_Static_assert(LIMIT_HTTP_HEAD_BYTES == 32u << 10, "the texts say so");
+	return str_find(in, '\n') == in.n
+		       ? "the address is longer than 32 KiB: send its parameters in the body of a "
+			 "POST, as application/x-www-form-urlencoded"
+		       : "the request's headers are longer than 32 KiB";
+}
+
 /* True when it moved on. */
 static bool run_head(struct http_conn *c)
 {
@@ -245,7 +264,9 @@ static bool run_head(struct http_conn *c)
 	link_newest(c);
 	memcpy(r->raw_head, c->in, n);
 	status = n > LIMIT_HTTP_HEAD_BYTES || (n == 0 && !bad) ? 431 : 400;
-	why = status == 431 ? "request head over its limit" : "malformed request";
+	why = status == 431 ? too_long(str_n(c->in, MIN_OF(c->in_n, LIMIT_HTTP_HEAD_BYTES)))
+			    : "malformed request";
+	r->api = is_api(str_n(c->in, c->in_n));
 	if (n > 0 && status != 431)
 		status = http_head_parse(str_n(r->raw_head, n), &r->head, &why);
 	drop_input(c, n);

@@ -85,6 +85,7 @@ struct http_req {
 	size_t out_counted; /* bytes added to s->out_bytes */
 	size_t sent;        /* of head and body together */
 	bool finished, close_after;
+	bool api; /* for a path of Prometheus's or belfry's API: refusals are JSON */
 	int64_t start_ns;
 };
 

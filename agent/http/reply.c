@@ -106,12 +106,19 @@ void http_reply_error(struct http_req *r, const char *error_type, const char *fm
 	http_finish(r);
 }
 
-/* The server's own refusals: JSON below /api/, else text; the connection ends with it. */
+static const char *refusal_type(int status)
+{
+	return status == 503 ? "unavailable" : status == 408 ? "timeout" : "bad_data";
+}
+
+/* The server's own refusals: JSON below /api/v1/ and /api/belfry/ and for 503, else text; unknown
+ * paths and methods always text, as of Prometheus. The connection ends with it. */
 void reply_refuse(struct http_req *r, int status, const char *why)
 {
-	if (status == 503) {
+	if (status == 503)
 		http_resp_header(r, "Retry-After", STR("1"));
-		error_body(r, "unavailable", str_c(why));
+	if (status == 503 || (r->api && status != 404 && status != 405)) {
+		error_body(r, refusal_type(status), str_c(why));
 	} else {
 		buf_reset(&r->out);
 		buf_c(&r->out, why);

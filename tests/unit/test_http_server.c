@@ -16,6 +16,7 @@
 
 #include "agent/http/server.h"
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/metrics.h"
 #include "tests/lib/http_ask.h"
 
@@ -313,6 +314,44 @@ START_TEST(ten_thousand_headers_are_refused)
 	got = ask_n(b.p, b.n);
 	ck_assert_ptr_nonnull(strstr(got, "HTTP/1.1 431"));
 	free(got);
+	buf_fini(&b);
+}
+END_TEST
+
+static void fill(struct buf *b, const char *head, const char *tail)
+{
+	buf_reset(b);
+	buf_c(b, head);
+	for (unsigned i = 0; i < LIMIT_HTTP_HEAD_BYTES; i++)
+		buf_ch(b, 'x');
+	buf_c(b, tail);
+}
+
+START_TEST(a_request_for_the_api_that_is_too_long_is_refused_in_json)
+{
+	struct buf b;
+	char *got;
+
+	buf_init(&b, 1 << 20);
+	fill(&b, "GET /api/v1/echo?a=", " HTTP/1.1\r\n" END);
+	got = ask_n(b.p, b.n);
+	ck_assert_ptr_nonnull(strstr(got, "HTTP/1.1 431"));
+	ck_assert_ptr_nonnull(strstr(got, "\r\nContent-Type: application/json\r\n"));
+	ck_assert_ptr_nonnull(strstr(got,
+		"\r\n\r\n{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"the "
+		"address is longer than 32 KiB: send its parameters in the body of a POST"));
+	free(got);
+	fill(&b, "GET /api/v1/echo?a=1 HTTP/1.1\r\n" H "Cookie: ", "\r\n" END);
+	got = ask_n(b.p, b.n);
+	ck_assert_ptr_nonnull(strstr(got, "\"error\":\"the request's headers are longer"));
+	free(got);
+	fill(&b, "GET /hello?a=", " HTTP/1.1\r\n" END);
+	got = ask_n(b.p, b.n);
+	ck_assert_ptr_nonnull(strstr(got, "\r\n\r\nthe address is longer than 32 KiB"));
+	free(got);
+	/* the rest of what the server itself refuses there */
+	expect("GET /api/v1/echo HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n", "HTTP/1.1 421",
+		"{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"this Host");
 	buf_fini(&b);
 }
 END_TEST
@@ -636,6 +675,7 @@ int main(void)
 	tcase_add_test(t, options_and_cors_work_as_prometheus_does);
 	tcase_add_test(t, what_can_be_read_in_two_ways_is_refused);
 	tcase_add_test(t, ten_thousand_headers_are_refused);
+	tcase_add_test(t, a_request_for_the_api_that_is_too_long_is_refused_in_json);
 	tcase_add_test(t, pipelined_requests_are_answered_in_order);
 	tcase_add_test(t, a_half_request_and_hang_up_leaves_the_server_well);
 	tcase_add_test(t, a_hang_up_cancels_the_running_request);
