@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "exporters/clean.h"
 #include "exporters/incident.h"
 #include "exporters/notify_internal.h"
 
@@ -112,13 +113,28 @@ static int run(struct state_job *job, sqlite3 *db, struct err *e)
 	return 0;
 }
 
+/* Names and notes come from people and from whoever holds a link: fit for logs, messages and C
+ * strings before anything is kept of them. */
 static int call(struct ack_job *aj, struct err *e)
 {
+	struct buf who, note;
+	int rc;
+
 	aj->job.run = run;
 	aj->job.arg = aj;
-	aj->who = str_sub(aj->who, 0, ACK_WHO_MAX);
-	aj->note = str_sub(aj->note, 0, ACK_NOTE_MAX);
-	return state_call(aj->n->state, &aj->job, e);
+	buf_init(&who, ACK_WHO_MAX + 1);
+	buf_init(&note, ACK_NOTE_MAX + 1);
+	clean_text(&who, aj->who, ACK_WHO_MAX, CLEAN_ONE_LINE);
+	clean_text(&note, aj->note, ACK_NOTE_MAX, CLEAN_LINES);
+	aj->who = str_trim(buf_view(&who));
+	aj->note = buf_view(&note);
+	if (who.failed || note.failed)
+		rc = err_set(e, ERR_LIMIT, 0, "no memory for an acknowledgement");
+	else
+		rc = state_call(aj->n->state, &aj->job, e);
+	buf_fini(&who);
+	buf_fini(&note);
+	return rc;
 }
 
 int notify_ack(struct notify *n, struct str group_key, int64_t incident_ms, struct str who,

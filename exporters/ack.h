@@ -22,7 +22,7 @@
 
 struct notify;
 
-#define ACK_WHO_MAX  200u /* bytes; longer texts are cut */
+#define ACK_WHO_MAX  200u /* bytes; longer texts are cut, what is not fit for a line is replaced */
 #define ACK_NOTE_MAX 1000u
 
 /* The incident of this group. incident_ms: the one that is meant, as a message's link names it; 0:

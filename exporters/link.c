@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/num.h"
+#include "exporters/clean.h"
 #include "exporters/history_internal.h"
 #include "exporters/notify_internal.h"
 #include "storage/db.h"
@@ -200,16 +201,23 @@ static int run_mark(struct state_job *job, sqlite3 *db, struct err *e)
 int history_mark(struct notify *n, struct state *s, struct str group_key, int64_t incident_ms,
 	struct str what, struct str who, struct str note, struct err *e)
 {
-	struct mark_job m = {.group_key = group_key,
-		.what = what,
-		.who = who,
-		.note = note,
-		.incident_ms = incident_ms};
+	struct mark_job m = {.group_key = group_key, .what = what, .incident_ms = incident_ms};
+	struct buf clean_who, clean_note;
+	int rc;
 
 	(void)n;
 	if (who.n > 200 || note.n > 2000)
 		return err_set(e, ERR_INPUT, 400, "a name has at most 200 bytes, a note 2,000");
+	buf_init(&clean_who, 1024);
+	buf_init(&clean_note, 8192);
+	clean_text(&clean_who, who, 1000, CLEAN_ONE_LINE); /* U+FFFD may stand for every byte */
+	clean_text(&clean_note, note, 8000, CLEAN_LINES);
+	m.who = buf_view(&clean_who);
+	m.note = buf_view(&clean_note);
 	m.job.run = run_mark;
 	m.job.arg = &m;
-	return state_call(s, &m.job, e);
+	rc = state_call(s, &m.job, e);
+	buf_fini(&clean_who);
+	buf_fini(&clean_note);
+	return rc;
 }

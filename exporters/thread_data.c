@@ -4,6 +4,7 @@
  * outbox_internal.h. Forgotten when the thread's last message was delivered, or after 30 days.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -46,6 +47,8 @@ void thread_put(struct notify *n, struct str thread, struct str data)
 
 	if (thread.n == 0 || data.n > LIMIT_THREAD_DATA)
 		return;
+	if (data.n > 0 && memchr(data.p, '\0', data.n) != NULL)
+		return; /* comes from the other side's answer: nothing of ours holds a NUL */
 	t = find(n, thread);
 	if (t == NULL && n->threads.n >= LIMIT_THREADS) {
 		METRIC_LIMIT("threads");

@@ -191,6 +191,35 @@ START_TEST(an_acknowledged_incident_is_quiet_until_an_alert_joins_it)
 }
 END_TEST
 
+START_TEST(who_acknowledges_may_call_himself_anything)
+{
+	static const char nul[] = "an\0n \r\n\x1b[1m\xff";
+	struct delivery_rig r;
+	struct arena a;
+	struct ack_view *v;
+	struct str key;
+	struct err e;
+	size_t n;
+
+	arena_init(&a, 1 << 20);
+	escalating();
+	delivery_start(&r);
+	delivery_say(&r, "A", "one", "a", true);
+	key = key_of(&r, &a);
+	ck_assert_int_eq(notify_ack(r.notify, key, 0, str_n(nul, sizeof nul), STR("\0\n"), &e), 0);
+	ck_assert_int_eq(notify_acks(r.notify, &a, &v, &n, &e), 0);
+	ck_assert_uint_eq(n, 1);
+	ck_assert(str_eq(v[0].who, STR("an n [1m\xef\xbf\xbd")));
+	ck_assert_int_eq(notify_ack(r.notify, key, 0, STR("\0"), STR(""), &e), 0);
+	delivery_stop(&r);
+	delivery_start(&r);
+	ck_assert_int_eq(notify_acks(r.notify, &a, &v, &n, &e), 0);
+	ck_assert_uint_eq(n, 1);
+	delivery_stop(&r);
+	arena_fini(&a);
+}
+END_TEST
+
 START_TEST(an_acknowledgement_is_taken_back_and_ends_with_its_incident)
 {
 	struct delivery_rig r;
@@ -233,6 +262,7 @@ int main(void)
 	tcase_add_test(t, nobody_acknowledging_is_escalated_across_a_restart);
 	tcase_add_test(t, a_silenced_incident_is_not_escalated_until_the_silence_ends);
 	tcase_add_test(t, an_acknowledged_incident_is_quiet_until_an_alert_joins_it);
+	tcase_add_test(t, who_acknowledges_may_call_himself_anything);
 	tcase_add_test(t, an_acknowledgement_is_taken_back_and_ends_with_its_incident);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
