@@ -101,6 +101,7 @@
 #define LIMIT_TEMPLATE_STEPS   100000u     /* nodes a template may execute */
 #define LIMIT_TEMPLATE_DEPTH   100u        /* nesting of template actions and calls */
 #define LIMIT_OUTBOX_ROWS      100000u     /* notifications not yet accepted */
+#define LIMIT_OUTBOX_SHARE     500u        /* ... of one integration, when others fill the outbox */
 #define LIMIT_THREADS          100000u     /* incidents about which a receiver keeps something */
 #define LIMIT_THREAD_DATA      4096u       /* bytes of that */
 #define LIMIT_OUTBOX_EXPIRY_MS 86400000    /* a notification is given up, loudly, after this */

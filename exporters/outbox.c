@@ -347,9 +347,17 @@ void outbox_use_config(struct notify *n)
 		l->hold_mono_ms = 0;
 }
 
+/* A dead receiver that fills the outbox shuts no other one out: each has a small share of its own.
+ */
+static bool is_full(struct notify *n, const struct row *r)
+{
+	return n->n_rows >= LIMIT_OUTBOX_ROWS &&
+	       outbox_dest(n, r->receiver, r->kind, r->index)->waiting >= LIMIT_OUTBOX_SHARE;
+}
+
 bool outbox_add(struct notify *n, struct row *take)
 {
-	if (n->n_rows >= LIMIT_OUTBOX_ROWS && take->dest == NULL) {
+	if (take->dest == NULL && is_full(n, take)) {
 		METRIC_LIMIT("outbox_rows");
 		METRIC_DROP("notify", "outbox_full", 1);
 		log_error("notify",

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
+#include "exporters/notify_internal.h"
+#include "exporters/outbox_internal.h"
 #include "tests/lib/delivery_rig.h"
 
 /* --- pace and backoff --- */
@@ -96,6 +99,29 @@ START_TEST(a_message_the_receiver_chokes_on_holds_up_nobody)
 END_TEST
 
 /* --- coalescing --- */
+
+START_TEST(a_full_outbox_shuts_only_those_out_that_filled_it)
+{
+	struct delivery_rig r;
+	struct dest *dead;
+	size_t rows;
+
+	delivery_start(&r);
+	delivery_plan(0, "a", 503, 0);
+	delivery_say(&r, "A", "i", "a", true);
+	r.notify->n_rows += LIMIT_OUTBOX_ROWS; /* the state writer waits for the rig's clock */
+	delivery_say(&r, "B", "i", "b", true);
+	ck_assert_uint_eq(delivery_count("b", 200, NULL), 1);
+	rows = r.notify->n_rows;
+	dead = outbox_dest(r.notify, STR("a"), INTEGRATION_WEBHOOK, 0);
+	dead->waiting += LIMIT_OUTBOX_SHARE;
+	delivery_say(&r, "A2", "i", "a", true);
+	ck_assert_uint_eq(r.notify->n_rows, rows);
+	dead->waiting -= LIMIT_OUTBOX_SHARE;
+	r.notify->n_rows -= LIMIT_OUTBOX_ROWS;
+	delivery_stop(&r);
+}
+END_TEST
 
 START_TEST(what_waits_is_replaced_by_the_newer_state)
 {
@@ -241,6 +267,7 @@ int main(void)
 	tcase_add_test(t, retry_after_closes_the_webhook_for_all_and_nobody_else);
 	tcase_add_test(t, an_outage_of_ten_minutes_takes_few_attempts_and_ends_within_a_minute);
 	tcase_add_test(t, a_message_the_receiver_chokes_on_holds_up_nobody);
+	tcase_add_test(t, a_full_outbox_shuts_only_those_out_that_filled_it);
 	tcase_add_test(t, what_waits_is_replaced_by_the_newer_state);
 	tcase_add_test(t, an_end_that_waits_is_told_by_what_replaces_it);
 	tcase_add_test(t, an_end_is_not_swallowed_by_a_new_beginning);
