@@ -82,6 +82,7 @@ void api_scrape_pools(struct http_req *r, void *arg);
 void api_explain(struct http_req *r, void *arg);
 void api_noise(struct http_req *r, void *arg);
 void api_marks(struct http_req *r, void *arg);
+void api_past(struct http_req *r, void *arg);
 /* api_ack.c */
 void api_acks(struct http_req *r, void *arg);
 /* api_link.c */

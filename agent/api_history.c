@@ -4,7 +4,10 @@
 #include "base/clock.h"
 #include "base/jsonr.h"
 #include "exporters/history.h"
+#include "exporters/past.h"
+#include "storage/db.h"
 
+#define PAST_BYTES     ((size_t)256 << 20)
 #define ANSWER_BYTES   ((size_t)32 << 20)
 #define EXPLAIN_ALERTS 20
 #define NOISE_RANGE    INT64_C(2592000000) /* 30 days */
@@ -120,4 +123,32 @@ void api_noise(struct http_req *r, void *arg)
 	buf_init(&b, ANSWER_BYTES);
 	rc = history_noise_json(app->state, clock_wall_ms() - range, &b, &e);
 	answer(r, &b, rc, &e);
+}
+
+/* ?start=T&end=T: silences and acknowledgements that held then, for `belfry backtest --url` */
+void api_past(struct http_req *r, void *arg)
+{
+	struct app *app = arg;
+	struct err e = {0};
+	sqlite3 *db = NULL;
+	struct past p;
+	struct arena a;
+	struct jsonw j;
+	int64_t from, to;
+
+	if (!api_range(r, &from, &to))
+		return;
+	arena_init(&a, PAST_BYTES);
+	if (state_reader(app->state, &db, &e) != 0 || past_read(db, from, to, &a, &p, &e) != 0) {
+		api_fail(r, &e);
+	} else {
+		api_begin(r, &j);
+		jsonw_object(&j);
+		past_json(&j, &p);
+		jsonw_object_end(&j);
+		api_end(r, &j, NULL);
+	}
+	if (db != NULL)
+		db_close(db);
+	arena_fini(&a);
 }

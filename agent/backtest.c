@@ -19,6 +19,7 @@
 #define FILES_MAX       256
 #define WARM_UP_MAX_MS  INT64_C(259200000) /* three days: the longest windows of burn rates */
 #define QUERY_BYTES     ((size_t)512 << 20)
+#define PAST_BYTES      ((size_t)256 << 20)
 #define REPORT_BYTES    ((size_t)1 << 30)
 #define NIGHT_FROM      (22 * 60)
 #define NIGHT_TO        (7 * 60)
@@ -28,17 +29,19 @@ struct flags {
 	struct str rules[FILES_MAX], compare[FILES_MAX];
 	size_t n_rules, n_compare;
 	const char *config, *dir, *from, *to, *step, *warm_up, *tz, *night;
-	bool json, slots_only;
+	bool json, slots_only, no_silences, no_acks;
 };
 
 struct work {
 	struct flags f;
-	struct arena a;
+	struct arena a, past_arena;
 	struct diag *d;
 	struct config *config;
 	struct rule_set *rules, *compare;
+	const char *dir;
 	struct store *store;
 	struct select_source source;
+	struct past past;
 	struct bt_opts o;
 };
 
@@ -49,6 +52,7 @@ static int usage(const char *what, const char *value)
 		"Usage: belfry backtest --rules FILE... [--config FILE] --from T --to T\n"
 		"         [--storage.path DIR] [--step DURATION] [--warm-up DURATION] [--json]\n"
 		"         [--compare FILE...] [--timezone NAME] [--night 22:00-07:00]\n"
+		"         [--no-silences] [--no-acks]\n"
 		"T is a date (2026-01-02T15:04:05Z), Unix seconds, now, or now-7d. Without --rules "
 		"the\n"
 		"configuration's own rules are taken.\n",
@@ -116,6 +120,10 @@ static int read_flags(int argc, char **argv, struct flags *f)
 			i = next - 1;
 		} else if (strcmp(argv[i], "--json") == 0) {
 			f->json = true;
+		} else if (strcmp(argv[i], "--no-silences") == 0) {
+			f->no_silences = true;
+		} else if (strcmp(argv[i], "--no-acks") == 0) {
+			f->no_acks = true;
 		} else if (strcmp(argv[i], "--slot-by-slot") == 0) {
 			f->slots_only = true; /* the slow way: to be compared with */
 		} else if (!take_value(argc, argv, &i, f)) {
@@ -275,12 +283,12 @@ static int load(struct work *w)
 
 static int open_history(struct work *w)
 {
-	const char *dir = w->f.dir != NULL    ? w->f.dir
-			  : w->config != NULL ? w->config->storage.dir
-					      : DEFAULT_DIR;
 	struct err e;
 
-	if (store_open_view(&w->store, dir, &e) != 0) {
+	w->dir = w->f.dir != NULL    ? w->f.dir
+		 : w->config != NULL ? w->config->storage.dir
+				     : DEFAULT_DIR;
+	if (store_open_view(&w->store, w->dir, &e) != 0) {
 		(void)fprintf(stderr, "belfry backtest: %s\n", e.msg);
 		return 1;
 	}
@@ -291,6 +299,31 @@ static int open_history(struct work *w)
 	w->o.progress = isatty(STDERR_FILENO) == 1;
 	w->o.slots_only = w->f.slots_only;
 	return 0;
+}
+
+/* What people did meanwhile. Not to know it is no reason to tell nothing of the rules. */
+static void read_past(struct work *w)
+{
+	struct err e;
+	bool found = true;
+
+	if (w->config == NULL || (w->f.no_silences && w->f.no_acks))
+		return;
+	if (bt_past_read(w->dir, w->o.begin_ms, w->o.to_ms, &w->past_arena, &w->past, &found, &e) !=
+		0) {
+		(void)fprintf(stderr, "belfry backtest: no past silences: %s\n", e.msg);
+		return;
+	}
+	if (!found) {
+		(void)fprintf(stderr, "belfry backtest: no past silences: %s holds no state.db\n",
+			w->dir);
+		return;
+	}
+	if (w->f.no_silences)
+		w->past.n_silences = w->past.n_rebuilt = 0;
+	if (w->f.no_acks)
+		w->past.n_acks = 0;
+	w->o.past = &w->past;
 }
 
 /* --- running --- */
@@ -350,6 +383,7 @@ int backtest_main(int argc, char **argv)
 		return 1;
 	log_init(LOG_ERROR, LOG_LOGFMT);
 	arena_init(&w->a, LIMIT_CONFIG_BYTES);
+	arena_init(&w->past_arena, PAST_BYTES);
 	w->d = diag_new(&w->a);
 	rc = read_flags(argc, argv, &w->f);
 	if (rc == 0)
@@ -359,11 +393,14 @@ int backtest_main(int argc, char **argv)
 	if (rc == 0)
 		rc = set_times(w);
 	if (rc == 0)
+		read_past(w);
+	if (rc == 0)
 		rc = run(w);
 	store_close_view(w->store);
 	rule_set_free(w->rules);
 	rule_set_free(w->compare);
 	config_free(w->config);
+	arena_fini(&w->past_arena);
 	arena_fini(&w->a);
 	free(w);
 	return rc;

@@ -8,6 +8,7 @@
  * everything. A data directory is read as it stands, also that of a running belfry.
  *
  *   backtest.c         options, loading, the end
+ *   backtest_past.c    what people did meanwhile: silences, acknowledgements
  *   backtest_run.c     one set of rules over the time: what fired, how long
  *   backtest_notify.c  the notifier under the replay's clock: who was told, when
  *   backtest_report.c  text;  backtest_json.c  JSON
@@ -18,11 +19,13 @@
 #include "agent/config.h"
 #include "base/dur.h"
 #include "base/tz.h"
+#include "exporters/past.h"
 #include "rules/replay.h"
 
 struct bt_opts {
 	const struct select_source *source;
 	const struct config *config; /* NULL: rules alone */
+	const struct past *past;     /* what people did meanwhile; NULL: not asked for */
 	int64_t from_ms, to_ms;      /* what is counted */
 	int64_t begin_ms;            /* where the replay begins: before from_ms */
 	int64_t interval_ms;         /* of groups that name none */
@@ -78,7 +81,6 @@ struct bt_run {
 	struct bt_receiver *receivers;
 	size_t n_receivers;
 	uint64_t firings, night_messages;
-	uint64_t undelivered; /* made, but replaced or still waiting at the end */
 	double seconds;
 };
 
@@ -100,6 +102,13 @@ bool bt_notify_compact(const struct bt_notify *n);
 int bt_notify_batch(struct bt_notify *n, struct alert_batch *take, struct err *e) MUST_CHECK;
 int bt_notify_advance(struct bt_notify *n, int64_t to_ms, struct err *e) MUST_CHECK;
 void bt_notify_free(struct bt_notify *n);
+
+/* backtest_past.c: silences and acknowledgements of a data directory's state.db, as far as they are
+ * wanted. *found false: there is no state.db. */
+int bt_past_read(const char *dir, int64_t from_ms, int64_t to_ms, struct arena *a, struct past *out,
+	bool *found, struct err *e) MUST_CHECK;
+/* "with 2 silences and 1 acknowledgement of that time", or nothing. */
+void bt_past_print(struct buf *out, const struct past *p);
 
 /* backtest_report.c: other NULL unless two sets of rules are compared. */
 void bt_report(struct buf *out, const struct bt_opts *o, const struct bt_run *r,

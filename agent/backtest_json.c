@@ -121,6 +121,12 @@ void bt_json(struct buf *out, const struct bt_opts *o, const struct bt_run *r,
 	jsonw_rfc3339(&j, o->to_ms);
 	jsonw_key(&j, "evaluatedFrom");
 	jsonw_rfc3339(&j, o->begin_ms);
+	if (o->past != NULL) {
+		jsonw_key(&j, "past");
+		jsonw_object(&j);
+		past_json(&j, o->past);
+		jsonw_object_end(&j);
+	}
 	jsonw_key(&j, "runs");
 	jsonw_array(&j);
 	run(&j, r, o->config != NULL);

@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/num.h"
+#include "exporters/ack.h"
 #include "exporters/integration.h"
 #include "exporters/notify.h"
 #include "storage/db.h"
@@ -27,6 +28,7 @@ struct bt_notify {
 	sqlite3_stmt *accepted, *waiting;
 	int64_t last_row;
 	int64_t sent; /* requests, for ids in answers */
+	size_t next_ack;
 };
 
 /* --- the sender: everybody says yes, in a way that every service's judge understands --- */
@@ -131,16 +133,41 @@ static void set_clock(struct bt_notify *n, int64_t wall_ms)
 	clock_inject(wall_ms, 0);
 }
 
+static int64_t next_ack_ms(const struct bt_notify *n)
+{
+	const struct past *p = n->o->past;
+
+	return p != NULL && n->next_ack < p->n_acks ? p->acks[n->next_ack].at_ms : INT64_MAX;
+}
+
+/* Those of one moment; a full queue takes the rest in the next turn. */
+static void acknowledge(struct bt_notify *n)
+{
+	int64_t at = next_ack_ms(n);
+
+	while (next_ack_ms(n) == at) {
+		const struct past_ack *ack = &n->o->past->acks[n->next_ack];
+
+		if (!notify_post_ack(n->notify, ack->fingerprint, ack->taken_back))
+			return;
+		n->next_ack++;
+	}
+}
+
 int bt_notify_advance(struct bt_notify *n, int64_t to_ms, struct err *e)
 {
 	int64_t next;
 
 	for (;;) {
+		int64_t ack = next_ack_ms(n);
+
 		if (turn(n, &next, e) != 0)
 			return -1;
-		if (next > to_ms)
+		if (MIN_OF(next, ack) > to_ms)
 			break;
-		set_clock(n, MAX_OF(next, n->now_ms));
+		set_clock(n, MAX_OF(MIN_OF(next, ack), n->now_ms));
+		if (ack <= next)
+			acknowledge(n);
 	}
 	set_clock(n, MAX_OF(to_ms, n->now_ms));
 	return 0;
@@ -178,6 +205,7 @@ int bt_notify_new(struct bt_notify **out, struct bt_run *r, const struct bt_opts
 	clock_inject(o->begin_ms, 0);
 	n->wall_of_mono = clock_wall_ms() - clock_mono_ms();
 	if (state_open_memory(&n->state, e) != 0 ||
+		(o->past != NULL && past_put_silences(state_db(n->state), o->past, e) != 0) ||
 		notify_new(&n->notify, n->state, &o->config->notify,
 			(struct sender){.ctx = n, .submit = on_submit}, e) != 0 ||
 		db_prepare(state_db(n->state), &n->accepted,

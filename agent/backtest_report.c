@@ -269,8 +269,13 @@ static void head(struct view *w, const struct bt_run *r)
 	moment(w, w->o->to_ms);
 	buf_c(w->out, " (");
 	buf_str(w->out, span_text(w->o->to_ms - w->o->from_ms, text));
-	buf_printf(w->out, "), %zu rules in %.1f s, %.0f times real time\n\n", r->n_rules,
-		r->seconds, time / MAX_OF(r->seconds, 1e-3));
+	buf_printf(w->out, "), %zu rules in %.1f s, %.0f times real time\n", r->n_rules, r->seconds,
+		time / MAX_OF(r->seconds, 1e-3));
+	if (w->o->past != NULL && w->o->past->n_silences + w->o->past->n_acks > 0) {
+		bt_past_print(w->out, w->o->past);
+		buf_c(w->out, " (--no-silences and --no-acks leave them out)\n");
+	}
+	buf_ch(w->out, '\n');
 }
 
 static void one_run(struct view *w, const struct bt_run *r)

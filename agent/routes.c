@@ -73,6 +73,7 @@ static const struct http_route table[] = {
 	{"/-/ready", GET, HTTP_ON_LOOP, 0, false, api_ready},
 	{"/api/belfry/v1/explain", GET, HTTP_ON_QUERY, 0, false, api_explain},
 	{"/api/belfry/v1/noise", GET, HTTP_ON_QUERY, 0, false, api_noise},
+	{"/api/belfry/v1/past", GET, HTTP_ON_QUERY, 0, false, api_past},
 	{"/api/belfry/v1/marks", POST, HTTP_ON_QUERY, 0, true, api_marks},
 	/* links in messages: GET shows, POST does */
 	{"/l/*", GET, HTTP_ON_QUERY, 0, false, api_link},

@@ -65,7 +65,7 @@ static void take_back(struct notify *n, struct group *g, const struct ack_job *a
 }
 
 /* Every incident the alert fires in. */
-static size_t acknowledge_alert(struct notify *n, const struct ack_job *aj)
+static size_t each_incident(struct notify *n, const struct ack_job *aj)
 {
 	const struct live_alert *a;
 	size_t pos = 0, count = 0;
@@ -76,7 +76,10 @@ static size_t acknowledge_alert(struct notify *n, const struct ack_job *aj)
 		for (const struct member *m = a->members; m != NULL; m = m->next_of_alert) {
 			if (m->group->dead || !member_fires(m, false))
 				continue;
-			acknowledge(n, m->group, aj);
+			if (aj->take_back)
+				take_back(n, m->group, aj);
+			else
+				acknowledge(n, m->group, aj);
 			count++;
 		}
 	}
@@ -106,7 +109,7 @@ static int run(struct state_job *job, sqlite3 *db, struct err *e)
 		aj->count = 1;
 	}
 	if (aj->group_key.n == 0)
-		aj->count = acknowledge_alert(n, aj);
+		aj->count = each_incident(n, aj);
 	if (aj->count == 0)
 		return err_set(e, ERR_INPUT, 404, "no such alert fires");
 	aj->applied = true;
@@ -174,6 +177,25 @@ int notify_unack(
 	if (group_key.n == 0)
 		return err_set(e, ERR_INPUT, 404, "no such incident");
 	return call(&aj, e);
+}
+
+static void on_posted(struct state_job *job)
+{
+	free(job->arg);
+}
+
+bool notify_post_ack(struct notify *n, uint64_t fingerprint, bool back)
+{
+	struct ack_job *aj = calloc(1, sizeof *aj);
+
+	ASSERT(aj != NULL);
+	*aj = (struct ack_job){
+		.n = n, .fingerprint = fingerprint, .who = STR("replay"), .take_back = back};
+	aj->job = (struct state_job){.run = run, .done = on_posted, .arg = aj};
+	if (state_post(n->state, &aj->job))
+		return true;
+	free(aj);
+	return false;
 }
 
 struct list_job {

@@ -13,6 +13,7 @@
 #ifndef BELFRY_EXPORTERS_ACK_H
 #define BELFRY_EXPORTERS_ACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,11 @@ int notify_ack_alert(struct notify *n, uint64_t fingerprint, struct str who, str
 /* Takes it back. One that is not acknowledged stays as it is. */
 int notify_unack(struct notify *n, struct str group_key, int64_t incident_ms, struct str who,
 	struct err *e) MUST_CHECK;
+
+/* For replays, which have no state writer thread: acknowledged, or taken back, in all incidents the
+ * alert fires in, at the next state_turn; nothing happens when it fires in none. False: the queue
+ * is full. */
+bool notify_post_ack(struct notify *n, uint64_t fingerprint, bool take_back) MUST_CHECK;
 
 struct ack_view {
 	struct str group_key, who, note;

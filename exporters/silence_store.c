@@ -88,7 +88,7 @@ void silence_committed(struct silence_set *s)
 	}
 }
 
-static bool read_matchers(struct str blob, struct silence_matcher *v, size_t *n)
+bool silence_read_matchers(struct str blob, struct silence_matcher *v, size_t *n)
 {
 	struct rd r = rd_of(blob);
 
@@ -123,7 +123,7 @@ static int load_one(struct silence_set *s, sqlite3_stmt *st, struct arena *scrat
 	arena_reset(scratch);
 	if (labels_blob_read(db_column_str(st, 7), scratch, &v.annotations, e) != 0)
 		return -1;
-	if (!read_matchers(db_column_str(st, 1), matchers, &v.n_matchers) ||
+	if (!silence_read_matchers(db_column_str(st, 1), matchers, &v.n_matchers) ||
 		id.n != sizeof x->id - 1)
 		return err_set(e, ERR_CORRUPT, 0, "a silence's row is damaged");
 	if (silence_make(&x, &v, &why) != 0) {
