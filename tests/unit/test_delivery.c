@@ -113,7 +113,7 @@ START_TEST(a_full_outbox_shuts_only_those_out_that_filled_it)
 	delivery_say(&r, "B", "i", "b", true);
 	ck_assert_uint_eq(delivery_count("b", 200, NULL), 1);
 	rows = r.notify->n_rows;
-	dead = outbox_dest(r.notify, STR("a"), INTEGRATION_WEBHOOK, 0);
+	dead = outbox_dest(r.notify, STR("a"), INT_WEBHOOK, 0);
 	dead->waiting += LIMIT_OUTBOX_SHARE;
 	delivery_say(&r, "A2", "i", "a", true);
 	ck_assert_uint_eq(r.notify->n_rows, rows);
