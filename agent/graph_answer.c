@@ -16,6 +16,7 @@
 
 #define HOUR       INT64_C(3600000)
 #define WINDOW_MAX (INT64_C(8) * 24 * HOUR)
+#define WINDOW_MIN INT64_C(30000)
 #define LABEL_MAX  80u /* bytes of a line's name */
 
 /* What is known while one request is answered. */
@@ -82,10 +83,21 @@ static struct labels own_labels(const struct maker *k, struct labels all)
 	return (struct labels){v, n};
 }
 
-static void set_window(struct maker *k)
+/* A grid of at most GRAPH_POINTS_MAX points over window, its steps whole multiples of unit_ms. */
+static void set_grid(struct maker *k, int64_t window, int64_t unit_ms)
 {
 	struct graph_points *p = &k->g->points;
-	int64_t fired = k->now_ms, window = HOUR, step;
+	int64_t step = window / (GRAPH_POINTS_MAX - 1) + 1;
+
+	step = (step + unit_ms - 1) / unit_ms * unit_ms;
+	p->step_ms = step;
+	p->n = (size_t)MIN_OF(window / step + 1, (int64_t)GRAPH_POINTS_MAX);
+	p->t0_ms = k->now_ms - (int64_t)(p->n - 1) * step;
+}
+
+static void set_window(struct maker *k)
+{
+	int64_t fired = k->now_ms, window = HOUR;
 
 	for (size_t i = 0; i < k->spec.n; i++) {
 		if (k->spec.alerts[i].fired_ms > 0)
@@ -95,12 +107,7 @@ static void set_window(struct maker *k)
 		window = MAX_OF(window, 2 * MIN_OF(k->rule.for_ms, WINDOW_MAX) + k->now_ms - fired);
 	/* a quarter more than it has fired: how it came about */
 	window = MAX_OF(window, (k->now_ms - fired) / 4 * 5);
-	window = MIN_OF(window, WINDOW_MAX);
-	step = window / (GRAPH_POINTS_MAX - 1) + 1;
-	step = (step + 4999) / 5000 * 5000;
-	p->step_ms = step;
-	p->n = (size_t)MIN_OF(window / step + 1, (int64_t)GRAPH_POINTS_MAX);
-	p->t0_ms = k->now_ms - (int64_t)(p->n - 1) * step;
+	set_grid(k, MIN_OF(window, WINDOW_MAX), 5000);
 }
 
 static struct pq_params params(const struct maker *k, int64_t start, int64_t end, int64_t step)
@@ -237,6 +244,29 @@ static void find_points(struct maker *k)
 		p->n = 0;
 }
 
+/* A value known only since lately (a young series, a belfry just installed) is looked at closer:
+ * in the wide window its course would be a point or two. */
+static void look_closer(struct maker *k)
+{
+	struct graph_points *p = &k->g->points;
+	size_t first = p->n;
+	int64_t window;
+
+	for (size_t i = 0; i < p->n_series; i++) {
+		size_t at = 0;
+
+		while (at < first && !isfinite(p->series[i].v[at]))
+			at++;
+		first = at;
+	}
+	if (p->n - first >= GRAPH_SPARK_MAX || clock_mono_ms() >= k->deadline_mono_ms)
+		return;
+	window = k->now_ms - p->t0_ms - ((int64_t)first - 1) * p->step_ms;
+	set_grid(k, MAX_OF(window, WINDOW_MIN), 1000);
+	p->n_series = 0;
+	find_points(k);
+}
+
 /* --- top offenders --- */
 
 static int by_value(const void *a, const void *b)
@@ -347,6 +377,8 @@ static bool make(struct maker *k, bool want_png)
 	k->g->points.unit = unit_of_parsed(x);
 	set_window(k);
 	find_points(k);
+	if (k->g->points.n > 0)
+		look_closer(k);
 	find_top(k);
 	if (want_png && k->g->points.n > 0 && clock_mono_ms() < k->deadline_mono_ms)
 		graph_draw(k->g);

@@ -76,6 +76,8 @@ void graph_sparkline(const struct graph_points *p, struct buf *out)
 		return;
 	while (!isfinite(v[last - 1]))
 		last--;
+	if (last == first + 1 && last == p->n)
+		return;      /* one value, the present one: a course of one point says nothing */
 	span = p->n - first; /* what was before it began is no gap */
 	n = MIN_OF(span, (size_t)GRAPH_SPARK_MAX);
 	for (size_t i = 0; i < n; i++)
@@ -85,10 +87,8 @@ void graph_sparkline(const struct graph_points *p, struct buf *out)
 	put_value(out, v[first], p->unit);
 	buf_c(out, " \xe2\x86\x92 ");
 	put_value(out, last == p->n ? v[last - 1] : NAN, p->unit);
-	if (span > 1) {
-		buf_c(out, " in ");
-		message_span(out, (int64_t)(span - 1) * p->step_ms);
-	}
+	buf_c(out, " in ");
+	message_span(out, (int64_t)(span - 1) * p->step_ms);
 }
 
 void graph_top_print(const struct graph_answer *g, struct buf *out)

@@ -106,7 +106,7 @@ void graph_spec(const struct message *m, struct buf *out);
 
 /* At most GRAPH_SPARK_MAX columns of ▁▂▃▄▅▆▇█ for the first series from its first point on, gaps
  * as blanks, and behind them first → last value, in the series' unit, and over how long. Nothing
- * without points. */
+ * without points, or with none but the present one. */
 void graph_sparkline(const struct graph_points *p, struct buf *out);
 /* "route=/api 41 %, route=/search 12 %". */
 void graph_top_print(const struct graph_answer *g, struct buf *out);

@@ -134,11 +134,12 @@ static void fit_values(struct chart *c)
 
 static int64_t time_step(int64_t span_ms)
 {
-	static const int minutes[] = {1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880};
+	static const int seconds[] = {5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
+		10800, 21600, 43200, 86400, 172800};
 
-	for (size_t i = 0; i < ARRAY_LEN(minutes); i++) {
-		if (span_ms / (minutes[i] * INT64_C(60000)) <= 7)
-			return minutes[i] * INT64_C(60000);
+	for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
+		if (span_ms / (seconds[i] * INT64_C(1000)) <= 7)
+			return seconds[i] * INT64_C(1000);
 	}
 	return MAX_OF(span_ms / 7 / 86400000, 1) * 86400000;
 }
@@ -161,6 +162,8 @@ static void clock_text(struct buf *b, int64_t ms, int64_t step_ms)
 		buf_printf(b, "%d %s", t.day, months[t.month - 1]);
 	else
 		buf_printf(b, "%02d:%02d", t.hour, t.minute);
+	if (step_ms < 60000)
+		buf_printf(b, ":%02d", t.second);
 }
 
 /* --- parts --- */

@@ -5,7 +5,7 @@
 Environment: DEMO_SECONDS (end by itself after so many seconds; from 180 on the exit status says
 whether each of the four conditions was reported, firing and resolved, by Slack and by mail),
 DEMO_WEB_PORT, DEMO_STATSD_PORT, DEMO_SHOP_PORT, DEMO_SLACK_PORT, DEMO_SMTP_PORT (free ports
-otherwise), DEMO_DIR (keep the files there), BELFRY_BIN.
+otherwise), DEMO_DIR (keep the files there, and the mails), BELFRY_BIN.
 """
 
 import os
@@ -116,6 +116,15 @@ def configuration(inbox, shop_port, web_port):
     }
 
 
+def keep_mails(inbox, directory):
+    """Each mail as a file that a mail program opens: with its HTML part and its graph."""
+    folder = pathlib.Path(directory) / "mails"
+    folder.mkdir(exist_ok=True)
+    mails = [m for m in inbox.messages if m.channel == "mail"]
+    for number, mail in enumerate(mails, 1):
+        (folder / f"{number:02d}-{mail.alert(ALERTS)}-{mail.state.lower()}.eml").write_bytes(mail.raw)
+
+
 def table(term, inbox):
     """All messages, one line each."""
     term.say("", term.paint("bold", "What the inbox received"),
@@ -213,6 +222,8 @@ def main():
                on_message=term.message) as inbox:
         well = play(term, inbox, done, seconds)
         table(term, inbox)
+        if os.environ.get("DEMO_DIR"):
+            keep_mails(inbox, os.environ["DEMO_DIR"])
         if not well:
             return 1
         if seconds < STORY_SECONDS or done.is_set():

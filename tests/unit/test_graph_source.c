@@ -33,14 +33,21 @@ static int slow_open(void *ctx, const struct matcher *m, size_t n, int64_t mint,
 	return real_open(ctx, m, n, mint, maxt, a, out, e);
 }
 
-static void add(const char *name, const char *pool, double from, double to)
+/* n + 1 samples, the last of them now. */
+static void add_each(
+	int n, int64_t interval_ms, const char *name, const char *pool, double from, double to)
 {
 	struct label v[] = {{LABEL_NAME, str_c(name)}, {STR("pool"), str_c(pool)}};
 	struct mem_series *s = mem_source_series(&series, (struct labels){v, 2});
 
-	for (int i = 0; i <= 240; i++)
-		mem_series_add(&series, s, NOW - (240 - i) * INT64_C(15000),
-			from + (to - from) * i / 240, NULL, 0);
+	for (int i = 0; i <= n; i++)
+		mem_series_add(&series, s, NOW - (n - i) * interval_ms,
+			n > 0 ? from + (to - from) * i / n : to, NULL, 0);
+}
+
+static void add(const char *name, const char *pool, double from, double to)
+{
+	add_each(240, 15000, name, pool, from, to);
 }
 
 static void setup(void)
@@ -122,6 +129,46 @@ START_TEST(the_compared_side_of_the_alerts_own_series_is_shown)
 	ck_assert_int_eq(g->points.fired_ms, NOW - 60000);
 	ck_assert_uint_gt(g->png.n, 1000);
 	ck_assert_uint_le(g->png.n, GRAPH_PNG_GOOD);
+	graph_free(g);
+}
+END_TEST
+
+START_TEST(a_young_series_is_looked_at_closer)
+{
+	const char *pools[] = {"new"};
+	struct graph_answer *g;
+	struct buf b;
+
+	add_each(60, 1000, "pool_used", "new", 0, 60);
+	add_each(60, 1000, "pool_size", "new", 60, 60);
+	g = make("pool_used / pool_size > 0.9", pools, 1, true);
+	ck_assert_ptr_nonnull(g);
+	ck_assert_int_eq(g->points.step_ms, 1000);
+	ck_assert_int_eq(g->points.t0_ms + (int64_t)(g->points.n - 1) * g->points.step_ms, NOW);
+	ck_assert_uint_gt(g->png.n, 1000);
+	buf_init(&b, 1024);
+	graph_sparkline(&g->points, &b);
+	ck_assert(str_eq(buf_view(&b), STR("▁▁▁▂▂▂▃▃▃▄▄▄▅▅▅▆▆▆▇▇▇███ 0 % → 100 % in 60s")));
+	buf_fini(&b);
+	graph_free(g);
+}
+END_TEST
+
+START_TEST(one_value_is_no_course)
+{
+	const char *pools[] = {"new"};
+	struct graph_answer *g;
+	struct buf b;
+
+	add_each(0, 1000, "pool_used", "new", 60, 60);
+	add_each(0, 1000, "pool_size", "new", 60, 60);
+	g = make("pool_used / pool_size > 0.9", pools, 1, true);
+	ck_assert_ptr_nonnull(g);
+	ck_assert_double_eq(g->points.series[0].v[g->points.n - 1], 1);
+	buf_init(&b, 1024);
+	graph_sparkline(&g->points, &b);
+	ck_assert_uint_eq(b.n, 0);
+	buf_fini(&b);
 	graph_free(g);
 }
 END_TEST
@@ -241,6 +288,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_compared_side_of_the_alerts_own_series_is_shown);
+	tcase_add_test(tc, a_young_series_is_looked_at_closer);
+	tcase_add_test(tc, one_value_is_no_course);
 	tcase_add_test(tc, several_alerts_are_several_lines_with_names);
 	tcase_add_test(tc, without_a_constant_the_left_side_and_else_all_is_shown);
 	tcase_add_test(tc, nothing_to_show_is_no_answer);
