@@ -6,14 +6,24 @@ All the time: alerts that toggle (Slack and mail), one that always fires, alerts
 and must never page. Before each kill, less than a second earlier: a silence for an alert that then
 begins to fire, and an acknowledgement of one that is repeated every few seconds.
 KILLS says how often (3; the full experiment is 500, about 25 minutes).
+
+No clock decides. Each start of the daemon is a life of its own: its number stands in the URLs and
+in the name said to the mail server, so a message says which life sent it, whenever the inbox reads
+it. After each death the dead state.db says which messages were not confirmed, and the ids told by
+then. A message may come again only in a later life, and only while each life before, which sent it,
+died without having confirmed it.
 """
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
 import random
+import shutil
+import sqlite3
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -88,6 +98,31 @@ class World:
                     + [one("taken", n=str(n)) for n in self.taken])
 
 
+class Dead:
+    """What the state.db of a life that was killed says: read from a copy, so that what the next
+    life finds is what the kill left."""
+
+    def __init__(self, belfry):
+        with tempfile.TemporaryDirectory(prefix="belfry-dead.") as folder:
+            for path in belfry.data_dir.glob("state.db*"):
+                if not path.name.endswith("-shm"):
+                    shutil.copy(path, folder)
+            with contextlib.closing(sqlite3.connect(f"{folder}/state.db")) as db:
+                rows = db.execute("SELECT message_id FROM outbox WHERE parked=0").fetchall()
+        self.unconfirmed = {row[0] for row in rows}
+
+
+def newest_id(belfry):
+    """The number of the newest message that was committed; opened so that nothing is written."""
+    uri = f"file:{belfry.data_dir}/state.db?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
+        return int(db.execute("SELECT value FROM notify_meta WHERE key='seq'").fetchone()[0])
+
+
+def number_of(msg):
+    return int(msg.headers["X-Belfry-Id"].rsplit("-", 1)[-1])
+
+
 class DeliveryKill9(unittest.TestCase):
     def test_everybody_is_told_once_and_nobody_who_must_not_be(self):
         rng = random.Random()
@@ -95,25 +130,25 @@ class DeliveryKill9(unittest.TestCase):
         print(f"seed {seed}, {KILLS} kills")
         rng.seed(seed)
         inbox = self.enterContext(Inbox())
-        belfry = self.enterContext(Belfry(self.config(inbox), rules={"r.yml": RULES}))
+        belfry = self.enterContext(Belfry(self.config(inbox, 0), rules={"r.yml": RULES}))
         world = World()
-        kills, acked = [], {}
+        deaths, acked = [], {}
         with WriteLoad(belfry.url("/api/v1/write"), world.series) as writes:
             inbox.wait_for(lambda m: m.channel == "slack" and "Steady" in m.text, 20)
             for k in range(KILLS):
-                self.one_kill(belfry, inbox, world, rng, k, kills, acked)
-            time.sleep(2 * HOLD_S)
+                self.one_kill(belfry, inbox, world, rng, k, deaths, acked)
+            wait_until(lambda: all(world.ups[n] for n in range(TOGGLES)), 60, "all toggles")
             world.ending = True
-            time.sleep(3)
+            wait_until(lambda: self.ends(inbox) >= 2 * sum(world.ups.values()), 60, "the ends")
         wait_until(lambda: belfry.metric("belfry_notify_outbox_rows") == 0, 60, "an empty outbox")
-        time.sleep(3)
+        time.sleep(3)  # whatever would come for nothing comes now
         self.assertEqual(writes.refused, [])
         self.check_toggles(inbox, world)
         self.check_quiet(inbox, acked)
-        self.check_ids(inbox, kills, belfry.log_text())
-        print(f"{len(inbox.messages)} messages, {len(kills)} kills")
+        self.check_ids(inbox, belfry, deaths)
+        print(f"{len(inbox.messages)} messages, {len(deaths)} kills")
 
-    def one_kill(self, belfry, inbox, world, rng, k, kills, acked):
+    def one_kill(self, belfry, inbox, world, rng, k, deaths, acked):
         with world.lock:
             world.taken.append(k)
             world.symptoms.append(k + 1)
@@ -125,14 +160,20 @@ class DeliveryKill9(unittest.TestCase):
             "group": first.payload["groupKey"], "who": "test", "note": f"kill {k}"}).encode(),
             headers={"Content-Type": "application/json"})
         self.assertEqual(answer.status, 200, answer.text)
-        acked[k] = time.time()
+        acked[k] = newest_id(belfry)
         self.moment(inbox, rng, began + 0.9)
         belfry.kill9()
-        kills.append(time.time())
+        deaths.append(Dead(belfry))
         with world.lock:
             world.held.append(k)
+        belfry.write_config(self.config(inbox, k + 1))
         belfry.start(wait=False)
         belfry.wait_ready(20)
+
+    @staticmethod
+    def ends(inbox):
+        return len({m.headers["X-Belfry-Id"] for m in inbox.messages
+                    if m.state == "RESOLVED" and m.alert(["Toggled"]) == "Toggled"})
 
     @staticmethod
     def moment(inbox, rng, latest):
@@ -160,13 +201,13 @@ class DeliveryKill9(unittest.TestCase):
         self.assertEqual(answer.status, 200, answer.text)
 
     @staticmethod
-    def config(inbox):
+    def config(inbox, life):
         def route(name, receiver, **more):
             return {"matchers": [f'alertname="{name}"'], "receiver": receiver, **more}
 
         return {
             "global": {"evaluation_interval": "1s", "smtp_smarthost": inbox.smarthost,
-                       "smtp_from": "belfry@x.test", "smtp_require_tls": False},
+                       "smtp_hello": f"life={life}", "smtp_from": "belfry@x.test", "smtp_require_tls": False},
             "route": {"receiver": "ops", "group_by": ["alertname", "n"], "group_wait": "0s",
                       "group_interval": "1s", "repeat_interval": "100h",
                       "routes": [route("Taken", "hook", repeat_interval=f"{REPEAT_S}s"),
@@ -175,29 +216,43 @@ class DeliveryKill9(unittest.TestCase):
             "inhibit_rules": [{"source_matchers": ['alertname="Down"'],
                                "target_matchers": ['alertname="Symptom"'], "equal": ["site"]}],
             "receivers": [
-                {"name": "ops", "slack_configs": [{"api_url": inbox.slack_url("ops")}],
+                {"name": "ops", "slack_configs": [{"api_url": inbox.slack_url("ops") + f"?life={life}"}],
                  "email_configs": [{"to": "ops@x.test"}]},
-                {"name": "hook", "webhook_configs": [{"url": inbox.webhook_url("hook")}]}],
+                {"name": "hook", "webhook_configs": [
+                    {"url": inbox.webhook_url("hook") + f"?life={life}"}]}],
         }
 
-    def check_ids(self, inbox, kills, log):
-        """A message that came again came after a crash, once for each, as it was."""
-        by_id, repeats, wrong = collections.defaultdict(list), 0, []
+    def check_ids(self, inbox, belfry, deaths):
+        """A message came again only because a life that sent it died before that was committed."""
+        by_id, counts, wrong = collections.defaultdict(list), collections.Counter(), []
         for msg in inbox.messages:
-            key = msg.headers.get("X-Belfry-Id")
-            self.assertIsNotNone(key)
-            by_id[msg.channel, key].append(msg)
-        for key, same in by_id.items():
-            repeats += len(same) - 1
-            if key[0] == "mail":
+            by_id[msg.channel, msg.headers["X-Belfry-Id"]].append(msg)
+        for (channel, key), same in by_id.items():
+            lives = [int(m.origin.removeprefix("life=")) for m in same]
+            if channel == "mail":
                 self.assertEqual(len({m.payload["Message-ID"] for m in same}), 1, key)
-            # the first may have been read a moment after its sender was dead
-            for one, other in zip(same, same[1:]):
-                if not any(one.time - 1.0 <= t <= other.time for t in kills):
-                    wrong.append((key, [m.time for m in same], [t for t in kills if abs(
-                        t - one.time) < 10], [ln for ln in log.splitlines() if key[1] in ln]))
-        print(f"{len(by_id)} ids, {repeats} came again after a crash")
-        self.assertEqual(wrong, [], "came twice without a crash in between")
+            fine = lives == sorted(set(lives)) and all(
+                key in deaths[life].unconfirmed for life in lives[:-1])
+            if not fine:
+                wrong.append((channel, key, lives, [(m.time, m.replied) for m in same],
+                              [ln for ln in belfry.log_text().splitlines() if key in ln]))
+            for msg in same[:-1]:
+                counts["answered" if msg.replied else "sender gone before the answer"] += 1
+        self.assertEqual(wrong, [], "came twice without a crash before its confirmation")
+        self.check_none_lost({key for _, key in by_id}, belfry, deaths)
+        self.assertLessEqual(max(map(len, by_id.values())), 1 + len(deaths))
+        print(f"{len(by_id)} ids; {sum(counts.values())} came again after a crash: {dict(counts)}; "
+              f"{sum(len(d.unconfirmed) for d in deaths)} unconfirmed at a kill, "
+              f"{sum(1 for d in deaths if d.unconfirmed)} kills with such")
+
+    def check_none_lost(self, came, belfry, deaths):
+        """Whatever waited at a kill came, or a newer message was told in its place."""
+        belfry.stop()
+        with contextlib.closing(sqlite3.connect(belfry.data_dir / "state.db")) as db:
+            replaced = {row[0] for row in db.execute(
+                "SELECT message_id FROM notify_history WHERE outcome='replaced'")}
+        waited = set().union(*(d.unconfirmed for d in deaths))
+        self.assertEqual(waited - came - replaced, set(), "waited at a kill, and never came")
 
     def check_toggles(self, inbox, world):
         for channel in ("slack", "mail"):
@@ -220,7 +275,7 @@ class DeliveryKill9(unittest.TestCase):
                 self.assertNotEqual(name, "Symptom", f"an inhibited alert paged: {msg.text}")
                 self.assertNotEqual(name, "Held", f"a silenced alert paged: {msg.text}")
                 self.assertEqual(alert["status"], "firing", f"a false resolve: {msg.text}")
-                if name == "Taken" and msg.time > acked[int(n)] + 2.5:
+                if name == "Taken" and number_of(msg) > acked.get(int(n), number_of(msg)):
                     late[n] += 1
         self.assertEqual(dict(late), {}, "repeated although acknowledged")
 

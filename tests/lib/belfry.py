@@ -121,7 +121,8 @@ class Belfry:
         try:
             self.stop()
         finally:
-            if self._own_dir:
+            # never under a daemon that still runs: whatever ends _end, the process is dead then
+            if self._own_dir and self.process is None:
                 shutil.rmtree(self.dir, ignore_errors=True)
 
     def command(self):
@@ -177,17 +178,20 @@ class Belfry:
         self.process.send_signal(number)
 
     def _end(self, number, timeout):
-        process, self.process = self.process, None
+        process = self.process
         if process is None:
             return None
         if process.poll() is None:
             process.send_signal(number)
         try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
+            status = process.wait(timeout)
+        except BaseException:  # it hangs, or we are interrupted: nobody else would end it
             process.kill()
             process.wait()
+            self.process = None
             raise
+        self.process = None
+        return status
 
     def rss_bytes(self):
         """Resident memory of the daemon."""

@@ -43,10 +43,15 @@ class Message:
     state     FIRING, RESOLVED or "" when the message says neither
     title     its first line (mail: subject); text: as a person reads it
     payload   parsed JSON (slack, webhook) or email.message.EmailMessage (mail)
+    origin    what the sender said of itself: the URL's query, or the name of its EHLO
+    time      when it had been received whole; nothing is recorded before, or in part
+    replied   when the answer had been handed to the kernel; None: not yet, or the sender was gone
     """
 
-    def __init__(self, channel, receiver, payload, raw, headers):
+    def __init__(self, channel, receiver, payload, raw, headers, origin=""):
         self.time = time.time()
+        self.replied = None
+        self.origin = origin
         self.channel = channel
         self.receiver = receiver
         self.payload = payload
@@ -289,7 +294,11 @@ class Inbox:
         if length > MAX_BODY:
             return _reply(handler, 413, "too large")
         raw = handler.rfile.read(length)
-        path = handler.path.split("?")[0].rstrip("/")
+        if len(raw) < length:  # the sender died in the middle: there was no message
+            handler.close_connection = True
+            return None
+        path, _, query = handler.path.partition("?")
+        path = path.rstrip("/")
         channel = "webhook" if path.startswith("/webhook") else "slack"
         try:
             payload = json.loads(raw)
@@ -297,7 +306,7 @@ class Inbox:
             return _reply(handler, 400, "invalid_payload")
         if channel == "slack" and not isinstance(payload, dict):
             return _reply(handler, 400, "invalid_payload")
-        msg = Message(channel, path.rsplit("/", 1)[-1], payload, raw, dict(handler.headers))
+        msg = Message(channel, path.rsplit("/", 1)[-1], payload, raw, dict(handler.headers), query)
         plan = self._next_plan(channel)
         if plan and plan.hang:
             self._record(msg, 0, False)
@@ -313,7 +322,9 @@ class Inbox:
             status, body = (400, problem) if problem else (200, "ok")
         # Recorded before the answer: a test that saw the sender confirm finds the message here.
         self._record(msg, status, status // 100 == 2)
-        return _reply(handler, status, body, plan.retry_after if plan else None)
+        if _reply(handler, status, body, plan.retry_after if plan else None):
+            msg.replied = time.time()
+        return None
 
     # -- SMTP ----------------------------------------------------------------------------
 
@@ -327,9 +338,9 @@ class Inbox:
         started = threading.Event()
 
         def protocol():
-            return SMTP(_MailHandler(self), hostname="inbox.test", enable_SMTPUTF8=True,
-                        tls_context=context, require_starttls=self._require_starttls,
-                        loop=self._loop)
+            return _Smtp(_MailHandler(self), hostname="inbox.test", enable_SMTPUTF8=True,
+                         tls_context=context, require_starttls=self._require_starttls,
+                         loop=self._loop)
 
         def run():
             asyncio.set_event_loop(self._loop)
@@ -378,6 +389,20 @@ def _reply(handler, status, body, retry_after=None):
         handler.wfile.write(data)
     except OSError:
         handler.close_connection = True
+        return False
+    return True
+
+
+class _Smtp(SMTP):
+    """Notes when the answer to a message has left for the kernel."""
+
+    unanswered = None
+
+    async def push(self, status):
+        await super().push(status)
+        msg, self.unanswered = self.unanswered, None
+        if msg and self.transport and self.transport.get_write_buffer_size() == 0:
+            msg.replied = time.time()
 
 
 class _MailHandler:
@@ -393,10 +418,13 @@ class _MailHandler:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
+    # aiosmtpd calls this when the final dot was read, and nothing here waits before the message is
+    # recorded: a sender that dies leaves a whole message, or none.
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.original_content, policy=email.policy.default)
         msg = Message("mail", envelope.rcpt_tos[0], mail, envelope.original_content,
-                      dict(mail.items()))
+                      dict(mail.items()), session.host_name)
+        server.unanswered = msg
         msg.mail_from, msg.rcpt_tos = envelope.mail_from, list(envelope.rcpt_tos)
         msg.tls = session.ssl is not None
         plan = self.inbox._next_plan("mail")
