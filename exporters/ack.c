@@ -99,6 +99,8 @@ static int run(struct state_job *job, sqlite3 *db, struct err *e)
 		return 0;
 	if (aj->group_key.n > 0) {
 		g = group_find(n, aj->group_key);
+		if (g == NULL && aj->incident_ms != 0) /* a link of before a reload */
+			g = group_heir(n, aj->group_key, aj->incident_ms);
 		if (g == NULL || g->n_firing == 0 ||
 			(aj->incident_ms != 0 && aj->incident_ms != g->incident_ms))
 			return err_set(e, ERR_INPUT, 404, "no such incident: it is over");

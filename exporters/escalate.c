@@ -44,6 +44,11 @@ static bool contains(const uint64_t *v, size_t n, uint64_t id)
 	return false;
 }
 
+bool incident_told(const struct incident *i, struct str receiver)
+{
+	return contains(i->told, i->n_told, name_id(receiver));
+}
+
 /* After how many ms of the incident's clock; why is its cause. */
 static int64_t step_after(
 	const struct escalation_step *s, const struct incident *i, const char **why)

@@ -213,6 +213,90 @@ void incident_flushed(struct notify *n, struct group *g, bool told)
 	escalate_plan(n, i, g);
 }
 
+static char *copy(const char *text)
+{
+	char *p = str_dup_c(str_c(text));
+
+	ASSERT(p != NULL);
+	return p;
+}
+
+static void carry_ack(const struct incident *i, struct incident *to, uint64_t fp)
+{
+	uint64_t *v;
+	size_t at = to->n_acked;
+
+	if (i->acked_ms == 0 || !sent_contains(i->acked, i->n_acked, fp) ||
+		sent_contains(to->acked, to->n_acked, fp))
+		return;
+	if (to->acked_ms == 0) {
+		free(to->acked_by);
+		free(to->ack_note);
+		to->acked_by = copy(i->acked_by);
+		to->ack_note = copy(i->ack_note);
+		to->acked_ms = i->acked_ms;
+		to->ack_carried = true;
+	}
+	v = realloc(to->acked, (to->n_acked + 1) * sizeof *v);
+	ASSERT(v != NULL);
+	for (; at > 0 && v[at - 1] > fp; at--)
+		v[at] = v[at - 1];
+	v[at] = fp;
+	to->acked = v;
+	to->n_acked++;
+}
+
+void incident_carry(struct notify *n, const struct group *from, struct group *to,
+	const struct live_alert *a, bool whole)
+{
+	const struct incident *i = n->incidents.n > 0 ? incident_of(n, from) : NULL;
+	bool same = strcmp(from->receiver, to->receiver) == 0;
+	bool acked;
+	struct incident *t;
+
+	if (i == NULL)
+		return;
+	acked = i->acked_ms != 0 && sent_contains(i->acked, i->n_acked, a->al.fingerprint);
+	t = incident_of(n, to);
+	if (t == NULL && !acked && !same)
+		return; /* another receiver's escalation begins with its first message */
+	if (t == NULL) {
+		t = incident_get(n, to);
+		t->started_ms = i->started_ms;
+		t->started_mono_ms = i->started_mono_ms;
+		if (whole) {
+			t->delivered_ms = i->delivered_ms;
+			memcpy(t->done, i->done, sizeof t->done);
+			memcpy(t->told, i->told, sizeof t->told);
+			t->n_done = i->n_done;
+			t->n_told = i->n_told;
+		}
+	}
+	carry_ack(i, t, a->al.fingerprint);
+	t->carried = true;
+	incident_mark(n, t);
+}
+
+void incident_carried(struct notify *n)
+{
+	struct incident *i;
+	size_t pos = 0;
+
+	while ((i = map_each(&n->incidents, &pos)) != NULL) {
+		struct group *g = i->carried && !i->dead ? group_find(n, str_c(i->key)) : NULL;
+
+		i->carried = false;
+		if (g == NULL)
+			continue;
+		if (i->ack_carried && !all_acked(i, g)) {
+			i->acked_ms = 0;
+			i->n_acked = 0;
+		}
+		i->ack_carried = false;
+		escalate_plan(n, i, g);
+	}
+}
+
 void incident_replan(struct notify *n)
 {
 	struct incident *i;

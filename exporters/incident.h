@@ -24,6 +24,7 @@
 #include "exporters/outbox_internal.h"
 
 struct group;
+struct live_alert;
 struct notify;
 struct sqlite3; /* as sqlite3.h names it */
 
@@ -45,6 +46,8 @@ struct incident {
 	size_t n_acked;
 	struct heap_node due; /* monotonic time of the next step; in no heap: none */
 	bool dirty, dead;
+	/* During group_reroute: alerts moved to it; its acknowledgement came with them. */
+	bool carried, ack_carried;
 	struct incident *next_dirty;
 };
 
@@ -67,6 +70,14 @@ void incident_note(struct notify *n, const struct group *g, enum history_kind ki
 	struct str more);
 /* At the end of a flush, before ended alerts are forgotten. told: somebody was told something. */
 void incident_flushed(struct notify *n, struct group *g, bool told);
+/* By a new configuration an alert of `from` is in `to` now: its acknowledgement goes along; whole:
+ * with all that is known of the incident, else the escalation's clock only. */
+void incident_carry(struct notify *n, const struct group *from, struct group *to,
+	const struct live_alert *a, bool whole);
+/* When all were carried: an acknowledgement that is not of all that fires in its group is none. */
+void incident_carried(struct notify *n);
+/* A step of escalation told this receiver. */
+bool incident_told(const struct incident *i, struct str receiver);
 /* After a new configuration: steps may be others now. */
 void incident_replan(struct notify *n);
 /* The group is being freed. */

@@ -49,6 +49,9 @@ struct integration_type {
 	/* The receiver pairs a firing message with its resolved one by a key: it wants both, even
 	 * when the first could not be delivered before all was over. */
 	bool pairs;
+	/* It keeps an incident open under the message's thread until a message that is not firing
+	 * closes it. */
+	bool closes;
 	/* Where it goes, as far as pace and Retry-After are concerned: integrations that write the
 	 * same text here share them (the URL of an incoming webhook; a token and its channel).
 	 * NULL: each is a place of its own. Never shown: it may hold secrets. */

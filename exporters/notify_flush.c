@@ -40,6 +40,23 @@ bool sent_owes(const struct sent *s, uint64_t fp)
 	return sent_contains(s->firing, s->n_firing, fp) || sent_contains(s->held, s->n_held, fp);
 }
 
+static void take_out(uint64_t *v, size_t *n, uint64_t fp)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		if (v[i] != fp)
+			v[kept++] = v[i];
+	}
+	*n = kept;
+}
+
+void sent_forget(struct sent *s, uint64_t fp)
+{
+	take_out(s->firing, &s->n_firing, fp);
+	take_out(s->held, &s->n_held, fp);
+}
+
 struct fps {
 	uint64_t *v;
 	size_t n;
@@ -271,16 +288,11 @@ static void tell(struct notify *n, const struct group *g, const struct telling *
 		.incident_ms = g->incident_ms,
 		.first = !t->was->any,
 	};
-	uint64_t thread = hash_fixed(m.group_key.p, m.group_key.n);
 
 	arena_init(&a, ((size_t)16 << 20) + g->members.n * 1024);
 	m.id = arena_printf(&a, "belfry-%s-%llu", n->instance, (unsigned long long)++n->seq);
 	n->seq_dirty = true;
-	/* by kind and index, not by place: another integration may come before it by a reload, and
-	 * the end must close what the beginning opened */
-	m.thread = arena_printf(&a, "belfry-%s-%016llx-%lld-%zu", n->instance,
-		(unsigned long long)thread, (long long)g->incident_ms,
-		(size_t)t->in->kind * INTEGRATIONS_MAX + t->in->index);
+	m.thread = group_thread(n, g, t->was, &a);
 	collect_alerts(&m, g, &t->now, t->in->send_resolved || t->why == REASON_ALL_RESOLVED, &a);
 	link_message(n->history, &m, &a);
 	ASSERT(!a.failed);
@@ -328,8 +340,12 @@ static enum decision look(
 	if (t->was->at_ms > t->wall_ms)
 		t->was->at_ms = t->wall_ms; /* the clock was set back */
 	d = decide(t->was, &t->now, t->in, repeat_before(n, g, t->wall_ms), &t->why);
-	if (d == DECIDE_TELL && t->why == REASON_REPEAT && incident_is_quiet(n, g))
-		return DECIDE_NOTHING; /* acknowledged */
+	/* Acknowledged: nobody hears of it again, nor does who was to hear of it later than others
+	 * (by a new configuration, or when an interval ends that muted it). */
+	if (d == DECIDE_TELL &&
+		(t->why == REASON_REPEAT || (!t->was->any && g->flushed_wall_ms != 0)) &&
+		incident_is_quiet(n, g))
+		return DECIDE_NOTHING;
 	return d;
 }
 

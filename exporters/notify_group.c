@@ -120,6 +120,44 @@ struct str group_shown_key(const struct group *g)
 	return str_sub(g->key, 0, str_find(g->key, GROUP_ORPHAN_MARK));
 }
 
+struct str group_thread(
+	const struct notify *n, const struct group *g, const struct sent *s, struct arena *a)
+{
+	uint64_t parts[] = {g->name, hash_fixed(g->receiver, strlen(g->receiver))};
+
+	/* by kind and index, not by place: another integration may come before it by a reload, and
+	 * the end must close what the beginning opened */
+	return arena_printf(a, "belfry-%s-%016llx-%lld-%zu", n->instance,
+		(unsigned long long)(s->apart ? hash_fixed(parts, sizeof parts) : g->name),
+		(long long)g->incident_ms, (size_t)s->kind * INTEGRATIONS_MAX + s->index);
+}
+
+uint64_t group_name_of(const struct notify *n, struct str key, int64_t incident_ms)
+{
+	struct map_iter it;
+
+	for (const struct group *g = map_first(&n->groups, hash_str(key), &it); g != NULL;
+		g = map_next(&n->groups, &it)) {
+		if (g->incident_ms == incident_ms && str_eq(g->key, key))
+			return g->name;
+	}
+	return hash_fixed(key.p, key.n);
+}
+
+struct group *group_heir(const struct notify *n, struct str key, int64_t incident_ms)
+{
+	uint64_t name = hash_fixed(key.p, key.n);
+	struct group *g;
+	size_t pos = 0;
+
+	while ((g = map_each(&n->groups, &pos)) != NULL) {
+		if (!g->dead && g->route != ROUTE_NONE && g->name == name &&
+			g->incident_ms == incident_ms)
+			return g;
+	}
+	return NULL;
+}
+
 struct group *group_new(struct notify *n, struct str key, struct labels labels, size_t route)
 {
 	struct group *g = calloc(1, sizeof *g);
@@ -134,6 +172,8 @@ struct group *group_new(struct notify *n, struct str key, struct labels labels, 
 	g->key = str_n(text, key.n);
 	g->block = text;
 	g->hash = hash_str(key);
+	key = group_shown_key(g);
+	g->name = hash_fixed(key.p, key.n);
 	g->route = route;
 	group_told_by(g, route != ROUTE_NONE ? n->routes.v[route].receiver : NULL);
 	map_init(&g->members);

@@ -14,6 +14,7 @@
  *   notify_external.c alerts from outside
  *   notify_api.c      the door for other threads
  *   notify_reroute.c  a new configuration: groups and members find their new places
+ *   notify_heir.c     what becomes of the incidents whose alerts moved
  *   notify_flush.c    a due group -> who must be told what -> outbox rows
  *   notify_store.c    dirty things -> rows; rows -> memory at start
  *   outbox*.c         rows -> receivers: outbox_internal.h
@@ -55,7 +56,10 @@ struct member {
 struct sent {
 	enum integration_kind kind; /* which one, with index */
 	size_t index;
-	bool any;                    /* told something at all */
+	bool any; /* told something at all */
+	/* It came when others had been told of the incident: its thread is its own. */
+	bool apart;
+	bool moved;                  /* during group_reroute: it was told of an alert that moved */
 	int64_t at_ms;               /* wall */
 	uint64_t *firing, *resolved; /* sorted fingerprints */
 	size_t n_firing, n_resolved;
@@ -74,6 +78,8 @@ struct group {
 	struct map members; /* by the hash of the labels */
 	size_t n_firing;
 	int64_t incident_ms;     /* wall: when this incident began */
+	uint64_t name;           /* of the incident in receivers' threads and keys: the hash of the
+				  * key it began under */
 	int64_t flushed_wall_ms; /* 0: never */
 	struct heap_node due;    /* monotonic time of the next flush; in no heap: none */
 	struct sent *sent;       /* one per integration of that receiver */
@@ -81,6 +87,7 @@ struct group {
 	char *receiver;   /* whom `sent` speaks of; owned */
 	bool dirty, dead; /* dead: to be deleted from state.db and freed */
 	bool muted_noted; /* the history knows that it is muted */
+	bool nameless;    /* during group_reroute: new, and may go on with another's incident */
 	struct group *next_dirty;
 };
 
@@ -182,6 +189,13 @@ int64_t group_due_ms(const struct group *g);
 void group_schedule_change(struct notify *n, struct group *g, const struct live_alert *a);
 size_t receiver_integrations(const struct receiver_config *r);
 struct str group_shown_key(const struct group *g); /* the one receivers know */
+/* The incident's thread for one of the integrations of g's receiver. */
+struct str group_thread(
+	const struct notify *n, const struct group *g, const struct sent *s, struct arena *a);
+/* The incident's name, of this group key and beginning, dead groups included. */
+uint64_t group_name_of(const struct notify *n, struct str key, int64_t incident_ms);
+/* The group that goes on with the incident that began under this key, or NULL. */
+struct group *group_heir(const struct notify *n, struct str key, int64_t incident_ms);
 const struct receiver_config *group_receiver(const struct notify *n, const struct group *g);
 const struct route_config *group_route(const struct notify *n, const struct group *g);
 
@@ -207,6 +221,19 @@ void external_post(
 /* notify_reroute.c: after a reload, and after loading what another configuration may have left. */
 void group_reroute(struct notify *n);
 
+/* notify_heir.c: alerts that moved, in the order of the groups they left. */
+struct heirs {
+	struct heir {
+		struct group *from, *to;
+		struct live_alert *a;
+		bool knew; /* it was in `to` already */
+	} * v;
+	size_t n, cap;
+};
+void heirs_note(struct heirs *h, struct group *from, struct group *to, struct live_alert *a);
+/* When all have moved; h is empty then. */
+void heirs_settle(struct notify *n, struct heirs *h);
+
 /* notify_flush.c */
 void flush_due_groups(struct notify *n);
 /* The group's key, labels, incident and alerts into m, message_finish included. */
@@ -214,6 +241,7 @@ void message_of_group(
 	struct message *m, const struct group *g, bool with_resolved, struct arena *a);
 bool sent_contains(const uint64_t *v, size_t n, uint64_t fp);
 bool sent_owes(const struct sent *s, uint64_t fp); /* told that it fires, not that it ended */
+void sent_forget(struct sent *s, uint64_t fp);     /* as if it had not been told */
 /* Somebody would be told something now. */
 bool flush_wanted(struct notify *n, struct group *g);
 

@@ -6,12 +6,14 @@
  * The hardest idea: what a receiver was told moves along with the alert. So whoever knows of it is
  * not paged again and still hears of its end, and whoever is new is told. A receiver that no route
  * leads to any more keeps a group without a route (ROUTE_NONE), which tells it the end of what it
- * was told, in the old group's name, and nothing else.
+ * was told, in the old group's name, and nothing else. What becomes of the incident itself stands
+ * in notify_heir.c.
  */
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "exporters/notify_internal.h"
 
@@ -44,17 +46,6 @@ static void insert_sorted(uint64_t **v, size_t *n, uint64_t fp)
 	(*n)++;
 }
 
-static void take_out(uint64_t *v, size_t *n, uint64_t fp)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < *n; i++) {
-		if (v[i] != fp)
-			v[kept++] = v[i];
-	}
-	*n = kept;
-}
-
 /* --- groups without a route --- */
 
 static bool integration_exists(const struct notify *n, const char *receiver, const struct sent *s)
@@ -68,6 +59,18 @@ static bool integration_exists(const struct notify *n, const char *receiver, con
 		}
 	}
 	return false;
+}
+
+/* It was told that the alert fires, and is configured no more. */
+static void note_unreachable(const struct group *g, const struct sent *s)
+{
+	METRIC_DROP("notify", "receiver_gone", 1);
+	log_warn("notify",
+		"msg=\"a receiver that was told of an alert is not configured any more: it does "
+		"not hear "
+		"of its end%s\" receiver=%s kind=%s",
+		integration_type(s->kind)->closes ? ", close it there" : "", g->receiver,
+		integration_name(s->kind));
 }
 
 /* Whom g spoke to, as a group of its own; made when it is not there. */
@@ -91,6 +94,7 @@ static struct group *orphan_of(struct notify *n, const struct group *g)
 	if (o == NULL) {
 		o = group_new(n, buf_view(&key), g->labels, ROUTE_NONE);
 		o->incident_ms = g->incident_ms;
+		o->name = g->name;
 		o->flushed_wall_ms = g->flushed_wall_ms;
 		group_told_by(o, &then);
 	}
@@ -108,6 +112,7 @@ static void hand_over(
 		return; /* an older one of the same name and another shape */
 	to = &o->sent[i];
 	insert_sorted(&to->firing, &to->n_firing, a->al.fingerprint);
+	to->apart = s->apart;
 	to->at_ms = MAX_OF(to->at_ms, s->at_ms);
 	to->any = true;
 	if (group_member(o, a) == NULL)
@@ -135,12 +140,25 @@ static void orphan_told(struct notify *n, struct group *g, const struct group *o
 	struct member *m;
 	size_t pos = 0;
 
-	if (!old->sent[k].any || !integration_exists(n, old->receiver, &old->sent[k]))
+	bool exists = integration_exists(n, old->receiver, &old->sent[k]);
+
+	if (!old->sent[k].any)
 		return;
 	while ((m = map_each(&g->members, &pos)) != NULL) {
-		if (!m->gone && sent_owes(&old->sent[k], m->a->al.fingerprint))
+		if (m->gone || !sent_owes(&old->sent[k], m->a->al.fingerprint))
+			continue;
+		if (exists)
 			hand_over(n, &old->sent[k], orphan_of(n, old), k, m->a);
+		else
+			note_unreachable(old, &old->sent[k]);
 	}
+}
+
+/* What is kept about the thread of an integration that comes late may be another's of the same kind
+ * and place. A key that opens and closes may be the same: then the receiver was but renamed. */
+static bool knows_thread(const struct group *g, size_t i)
+{
+	return g->flushed_wall_ms != 0 && !integration_type(g->sent[i].kind)->closes;
 }
 
 /* The sent log for what the receiver is now; integrations that are new are told soon. */
@@ -158,8 +176,10 @@ static void fit_sent(struct notify *n, struct group *g)
 	for (size_t i = 0; i < g->n_sent; i++) {
 		size_t k = same_integration(&old, g, i);
 
-		if (k == old.n_sent)
+		if (k == old.n_sent) {
+			g->sent[i].apart = knows_thread(g, i);
 			continue;
+		}
 		g->sent[i] = old.sent[k]; /* kind and index are the same */
 		old.sent[k].any = false;
 		old.sent[k].firing = old.sent[k].resolved = old.sent[k].held = NULL;
@@ -196,14 +216,17 @@ static bool belongs(
 /* --- a member that moves --- */
 
 /* What integrations of `from` were told of the alert, those of `to` know. */
-static void inherit_sent(const struct group *from, struct group *to, uint64_t fp)
+static void inherit_sent(struct group *from, struct group *to, uint64_t fp)
 {
 	for (size_t i = 0; i < to->n_sent; i++) {
 		size_t k = same_integration(from, to, i);
 		struct sent *s = &to->sent[i];
 		bool held;
 
-		if (k == from->n_sent || !sent_owes(&from->sent[k], fp) || sent_owes(s, fp))
+		if (k == from->n_sent || !sent_owes(&from->sent[k], fp))
+			continue;
+		from->sent[k].moved = true;
+		if (sent_owes(s, fp))
 			continue;
 		held = !sent_contains(from->sent[k].firing, from->sent[k].n_firing, fp);
 		insert_sorted(held ? &s->held : &s->firing, held ? &s->n_held : &s->n_firing, fp);
@@ -221,26 +244,35 @@ static bool was_told(const struct group *g, uint64_t fp)
 	return false;
 }
 
-static void move_to(struct notify *n, const struct group *from, struct live_alert *a, size_t node,
-	struct arena *scratch)
+/* What the walk over all groups keeps. */
+struct walk {
+	struct notify *n;
+	struct arena scratch;
+	struct heirs heirs;
+};
+
+static void move_to(struct walk *w, struct group *from, struct live_alert *a, size_t node)
 {
-	struct arena_mark mark = arena_mark(scratch);
-	struct labels labels = route_group_labels(n->routes.v[node].cfg, a->al.labels, scratch);
-	struct str key = group_key_of(n, node, labels, scratch);
+	struct notify *n = w->n;
+	struct arena_mark mark = arena_mark(&w->scratch);
+	struct labels labels = route_group_labels(n->routes.v[node].cfg, a->al.labels, &w->scratch);
+	struct str key = group_key_of(n, node, labels, &w->scratch);
 	struct group *to = group_find(n, key);
 
-	ASSERT(!scratch->failed);
+	ASSERT(!w->scratch.failed);
 	if (to == from) {
-		arena_release(scratch, mark);
+		arena_release(&w->scratch, mark);
 		return;
 	}
 	if (to == NULL) {
 		to = group_new(n, key, labels, node);
 		to->incident_ms = from->incident_ms;
 		to->flushed_wall_ms = from->flushed_wall_ms;
+		to->nameless = true;
 	}
-	arena_release(scratch, mark);
+	arena_release(&w->scratch, mark);
 	inherit_sent(from, to, a->al.fingerprint);
+	heirs_note(&w->heirs, from, to, a);
 	group_mark(n, to);
 	if (group_member(to, a) != NULL)
 		return;
@@ -279,8 +311,9 @@ static bool settle(struct notify *n, struct group *g, struct live_alert *a)
 		if (!sent_owes(s, a->al.fingerprint))
 			continue;
 		if (inherited(g, i, a) || !integration_exists(n, g->receiver, s)) {
-			take_out(s->firing, &s->n_firing, a->al.fingerprint);
-			take_out(s->held, &s->n_held, a->al.fingerprint);
+			if (!inherited(g, i, a))
+				note_unreachable(g, s);
+			sent_forget(s, a->al.fingerprint);
 		} else if (g->route == ROUTE_NONE && !g->dead) {
 			owed = true;
 		} else {
@@ -290,15 +323,16 @@ static bool settle(struct notify *n, struct group *g, struct live_alert *a)
 	return owed;
 }
 
-static void leave(struct notify *n, struct group *g, struct member *m, struct arena *scratch)
+static void leave(struct walk *w, struct group *g, struct member *m)
 {
+	struct notify *n = w->n;
 	size_t nodes[ROUTES_MAX];
 	struct live_alert *a = m->a;
 	size_t count = route_match(&n->routes, a->al.labels, nodes, ROUTES_MAX);
 
 	/* one that is over and was never told of has nothing to say elsewhere */
 	for (size_t i = 0; i < count && (a->al.firing || was_told(g, a->al.fingerprint)); i++)
-		move_to(n, g, a, nodes[i], scratch);
+		move_to(w, g, a, nodes[i]);
 	group_mark(n, g);
 	if (settle(n, g, a))
 		return;
@@ -307,19 +341,19 @@ static void leave(struct notify *n, struct group *g, struct member *m, struct ar
 	g->n_firing -= a->al.firing;
 }
 
-static void move_strangers(struct notify *n, struct group *g, struct arena *scratch)
+static void move_strangers(struct walk *w, struct group *g)
 {
 	struct member *m;
 	size_t pos = 0, left = 0;
 
 	while ((m = map_each(&g->members, &pos)) != NULL) {
-		if (!m->gone && !belongs(n, g, m->a->al.labels, scratch))
-			leave(n, g, m, scratch);
+		if (!m->gone && !belongs(w->n, g, m->a->al.labels, &w->scratch))
+			leave(w, g, m);
 		left += !m->gone;
 	}
 	if (left == 0 && g->route == ROUTE_NONE) {
 		g->dead = true;
-		group_mark(n, g);
+		group_mark(w->n, g);
 	}
 }
 
@@ -361,24 +395,25 @@ void group_reroute(struct notify *n)
 {
 	size_t count = 0, pos = 0;
 	struct group **v = malloc((n->groups.n + 1) * sizeof(struct group *)), *g;
-	struct arena scratch;
+	struct walk w = {.n = n};
 
 	ASSERT(v != NULL);
 	while ((g = map_each(&n->groups, &pos)) != NULL) {
 		if (!g->dead)
 			v[count++] = g;
 	}
-	arena_init(&scratch, (size_t)16 << 20);
+	arena_init(&w.scratch, (size_t)16 << 20);
 	for (size_t i = 0; i < count; i++)
 		keep_or_bury(n, v[i]);
 	/* moving makes new groups: the list above is the walk, not the map */
 	for (size_t i = 0; i < count; i++)
-		move_strangers(n, v[i], &scratch);
+		move_strangers(&w, v[i]);
+	heirs_settle(n, &w.heirs);
 	for (size_t i = 0; i < count; i++) {
 		if (!v[i]->dead && v[i]->n_firing == 0)
 			group_due_by(n, v[i], clock_mono_ms());
 	}
-	arena_fini(&scratch);
+	arena_fini(&w.scratch);
 	free(v);
 	join_homeless(n);
 }

@@ -100,6 +100,9 @@ static int put_group(const struct notify *n, const struct group *g, struct err *
 	}
 	for (size_t i = 0; i < g->n_sent; i++) /* since version 3 */
 		write_fps(&sent, g->sent[i].held, g->sent[i].n_held);
+	buf_varint(&sent, g->name);
+	for (size_t i = 0; i < g->n_sent; i++)
+		buf_varint(&sent, g->sent[i].apart);
 	db_bind_text(st, 1, g->key);
 	db_bind_text(st, 2, g->route != ROUTE_NONE ? n->routes.v[g->route].key : STR(""));
 	db_bind_blob(st, 3, buf_view(&labels));
@@ -318,6 +321,11 @@ static void load_sent(struct group *g, struct str blob)
 		if (!read_fps(&r, &g->sent[i].held, &g->sent[i].n_held))
 			return;
 	}
+	if (!rd_more(&r)) /* as older rows end */
+		return;
+	g->name = rd_varint(&r);
+	for (size_t i = 0; i < g->n_sent && rd_more(&r); i++)
+		g->sent[i].apart = rd_varint(&r) != 0;
 }
 
 /* "0/0 0/1 2/0": kind and index of each integration. */

@@ -339,6 +339,7 @@ static void place(const struct integration *in, struct buf *out)
 const struct integration_type integration_opsgenie = {.name = "opsgenie",
 	.parallel = 2,
 	.pairs = true,
+	.closes = true,
 	.place = place,
 	.render = render,
 	.request = request,

@@ -53,6 +53,7 @@ void row_free(struct row *r)
 	free(r->content);
 	free(r->graph_spec);
 	graph_free(r->graph);
+	free(r->key_block);
 	free(r->block);
 	free(r);
 }
@@ -259,6 +260,32 @@ struct row *outbox_newest(const struct notify *n, const struct dest *d, struct s
 			newest = r;
 	}
 	return newest;
+}
+
+void outbox_rekey(struct notify *n, struct str from, struct str to)
+{
+	uint64_t hash = hash_str(from);
+	struct map_iter it;
+	struct row *r;
+
+	for (;;) { /* from the start each time: the table shifts */
+		char *key;
+
+		r = map_first(&n->linked, hash, &it);
+		while (r != NULL && !str_eq(r->group_key, from))
+			r = map_next(&n->linked, &it);
+		if (r == NULL)
+			return;
+		map_remove(&n->linked, r->group_hash, r);
+		key = str_dup_c(to);
+		ASSERT(key != NULL);
+		free(r->key_block);
+		r->key_block = key;
+		r->group_key = str_n(key, to.n);
+		r->group_hash = hash_str(to);
+		map_add(&n->linked, r->group_hash, r);
+		row_mark(n, r);
+	}
 }
 
 bool outbox_has_older(const struct notify *n, const struct row *r)

@@ -34,7 +34,7 @@ struct row {
 	int64_t id; /* row id, 0 before it was written */
 	/* in `block`; tried: receivers that gave this message up, a line each */
 	struct str message_id, title, receiver, group_key, thread, tried;
-	void *block;
+	void *block, *key_block; /* key_block: group_key, when it was changed */
 	struct dest *dest;
 	uint64_t group_hash, order; /* order: place in its lane */
 	enum integration_kind kind;
@@ -136,6 +136,8 @@ void outbox_replace(struct notify *n, struct row *old, struct row *r);
 void outbox_unlink(struct notify *n, struct row *r);
 /* The newest row of this group that is linked for this integration, or NULL. */
 struct row *outbox_newest(const struct notify *n, const struct dest *d, struct str group_key);
+/* What waits or is under way for one group is another's now. */
+void outbox_rekey(struct notify *n, struct str from, struct str to);
 /* Whether an older one stands before it. */
 bool outbox_has_older(const struct notify *n, const struct row *r);
 /* After a new configuration: integrations may go elsewhere now. */

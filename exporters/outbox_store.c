@@ -39,8 +39,8 @@ static const char *const sql[ST_COUNT] = {
 		       "created_ms,expires_ms,next_ms,attempts,degraded,parked,error,thread,step,"
 		       "content,ends,first,tried,since_ms,graph,png) "
 		       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	[ST_ROW_SET] = "UPDATE outbox SET next_ms=?,attempts=?,degraded=?,parked=?,error=?,step=? "
-		       "WHERE id=?",
+	[ST_ROW_SET] = "UPDATE outbox SET next_ms=?,attempts=?,degraded=?,parked=?,error=?,step=?,"
+		       "group_key=? WHERE id=?",
 	[ST_ROW_DEL] = "DELETE FROM outbox WHERE id=?",
 	[ST_HISTORY] =
 		"INSERT INTO "
@@ -147,7 +147,8 @@ static int set_row(const struct notify *n, const struct row *r, struct err *e)
 	(void)sqlite3_bind_int(st, 4, r->parked);
 	db_bind_text(st, 5, str_c(r->error));
 	(void)sqlite3_bind_int64(st, 6, r->step);
-	(void)sqlite3_bind_int64(st, 7, r->id);
+	db_bind_text(st, 7, r->group_key);
+	(void)sqlite3_bind_int64(st, 8, r->id);
 	if (db_step_done(st, "update a message", e) != 0)
 		return -1;
 	return r->parked ? add_history(n, r, "failed", e) : 0;

@@ -41,7 +41,7 @@ struct str outbox_thread(const struct notify *n, const struct message *m,
 	const struct receiver_config *r, size_t i, struct arena *a)
 {
 	return arena_printf(a, "belfry-%s-%016llx-%lld-%08llx-%zu", n->instance,
-		(unsigned long long)hash_fixed(m->group_key.p, m->group_key.n),
+		(unsigned long long)group_name_of(n, m->group_key, m->incident_ms),
 		(long long)m->incident_ms,
 		(unsigned long long)(hash_fixed(r->name.p, r->name.n) & 0xffffffff), i);
 }

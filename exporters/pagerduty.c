@@ -350,6 +350,7 @@ static void place(const struct integration *in, struct buf *out)
 const struct integration_type integration_pagerduty = {.name = "pagerduty",
 	.parallel = 4,
 	.pairs = true,
+	.closes = true,
 	.place = place,
 	.render = render,
 	.request = request,
