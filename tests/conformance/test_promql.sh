@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Prometheus's promqltest files over HTTP against the daemon, when the public cases lie beside the tree: once from
 # the head, once from sealed chunks on disk. The same files run inside a test binary too (test_promql_conformance).
+# promqltest_ports.py is the public runner with ports that no other test running beside it can be given.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 cases=${BELFRY_CONFORMANCE:-../shared/conformance}
@@ -20,7 +21,7 @@ query: {experimental: true}
 END
 
 run() { # MORE ARGUMENTS...: the runner's last line
-	"${PYTHON:-/usr/bin/python3}" "$cases/promqltest.py" -v --no-messages --tmp "$dir" "$@" \
+	"${PYTHON:-/usr/bin/python3}" tests/conformance/promqltest_ports.py "$cases" -v --no-messages --tmp "$dir" "$@" \
 		--cmd "${BELFRY_BIN:-build/belfry} run --config $dir/belfry.yml --storage.path {dir} --web.listen 127.0.0.1:{port} --log.level error" \
 		"$cases/public" > "$dir/out" 2>&1 || head -n 40 "$dir/out" >&2
 	tail -n 1 "$dir/out"
