@@ -4,7 +4,8 @@
  * matcher_parse.h.
  *
  * Both only find operator, name and value; compiling is common. The classic grammar is forgiving
- * (a lone backslash is itself), the UTF-8 one is strict.
+ * (a lone backslash is itself), the UTF-8 one is strict. White space is that of Go's regexp \s in
+ * the classic one, and Unicode's in the UTF-8 one.
  */
 #include "base/matcher_parse.h"
 
@@ -27,15 +28,31 @@ struct parse {
 	struct err *e;
 };
 
-static bool is_space(char c)
+/* Bytes of the white space that s begins with, 0: none. */
+static size_t space(struct str s)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r');
+	static const struct str wide[] = {{"\xc2\x85", 2}, {"\xc2\xa0", 2}, {"\xe1\x9a\x80", 3},
+		{"\xe2\x80\xa8", 3}, {"\xe2\x80\xa9", 3}, {"\xe2\x80\xaf", 3}, {"\xe2\x81\x9f", 3},
+		{"\xe3\x80\x80", 3}};
+
+	if (s.n > 0 && (s.p[0] == ' ' || (s.p[0] >= '\t' && s.p[0] <= '\r')))
+		return 1;
+	for (size_t i = 0; i < ARRAY_LEN(wide); i++) {
+		if (str_starts(s, wide[i]))
+			return wide[i].n;
+	}
+	if (s.n > 2 && str_starts(s, STR("\xe2\x80")) && (s.p[2] & 0xf0) == 0x80 &&
+		(s.p[2] & 0x0f) <= 0x0a)
+		return 3; /* U+2000 to U+200A */
+	return 0;
 }
 
 static void skip_space(struct parse *p)
 {
-	while (p->i < p->s.n && is_space(p->s.p[p->i]))
-		p->i++;
+	size_t n;
+
+	while ((n = space(str_sub(p->s, p->i, p->s.n))) > 0)
+		p->i += n;
 }
 
 static bool take_op(struct parse *p, enum matcher_op *op)
@@ -64,6 +81,17 @@ static int add(struct parse *p, struct text t)
 }
 
 /* ---- classic ---- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
+}
+
+static void skip_blank(struct parse *p)
+{
+	while (p->i < p->s.n && is_blank(p->s.p[p->i]))
+		p->i++;
+}
 
 static bool is_name_char(char c, bool first)
 {
@@ -116,19 +144,20 @@ static int classic_one(struct parse *p, size_t from, size_t to)
 	struct str raw;
 	size_t name;
 
-	skip_space(&q);
+	skip_blank(&q);
 	name = t.off = q.i;
 	while (q.i < to && is_name_char(q.s.p[q.i], q.i == name))
 		q.i++;
 	t.name = str_sub(q.s, name, q.i);
-	skip_space(&q);
+	skip_blank(&q);
 	if (t.name.n == 0 || !take_op(&q, &t.op))
 		return err_set_at(p->e, ERR_INPUT, t.off,
-			"bad matcher \"" STR_FMT "\"; write for example severity=\"critical\"",
+			"bad matcher format: " STR_FMT "; write for example severity=\"critical\"",
 			STR_ARG(str_sub(p->s, from, to)));
-	raw = str_trim(str_sub(q.s, q.i, to));
-	if (raw.n == 0)
-		raw.p = q.s.p + q.i;
+	skip_blank(&q);
+	while (to > q.i && is_blank(q.s.p[to - 1]))
+		to--;
+	raw = str_n(q.s.p + q.i, to - q.i);
 	if (classic_value(p, raw, &t.value) != 0)
 		return -1;
 	return add(p, t);
@@ -152,6 +181,8 @@ static int classic(struct parse *p)
 			from = i + 1;
 			continue;
 		}
+		if (c == ',') /* inside: Alertmanager leaves an escape before it open */
+			continue;
 		if (c == '"' && !escaped)
 			inside = !inside;
 		escaped = c == '\\' && !escaped;
@@ -254,8 +285,8 @@ static int take_word(struct parse *p, const char *what, struct str *out)
 	if (p->i < p->s.n && p->s.p[p->i] == '"')
 		return take_quoted(p, out);
 	from = p->i;
-	while (p->i < p->s.n && !is_space(p->s.p[p->i]) &&
-		memchr("{}!=~,\\\"'`", p->s.p[p->i], 10) == NULL)
+	while (p->i < p->s.n && memchr("{}!=~,\\\"'`", p->s.p[p->i], 10) == NULL &&
+		space(str_sub(p->s, p->i, p->s.n)) == 0)
 		p->i++;
 	if (p->i == from)
 		return err_set_at(p->e, ERR_INPUT, from, "expected %s", what);
@@ -340,17 +371,22 @@ static int compile(struct parse *p, struct matcher **out, size_t *n)
 	return -1;
 }
 
-int matchers_parse(struct arena *a, struct str s, struct matcher **out, size_t *n, struct err *e)
+/* The whole by one grammar; compiled. */
+static int read_as(struct arena *a, struct str s, enum matcher_grammar g, bool one,
+	struct matcher **out, size_t *n, struct err *e)
 {
-	struct err strict = {0};
 	struct parse p = {.arena = a, .s = s, .e = e};
+	int rc;
 
-	if (classic(&p) != 0) {
-		p = (struct parse){.arena = a, .s = s, .e = &strict};
-		if (utf8(&p) != 0)
-			return -1; /* the classic one's message, which more people know */
-		p.e = e;
-	}
+	if (g == MATCHER_CLASSIC)
+		rc = one ? classic_one(&p, 0, s.n) : classic(&p);
+	else
+		rc = utf8(&p);
+	if (rc == 0 && one && p.n != 1)
+		rc = err_set(e, ERR_INPUT, 0,
+			p.n == 0 ? "no matcher" : "expected one matcher, found %zu", p.n);
+	if (rc != 0)
+		return -1;
 	/* names and values must outlive s */
 	for (size_t i = 0; i < p.n; i++) {
 		p.found[i].name = arena_str(a, p.found[i].name);
@@ -361,34 +397,47 @@ int matchers_parse(struct arena *a, struct str s, struct matcher **out, size_t *
 	return compile(&p, out, n);
 }
 
-/* The UTF-8 grammar for the whole of s, without braces. */
-static bool utf8_alone(struct parse *p)
+/* One grammar, or the classic one first and its message when neither reads it: more people know
+ * that one. */
+static int read_by(struct arena *a, struct str s, enum matcher_grammar g, bool one,
+	struct matcher **out, size_t *n, struct err *e)
 {
-	if (utf8_one(p) != 0)
-		return false;
-	skip_space(p);
-	return p->i == p->s.n;
+	struct err strict = {0};
+
+	if (g != MATCHER_FALLBACK)
+		return read_as(a, s, g, one, out, n, e);
+	if (read_as(a, s, MATCHER_CLASSIC, one, out, n, e) == 0)
+		return 0;
+	return read_as(a, s, MATCHER_UTF8, one, out, n, &strict);
+}
+
+int matchers_parse_as(struct arena *a, struct str s, enum matcher_grammar g, struct matcher **out,
+	size_t *n, struct err *e)
+{
+	return read_by(a, s, g, false, out, n, e);
+}
+
+int matchers_parse(struct arena *a, struct str s, struct matcher **out, size_t *n, struct err *e)
+{
+	return read_by(a, s, MATCHER_FALLBACK, false, out, n, e);
+}
+
+int matcher_parse_one_as(
+	struct arena *a, struct str s, enum matcher_grammar g, struct matcher *out, struct err *e)
+{
+	struct matcher *m;
+	size_t n;
+
+	if (read_by(a, s, g, true, &m, &n, e) != 0)
+		return -1;
+	*out = m[0];
+	return 0;
 }
 
 int matcher_parse_one(struct arena *a, struct str s, struct matcher *out, struct err *e)
 {
-	struct err strict = {0};
-	struct parse p = {.arena = a, .s = s, .e = &strict};
-	struct str name, value;
-
 	if ((s.n > 0 && s.p[0] == '{') || str_ends(s, STR("}")))
 		return err_set(
 			e, ERR_INPUT, 0, "unexpected open or close brace: " STR_FMT, STR_ARG(s));
-	if (!utf8_alone(&p)) {
-		p = (struct parse){.arena = a, .s = s, .e = &strict};
-		if (classic_one(&p, 0, s.n) != 0)
-			return err_set(e, ERR_INPUT, 0, "bad matcher format: " STR_FMT, STR_ARG(s));
-	}
-	name = arena_str(a, p.found[0].name);
-	value = arena_str(a, p.found[0].value);
-	if (a->failed)
-		return err_set(e, ERR_LIMIT, 0, "out of memory");
-	if (name.n == 0)
-		return err_set(e, ERR_INPUT, 0, "bad matcher format: " STR_FMT, STR_ARG(s));
-	return matcher_init(out, p.found[0].op, name, value, e);
+	return matcher_parse_one_as(a, s, MATCHER_FALLBACK, out, e);
 }
