@@ -82,6 +82,17 @@ static bool deeper(struct tmpl_exec *x)
 
 /* --- operands --- */
 
+static bool is_missing(const struct tv *from, struct str name, const struct tv *found)
+{
+	for (size_t i = 0; from->kind == TV_LABELS && i < from->u.labels.n; i++) {
+		if (str_eq(from->u.labels.v[i].name, name))
+			return false;
+	}
+	if (from->kind == TV_LABELS)
+		return true;
+	return (from->kind == TV_MAP || from->kind == TV_NONE) && found->kind == TV_NONE;
+}
+
 static int get_field(struct tmpl_exec *x, const struct tv *from, struct str name,
 	const struct tv *args, size_t n, struct tv *out)
 {
@@ -102,6 +113,8 @@ static int get_field(struct tmpl_exec *x, const struct tv *from, struct str name
 			tv_type(from));
 	if (n > 0)
 		return tmpl_fail(x, STR_FMT " has arguments but is no function", STR_ARG(name));
+	if (x->env->missing_fails && is_missing(from, name, out))
+		return tmpl_fail(x, "no entry for key " STR_FMT, STR_ARG(name));
 	return 0;
 }
 

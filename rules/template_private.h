@@ -169,7 +169,8 @@ struct tmpl_env {
 	struct tmpl_html *html;     /* NULL: plain text */
 	struct labels route_labels; /* values are templates, unless they are rendered already */
 	bool route_rendered;
-	struct tv root; /* the data, for what a route label's template sees */
+	bool missing_fails; /* Go's option missingkey=error: a map without the key is an error */
+	struct tv root;     /* the data, for what a route label's template sees */
 	struct str external_url;
 	int64_t now_ms;
 	int (*query)(void *ctx, struct str expr, int64_t at_ms, struct arena *a,

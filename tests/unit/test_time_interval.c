@@ -66,6 +66,51 @@ static void check_moments(const json_t *list, const struct time_interval *v, siz
 	}
 }
 
+/* A range as the cases write it: {Begin, End}, {StartMinute, EndMinute} or [begin, end], perhaps as
+ * a list of one. */
+static struct interval_range range_of(const json_t *r)
+{
+	const json_t *begin = json_object_get(r, "Begin");
+
+	if (json_is_array(r) && json_array_size(r) == 1)
+		return range_of(json_array_get(r, 0)); /* NOLINT(misc-no-recursion): once */
+	if (json_is_array(r))
+		return (struct interval_range){(int)json_integer_value(json_array_get(r, 0)),
+			(int)json_integer_value(json_array_get(r, 1))};
+	if (begin != NULL)
+		return (struct interval_range){(int)json_integer_value(begin),
+			(int)json_integer_value(json_object_get(r, "End"))};
+	return (struct interval_range){(int)json_integer_value(json_object_get(r, "StartMinute")),
+		(int)json_integer_value(json_object_get(r, "EndMinute"))};
+}
+
+static void same_ranges(const struct interval_ranges *got, const json_t *want, const char *yaml)
+{
+	ck_assert_msg(got->given == (want != NULL), "%s", yaml);
+	ck_assert_msg(got->n == json_array_size(want), "%s", yaml);
+	for (size_t i = 0; i < got->n; i++) {
+		struct interval_range r = range_of(json_array_get(want, i));
+
+		ck_assert_msg(got->v[i].begin == r.begin && got->v[i].end == r.end, "%s", yaml);
+	}
+}
+
+static void same_interval(const struct time_interval *v, const json_t *want, const char *yaml)
+{
+	const json_t *place = json_array_get(json_object_get(want, "Location"), 0);
+	struct str location = STR("");
+
+	same_ranges(&v->times, json_object_get(want, "Times"), yaml);
+	same_ranges(&v->weekdays, json_object_get(want, "Weekdays"), yaml);
+	same_ranges(&v->days_of_month, json_object_get(want, "DaysOfMonth"), yaml);
+	same_ranges(&v->months, json_object_get(want, "Months"), yaml);
+	same_ranges(&v->years, json_object_get(want, "Years"), yaml);
+	if (place != NULL)
+		location =
+			str_c(json_string_value(json_array_get(json_object_get(place, "args"), 0)));
+	ck_assert_msg(str_eq(v->location, location), "%s", yaml);
+}
+
 START_TEST(texts_are_read_or_refused_as_alertmanager_does)
 {
 	json_t *all = cases("timeinterval_yaml.json");
@@ -84,6 +129,9 @@ START_TEST(texts_are_read_or_refused_as_alertmanager_does)
 			ck_assert_msg(strstr(e.msg, error) != NULL, "%s: %s", e.msg, error);
 			continue;
 		}
+		ck_assert_msg(n == json_array_size(json_object_get(c, "parsed")), "%s", yaml);
+		for (size_t k = 0; k < n; k++)
+			same_interval(&v[k], json_array_get(json_object_get(c, "parsed"), k), yaml);
 		check_moments(json_object_get(c, "contains"), v, n, true);
 		check_moments(json_object_get(c, "excludes"), v, n, false);
 	}
