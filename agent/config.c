@@ -236,7 +236,7 @@ static struct config *load_text(struct str path, struct str text, const struct c
 	struct diag *d, bool no_files)
 {
 	struct loader l = {.diag = d, .no_files = no_files, .check = flags != NULL && flags->check};
-	const struct yaml_node *root;
+	const struct yaml_node *root = NULL;
 	size_t errors = diag_errors(d), slash = path.n;
 
 	l.p = calloc(1, sizeof *l.p);
@@ -251,9 +251,14 @@ static struct config *load_text(struct str path, struct str text, const struct c
 	l.p->pub.path = arena_str(l.arena, path);
 	l.folder = arena_str(l.arena, str_sub(path, 0, slash));
 	l.file = config_keep_file(d, path, text);
-	root = l.file != NULL ? config_parse(&l) : NULL;
+	if (flags != NULL)
+		l.alertmanager_minor = flags->alertmanager_minor;
+	if (l.file != NULL && l.alertmanager_minor == 0)
+		root = config_parse(&l);
 	if (diag_errors(d) == errors || root != NULL) {
 		config_decode(&l, &config_root, root, &l.p->root);
+		if (l.alertmanager_minor != 0)
+			l.p->root.alertmanager_config_file = l.p->pub.path;
 		apply_flags(&l, flags);
 		finish(&l);
 	}

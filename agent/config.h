@@ -69,6 +69,9 @@ struct config_flags {
 	/* Only to be checked: what belfry knows but cannot do is no error (CF_CHECK_ONLY), and
 	 * files of secrets need not be there. */
 	bool check;
+	/* Not 0: the file is an Alertmanager's, and is judged as that version's check-config would:
+	 * 33 is 0.33. Only with check. */
+	unsigned alertmanager_minor;
 };
 
 /* NULL when diag has errors (all of them told). Environment variables are read with getenv. */

@@ -68,6 +68,56 @@ static struct config_section *cut(struct loader *l, const struct config_section 
 	return s;
 }
 
+/* What belfry knows beyond Alertmanager 0.33. Found by putting every key of the table, and every
+ * _file of a secret, before amtool 0.33.1. */
+static const struct {
+	const char *section, *key; /* its _file too */
+	unsigned since;            /* minor version of the Alertmanager that has it, 0: none */
+} beyond[] = {
+	{"route", "labels", 34},
+	{"receivers[]", "fallback", 0},
+	{"receivers[]", "escalate", 0},
+	{"receivers[]", "ntfy_configs", 0},
+	{"receivers[].slack_configs[]", "mention", 0},
+	{"receivers[].slack_configs[]", "thread", 0},
+	{"receivers[].slack_configs[]", "graph", 0},
+	{"receivers[].email_configs[]", "auth_token", 0},
+	{"receivers[].email_configs[]", "graph", 0},
+	{"receivers[].email_configs[]", "timeout", 0},
+	{"receivers[].discord_configs[]", "graph", 0},
+	{"receivers[].telegram_configs[]", "graph", 0},
+	{"receivers[].pushover_configs[]", "api_url", 0},
+	{"receivers[].sns_configs[].sigv4", "secret_key_file", 0},
+	{"global", "smtp_auth_token", 0},
+};
+
+void config_alertmanager_key(
+	struct loader *l, const struct config_section *s, const struct yaml_node *key)
+{
+	struct str name = key->scalar;
+
+	for (size_t i = 0; i < ARRAY_LEN(beyond); i++) {
+		struct str known = str_c(beyond[i].key);
+		bool twin = name.n == known.n + 5 && str_starts(name, known) &&
+			    str_ends(name, STR("_file"));
+
+		if (!str_eq(str_c(s->name), str_c(beyond[i].section)) ||
+			(!twin && !str_eq(name, known)))
+			continue;
+		if (beyond[i].since == 0)
+			diag_error(l->diag, key->pos,
+				STR_FMT " is belfry's own: no Alertmanager knows it",
+				STR_ARG(name));
+		else if (beyond[i].since > l->alertmanager_minor)
+			diag_error(l->diag, key->pos,
+				STR_FMT
+				" is not known to Alertmanager 0.%u: it came with 0.%u; belfry "
+				"itself takes it",
+				STR_ARG(name), l->alertmanager_minor, beyond[i].since);
+		return;
+	}
+}
+
 static void refuse_mixture(struct loader *l, const struct yaml_node *root)
 {
 	const struct yaml_node *global = yaml_get(root, STR("global"));

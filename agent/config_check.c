@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_check - belfry check config [--lint-fatal] FILE: exit code 0 fine, 1 wrong, 2 usage, 3
- * lint with --lint-fatal. */
+/*
+ * config_check - belfry check config [--lint-fatal] [--alertmanager[=VERSION]] FILE: exit code 0
+ * fine, 1 wrong, 2 usage, 3 lint with --lint-fatal.
+ *
+ * With --alertmanager the file must be one that both can run: belfry, and the Alertmanager of that
+ * version (0.33 when none is given).
+ */
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/config.h"
 #include "agent/config_lint.h"
@@ -13,37 +19,93 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-static void say_fine(const char *path, const struct config *c, const struct rule_set *rules)
+struct asked {
+	struct config_flags flags;
+	bool fatal;
+	const char *path;
+};
+
+static void say_fine(
+	const struct asked *asked, const struct config *c, const struct rule_set *rules)
 {
 	size_t n = rule_set_count(rules);
 
+	if (asked->flags.alertmanager_minor != 0) {
+		(void)printf("%s: fine for Alertmanager 0.%u too; %zu receiver%s\n", asked->path,
+			asked->flags.alertmanager_minor, c->notify.n_receivers,
+			plural(c->notify.n_receivers));
+		return;
+	}
 	(void)printf("%s: fine; %zu scrape job%s, %zu rule%s in %zu file%s and %zu pack%s, %zu "
 		     "receiver%s\n",
-		path, c->scrape.n_jobs, plural(c->scrape.n_jobs), n, plural(n), c->n_rule_files,
-		plural(c->n_rule_files), c->n_packs, plural(c->n_packs), c->notify.n_receivers,
-		plural(c->notify.n_receivers));
+		asked->path, c->scrape.n_jobs, plural(c->scrape.n_jobs), n, plural(n),
+		c->n_rule_files, plural(c->n_rule_files), c->n_packs, plural(c->n_packs),
+		c->notify.n_receivers, plural(c->notify.n_receivers));
+}
+
+#define NEWEST_MINOR 34u
+#define USUAL_MINOR  33u
+
+/* "0.33" or "0.33.1": 33; 0 for anything but a version whose keys are known. */
+static unsigned minor_of(const char *text)
+{
+	for (unsigned minor = USUAL_MINOR; minor <= NEWEST_MINOR; minor++) {
+		char known[16];
+		size_t n;
+
+		(void)snprintf(known, sizeof known, "0.%u", minor);
+		n = strlen(known);
+		if (strncmp(text, known, n) == 0 && (text[n] == '\0' || text[n] == '.'))
+			return minor;
+	}
+	return 0;
+}
+
+static bool read_args(int argc, char **argv, struct asked *out)
+{
+	static const char option[] = "--alertmanager";
+
+	for (int i = 1; i < argc; i++) {
+		const char *s = argv[i], *value = s + sizeof option - 1;
+		bool ours = strncmp(s, option, sizeof option - 1) == 0;
+
+		if (strcmp(s, "--lint-fatal") == 0)
+			out->fatal = true;
+		else if (ours && (*value == '\0' || *value == '='))
+			out->flags.alertmanager_minor =
+				*value == '\0' ? USUAL_MINOR : minor_of(value + 1);
+		else if (strncmp(s, "--", 2) == 0 || out->path != NULL)
+			return false;
+		else
+			out->path = s;
+		if (ours && out->flags.alertmanager_minor == 0) {
+			(void)fprintf(stderr, "only Alertmanager 0.%u and 0.%u can be asked for\n",
+				USUAL_MINOR, NEWEST_MINOR);
+			return false;
+		}
+	}
+	return out->path != NULL;
 }
 
 int config_check_main(int argc, char **argv)
 {
-	static const struct config_flags flags = {.check = true};
+	struct asked asked = {.flags = {.check = true}};
 	struct rule_set *rules = NULL;
 	struct config *c;
 	struct arena a;
 	struct buf out;
 	struct diag *d;
 	size_t errors, lints = 0;
-	bool fatal = argc > 1 && strcmp(argv[1], "--lint-fatal") == 0;
-	const char *path = argv[fatal ? 2 : 1];
 
-	if (argc != (fatal ? 3 : 2)) {
-		(void)fprintf(stderr, "usage: belfry check config [--lint-fatal] FILE\n");
+	if (!read_args(argc, argv, &asked)) {
+		(void)fprintf(stderr, "usage: belfry check config [--lint-fatal] "
+				      "[--alertmanager[=VERSION]] FILE\n");
 		return 2;
 	}
 	arena_init(&a, LIMIT_CONFIG_BYTES);
 	buf_init(&out, (size_t)1 << 20);
 	d = diag_new(&a);
-	c = config_load(path, &flags, d);
+	c = config_load(asked.path, &asked.flags, d);
 	if (c != NULL) /* the rules it names are a part of it */
 		rules = rule_set_load_with(c->rule_files, c->n_rule_files, c->packs, c->n_packs,
 			c->query_experimental, d, &a);
@@ -54,7 +116,7 @@ int config_check_main(int argc, char **argv)
 	if (out.n > 0)
 		(void)fwrite(out.p, 1, out.n, stderr);
 	if (c != NULL && rules != NULL)
-		say_fine(path, c, rules);
+		say_fine(&asked, c, rules);
 	else
 		(void)fprintf(stderr, "%zu error%s, %zu warning%s\n", errors, plural(errors),
 			diag_warnings(d), plural(diag_warnings(d)));
@@ -64,5 +126,5 @@ int config_check_main(int argc, char **argv)
 	arena_fini(&a);
 	if (errors > 0)
 		return 1;
-	return lints > 0 && fatal ? 3 : 0;
+	return lints > 0 && asked.fatal ? 3 : 0;
 }

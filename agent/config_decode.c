@@ -371,6 +371,12 @@ static void unknown_key(struct loader *l, const struct config_section *s, const 
 			STR_ARG(near));
 		return;
 	}
+	if (where != NULL && l->alertmanager && strcmp(where, s->name) == 0) {
+		diag_error(l->diag, p->key->pos,
+			"unknown key \"" STR_FMT "\": it is belfry.yml's, not Alertmanager's",
+			STR_ARG(name));
+		return;
+	}
 	if (where != NULL) {
 		diag_error(l->diag, p->key->pos,
 			"unknown key \"" STR_FMT "\" in %s; it belongs %s%s", STR_ARG(name), place,
@@ -442,6 +448,8 @@ void config_decode(
 		const struct yaml_pair *p = &node->pairs[i];
 		const struct config_key *k = config_key_find(s, p->key->scalar);
 
+		if (l->alertmanager && l->alertmanager_minor != 0)
+			config_alertmanager_key(l, s, p->key);
 		if (k != NULL) {
 			decode_value(l, s, k, p, out);
 			tell_use(l, k, p);

@@ -32,8 +32,9 @@ struct loader {
 	/* lists of inhibit_rules that come with packs */
 	const struct yaml_node **pack_inhibits;
 	size_t n_pack_inhibits;
-	bool check;        /* nothing will run: see struct config_flags */
-	bool alertmanager; /* the file is Alertmanager's: so are the defaults */
+	bool check;                  /* nothing will run: see struct config_flags */
+	bool alertmanager;           /* the file is Alertmanager's: so are the defaults */
+	unsigned alertmanager_minor; /* not 0: nothing that Alertmanager 0.<this> does not know */
 };
 
 /* Fill the struct `out` of section s from a map (NULL: defaults only). Everything wrong is told. */
@@ -89,6 +90,9 @@ struct config_place {
 /* Between the two, notifications come from alertmanager_config_file when there is one. */
 void config_alertmanager_begin(struct loader *l, struct config_place *own);
 void config_alertmanager_end(struct loader *l, const struct config_place *own);
+/* A key of s that belfry knows and the Alertmanager of l->alertmanager_minor does not is told. */
+void config_alertmanager_key(
+	struct loader *l, const struct config_section *s, const struct yaml_node *key);
 
 /* Checks and final structs, part by part. */
 void config_finish_scrape(struct loader *l);

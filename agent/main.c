@@ -41,8 +41,9 @@ static const struct command commands[] = {
 		"--config FILE [--storage.path DIR] [--web.listen HOST:PORT] [--log.level LEVEL] "
 		"[--log.format logfmt|json]",
 		"the daemon in the foreground; SIGHUP or POST /-/reload reloads"},
-	{"check", "config", config_check_main, "[--lint-fatal] FILE",
-		"validate a configuration file and the rules it names"},
+	{"check", "config", config_check_main, "[--lint-fatal] [--alertmanager[=VERSION]] FILE",
+		"validate a configuration file and the rules it names; --alertmanager: an "
+		"Alertmanager's, which may use nothing that Alertmanager (0.33) does not know"},
 	{"check", "rules", rules_check_main, "[--lint-fatal] FILE...",
 		"validate rule files; 3 when --lint-fatal and lint finds a problem"},
 	{"test", "rules", rules_test_main,

@@ -8,13 +8,14 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
 from lib import runner
-from lib.belfry import Belfry
+from lib.belfry import Belfry, binary as belfry_binary
 from lib.inbox import Inbox
 
 SECRET = "s3cr3t-token"
@@ -224,6 +225,59 @@ NEWER = os.environ.get("BELFRY_PEERS", "/nowhere") + "/usr/bin/amtool"
 @unittest.skipUnless(os.path.exists(NEWER), "BELFRY_PEERS names no newer amtool")
 class Newer(Commands, unittest.TestCase):
     amtool = NEWER
+
+
+HOOK = "webhook_configs: [{url: 'http://x.example/'}]"
+# What stands in a file beside a route and a receiver r; what 0.33 and 0.34 say.
+FILES = [
+    ("", HOOK, 0, 0),
+    ("labels: {a: b}", HOOK, 1, 0),
+    ("routes: [{routes: [{labels: {a: b}}]}]", HOOK, 1, 0),
+    ("", HOOK + ", fallback: r", 1, 1),
+    ("", "ntfy_configs: [{topic: t}]", 1, 1),
+    ("", "slack_configs: [{api_url: 'http://x.example/', mention: '@here'}]", 1, 1),
+    ("", "email_configs: [{to: a@b.example, from: c@d.example, smarthost: 'x:25', graph: true}]", 1, 1),
+    ("", "pushover_configs: [{user_key: u, token: t, api_url: 'http://x.example'}]", 1, 1),
+    ("", "discord_configs: [{webhook_url: 'http://x.example/', graph: true}]", 1, 1),
+    ("matchers: ['a=b']", HOOK, 1, 1),
+    ("mute_time_intervals: [x]", HOOK, 1, 1),
+    ("group_by: ['...', a]", HOOK, 1, 1),
+    ("group_by: [a, a]", HOOK, 1, 1),
+    ("routes: [{matchers: ['a=\"\\x41\"', '\"a\"=\"\\x41\"', '{x=y,z!~w}']}]", HOOK, 0, 0),
+    ("routes: [{matchers: ['\"a\"=\"\\q\"']}]", HOOK, 1, 1),
+    ("routes: [{matchers: ['a=~\"(\"']}]", HOOK, 1, 1),
+]
+
+
+class AsAlertmanager(unittest.TestCase):
+    """`belfry check config --alertmanager` gives that Alertmanager's verdicts."""
+
+    def test_what_only_belfry_or_a_newer_one_knows_is_refused(self):
+        wrong = []
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "am.yml"
+            for route, receiver, *verdicts in FILES:
+                comma = ", " if route else ""
+                path.write_text(f"route: {{receiver: r{comma}{route}}}\n"
+                                f"receivers: [{{name: r, {receiver}}}]\n")
+                tools = [([belfry_binary(), "check", "config", "--alertmanager"], verdicts[0]),
+                         ([belfry_binary(), "check", "config", "--alertmanager=0.34"], verdicts[1])]
+                if os.path.exists(NEWER):
+                    tools.append(([NEWER, "check-config"], verdicts[0]))
+                for command, verdict in tools:
+                    done = subprocess.run(command + [str(path)], capture_output=True, text=True,
+                                          timeout=60)
+                    if done.returncode != verdict:
+                        wrong.append(f"{command}: {done.returncode}\n{path.read_text()}"
+                                     f"{done.stdout}{done.stderr}")
+        self.assertEqual(wrong, [], "\n".join(wrong))
+
+    def test_only_known_versions_can_be_asked_for(self):
+        for version in ("0.25", "0.333", "1", ""):
+            done = subprocess.run([belfry_binary(), "check", "config",
+                                   f"--alertmanager={version}", "/dev/null"],
+                                  capture_output=True, timeout=60)
+            self.assertEqual(done.returncode, 2, version)
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(flags_override_the_file)
 {
-	struct config_flags f = {"/tmp/x", "127.0.0.1:0", false};
+	struct config_flags f = {.storage_path = "/tmp/x", .web_listen = "127.0.0.1:0"};
 
 	again();
 	c = config_load_text(STR("f"), STR("web: {listen: 'localhost:1'}"), &f, d);
