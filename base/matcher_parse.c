@@ -153,7 +153,7 @@ static int classic_one(struct parse *p, size_t from, size_t to)
 	if (t.name.n == 0 || !take_op(&q, &t.op))
 		return err_set_at(p->e, ERR_INPUT, t.off,
 			"bad matcher format: " STR_FMT "; write for example severity=\"critical\"",
-			STR_ARG(str_sub(p->s, from, to)));
+			STR_ARG(str_trim(str_sub(p->s, from, to))));
 	skip_blank(&q);
 	while (to > q.i && is_blank(q.s.p[to - 1]))
 		to--;
