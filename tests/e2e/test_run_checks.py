@@ -47,7 +47,7 @@ class Count(unittest.TestCase):
 
 
 class Run(unittest.TestCase):
-    def run_programs(self, *bodies):
+    def run_programs(self, *bodies, options=()):
         """Runs shell scripts as test programs; the last line and the exit status."""
         with tempfile.TemporaryDirectory() as folder:
             paths = []
@@ -57,8 +57,10 @@ class Run(unittest.TestCase):
                     f.write("#!/bin/sh\n" + body)
                 os.chmod(path, stat.S_IRWXU)
                 paths.append(path)
-            done = subprocess.run([sys.executable, str(TESTS / "lib" / "run_checks.py"), "--timeout", "1", *paths],
+            done = subprocess.run([sys.executable, str(TESTS / "lib" / "run_checks.py"), *options,
+                                   "--reports", os.path.join(folder, "reports"), *paths],
                                   capture_output=True, text=True, check=False)
+        self.output = done.stdout
         return done.stdout.splitlines()[-1], done.returncode
 
     def test_the_sum_is_the_last_line_and_the_status(self):
@@ -67,7 +69,15 @@ class Run(unittest.TestCase):
         self.assertEqual(self.run_programs(good, f"echo '{LIBCHECK.strip()}'; exit 1\n"), ("4 passed, 1 failed", 1))
 
     def test_a_test_that_hangs_is_ended_with_its_children(self):
-        self.assertEqual(self.run_programs("sleep 60 & sleep 60\n"), ("0 passed, 1 failed", 1))
+        self.assertEqual(self.run_programs("sleep 60 & sleep 60\n", options=["--timeout", "1"]),
+                         ("0 passed, 1 failed", 1))
+
+    def test_a_sanitizers_report_of_any_process_is_a_failure_and_shown(self):
+        good = "echo '100%: Checks: 2, Failures: 0, Errors: 0'\n"
+        for name in ("ASAN", "UBSAN", "TSAN"):
+            body = f"sh -c 'echo WARNING: a race > \"${{{name}_OPTIONS##*log_path=}}.$$\"; kill -9 $$'\n" + good
+            self.assertEqual(self.run_programs(good, body), ("4 passed, 1 failed", 1), name)
+            self.assertIn("WARNING: a race", self.output)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,17 @@
 A libcheck program is counted by its `NN%: Checks: N, Failures: F, Errors: E` line, a script by the last
 `N passed, M failed` line that it prints, or as one test by its exit code. Whatever dies before it has
 printed its counts is one failed test. The output of what failed is shown whole, of the rest one line.
+
+Sanitizers write their reports to files, one a process, in build/VARIANT/reports/TEST/: so the report of a
+daemon that a script started, or killed, is found too. A report is a failed test whatever else was counted.
 """
 
 import argparse
 import concurrent.futures
 import os
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +37,23 @@ def is_script(path):
     return path.endswith((".py", ".sh"))
 
 
-def environment(options):
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1",
+}
+
+
+def report_dir(path, options):
+    """Where the processes of one test leave their reports; they may have dropped root."""
+    folder = pathlib.Path(options.reports).resolve() / path.replace(os.sep, "_")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    folder.chmod(0o1777)
+    return folder
+
+
+def environment(options, reports):
     env = dict(os.environ)
     env["BELFRY_BIN"] = os.path.abspath(options.bin)
     env["BELFRY_VARIANT"] = options.variant
@@ -40,16 +61,16 @@ def environment(options):
     if options.variant in ("asan", "tsan", "cover"):
         env.setdefault("CK_FORK", "no")
         env.setdefault("CK_TIMEOUT_MULTIPLIER", "10")
-    env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
-    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
-    env.setdefault("TSAN_OPTIONS", "halt_on_error=0:second_deadlock_stack=1")
+    for name, usual in SANITIZERS.items():
+        env[name] = f"{env.get(name, usual)}:log_path={reports}/{name[:4].lower()}"
     return env
 
 
 def run(path, options):
     """Runs one test in its own process group and returns (path, passed, failed, seconds, output)."""
     began = time.monotonic()
-    child = subprocess.Popen(command_of(path), env=environment(options), stdin=subprocess.DEVNULL,
+    reports = report_dir(path, options)
+    child = subprocess.Popen(command_of(path), env=environment(options, reports), stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         output = child.communicate(timeout=options.timeout)[0]
@@ -58,6 +79,9 @@ def run(path, options):
         output = child.communicate()[0] + b"\nkilled after %d s\n" % options.timeout
     text = output.decode("utf-8", "replace")
     passed, failed = count(path, child.returncode, text)
+    for report in sorted(reports.iterdir()):
+        text += "\n%s:\n%s" % (report.name, report.read_text("utf-8", "replace"))
+        failed = max(failed, 1)
     return path, passed, failed, time.monotonic() - began, text
 
 
@@ -87,10 +111,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--variant", default="release")
     parser.add_argument("--bin", default="build/belfry")
+    parser.add_argument("--reports", help="folder of sanitizers' reports (build/VARIANT/reports)")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--timeout", type=int, default=600, help="seconds a test may take")
     parser.add_argument("tests", nargs="*")
     options = parser.parse_args()
+    options.reports = options.reports or os.path.join("build", options.variant, "reports")
 
     passed = failed = 0
     programs = [t for t in options.tests if not is_script(t)]
