@@ -56,7 +56,7 @@ class Backtest(unittest.TestCase):
     def config(self):
         hook = {"url": self.inbox.webhook_url("ops"), "send_resolved": True}
         return {"scrape_configs": [
-                    {"job_name": "house", "scrape_interval": "500ms", "scrape_timeout": "400ms",
+                    {"job_name": "house", "scrape_interval": "1s", "scrape_timeout": "1s",
                      "static_configs": [{"targets": [f"127.0.0.1:{self.page.port}"]}]}],
                 "route": {"receiver": "ops", "group_by": ["alertname"], "group_wait": "1s",
                           "group_interval": "2s", "repeat_interval": "4h"},
@@ -110,11 +110,30 @@ class Backtest(unittest.TestCase):
                     [seconds_of(alert["start"]), seconds_of(alert["end"]) - 1])
         return found
 
+    @staticmethod
+    def disturbed(belfry):
+        """Whether the machine was too busy for belfry to scrape and to evaluate at every slot: then
+        what happened is not what is on record, and says nothing about a backtest."""
+        return (belfry.metric("belfry_rule_group_iterations_missed_total") > 0
+                or belfry.metric("belfry_scrape_skipped_total") > 0
+                or belfry.value("min_over_time(up[10m])") == 0)
+
     def test_it_tells_what_the_running_belfry_told(self):
+        for attempt in range(3):
+            if attempt:
+                self.doCleanups()
+                self.setUp()
+            if self.compared():
+                return
+        self.skipTest("the machine was too busy three times")
+
+    def compared(self):
         began = time.time()
         with Belfry(self.config(), rules={"r.yml": RULES}) as belfry:
             self.live_through(belfry)
             time.sleep(3)
+            if self.disturbed(belfry):
+                return False
             live = self.recorded(belfry, int(time.time() - began) + 1)
             files = sorted(p.name for p in (belfry.data_dir / "metrics").iterdir())
             run = self.backtest(belfry)
@@ -134,6 +153,7 @@ class Backtest(unittest.TestCase):
             self.assertEqual(run["receivers"][0]["messages"], len(told))
             self.assertEqual(run["firings"], sum(len(r) for r in live.values()))
             self.assertEqual(belfry.get("/-/healthy").status, 200)
+        return True
 
     def test_what_people_did_meanwhile_is_replayed(self):
         config = self.config()

@@ -44,7 +44,8 @@ class ManyReceivers(unittest.TestCase):
             config = {"global": FAST, "receivers": receivers, "route": route(
                 routes=[{"receiver": r["name"], "continue": True} for r in receivers])}
             with Belfry(config, rules={"r.yml": ALWAYS}):
-                inbox.wait_for(lambda m: m.channel == "webhook", 5)
+                inbox.wait_for(lambda m: m.channel == "webhook")
+                self.assertEqual([a for a in silent.attempts if "end" in a], [], "all hang still")
 
     def test_more_integrations_than_can_be_told_are_refused_at_the_reload(self):
         def config(n):

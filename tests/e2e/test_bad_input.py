@@ -20,7 +20,7 @@ sys.path.insert(0, str(TESTS))
 from lib import remote_write, runner
 from lib.belfry import Belfry, binary
 from lib.inbox import Inbox
-from lib.net import http, wait_until
+from lib.net import GUARD_S, http, wait_until
 from lib.page import Page
 from lib.statsd import StatsdSender
 
@@ -114,7 +114,7 @@ class RuleFiles(unittest.TestCase):
         belfry = Belfry({}, rules={"r.yml": BAD_RULES}, wait=False)
         self.addCleanup(belfry.__exit__, None, None, None)
         belfry.start(wait=False)
-        self.assertEqual(belfry.process.wait(10), 78)
+        self.assertEqual(belfry.process.wait(GUARD_S), 78)
         belfry.process = None
         self.assertRegex(belfry.log_text(), r"r\.yml:5:\d+: ")
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(TESTS))
 from lib import runner
 from lib.belfry import Belfry, binary
 from lib.inbox import Inbox
-from lib.net import free_port, wait_until
+from lib.net import GUARD_S, free_port, wait_until
 
 RULES = """
 groups:
@@ -60,7 +60,7 @@ class Cli(unittest.TestCase):
 
     def belfry_says(self, *args, code=0, url=None):
         done = subprocess.run(
-            [binary(), *args], capture_output=True, text=True, timeout=60,
+            [binary(), *args], capture_output=True, text=True, timeout=GUARD_S,
             env={**os.environ, "BELFRY_URL": url or f"http://127.0.0.1:{self.belfry.web_port}/",
                  "USER": "tester"})
         self.assertEqual(done.returncode, code, f"{args}\n{done.stdout}\n{done.stderr}")
@@ -72,8 +72,8 @@ class Cli(unittest.TestCase):
     def test_alerts_are_listed_worst_first_and_drive_no_terminal(self):
         lines = self.belfry_says("alerts").splitlines()
         self.assertRegex(lines[0], r"^SEVERITY +ALERT +SINCE +VALUE +STATE +TOLD +LABELS$")
-        self.assertRegex(lines[1], r"^critical +Down +\d+s +1 +firing +quiet +service=")
-        self.assertRegex(lines[2], r'^warning +Slow +\d+s +7 +firing +quiet +service="shop"$')
+        self.assertRegex(lines[1], r"^critical +Down +[0-9ms ]+ +1 +firing +quiet +service=")
+        self.assertRegex(lines[2], r'^warning +Slow +[0-9ms ]+ +7 +firing +quiet +service="shop"$')
         self.assertNotIn("\x1b", "".join(lines))
         self.assertEqual(len(lines), 3)
 
@@ -172,7 +172,10 @@ class Cli(unittest.TestCase):
                          "a test is no alert")
 
     def test_a_failed_test_message_says_why(self):
-        said = self.belfry_says("notify", "test", "--timeout", "1s", "dead", code=1)
+        for seconds in (1, 4, 16, 64):  # a busy machine may not have tried it by then
+            said = self.belfry_says("notify", "test", "--timeout", f"{seconds}s", "dead", code=1)
+            if "tried again" in said:
+                break
         self.assertRegex(said, r"webhook test message: not delivered yet, tried again: .*onnect")
         self.belfry_says("notify", "test", "nobody", code=1)
         self.assertIn('there is no receiver "nobody"', self.error)
@@ -201,7 +204,7 @@ class Cli(unittest.TestCase):
         drawn = self.belfry_says("query", "--format", "graph", "--start", "-10m", "vector(time())")
         self.assertIn("▁", drawn)
         self.assertIn("█", drawn)
-        self.assertRegex(drawn, r"last 1\.\d+e\+09")
+        self.assertRegex(drawn, r"last [12]\.\d+e\+09")
 
     def test_mistakes_in_queries_are_said(self):
         self.belfry_says("query", "1+", code=1)

@@ -91,7 +91,7 @@ class Base(unittest.TestCase):
         self.page.text = "page_value 2\nsteady 1\n"
         self.told("PageHigh", "RESOLVED")
         self.assertEqual(belfry.get("/-/healthy").status, 200)
-        self.assertEqual(belfry.get("/api/belfry/v1/notify/status", timeout=3).status, 200)
+        self.assertEqual(belfry.get("/api/belfry/v1/notify/status").status, 200)
         self.assertEqual(belfry.query("refused"), [], "a refused write stores nothing")
 
     def recovered(self, belfry):
@@ -176,7 +176,7 @@ class ReallyFull(Base):
         belfry.wait_value("page_value", 9)
         time.sleep(2)
         self.assertEqual(belfry.reload().status, 200)
-        self.assertEqual(belfry.get("/api/belfry/v1/notify/status", timeout=3).status, 200)
+        self.assertEqual(belfry.get("/api/belfry/v1/notify/status").status, 200)
         self.assertEqual(belfry.value("vector(1)"), 1)
         os.unlink(self.mount + "/filler")
         self.recovered(belfry)
@@ -195,7 +195,7 @@ class ReallyFull(Base):
         self.page.text = "page_value 1\nsteady 1\n"
         belfry.wait_value("page_value", 1)
         time.sleep(1.5)
-        self.assertEqual(belfry.stop(timeout=10), 0)
+        self.assertEqual(belfry.stop(), 0)
         os.unlink(self.mount + "/filler")
         belfry.restart()
         self.told("PageHigh", "RESOLVED")

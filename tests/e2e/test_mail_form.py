@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from lib import runner
 
-UNIT = ROOT / "build/release/tests/unit/test_email"
+UNIT = Path(os.environ.get("BELFRY_BUILD", ROOT / "build/release")) / "tests/unit/test_email"
 
 HEADERS = {"From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
            "Auto-Submitted", "X-Auto-Response-Suppress", "List-Id", "List-Unsubscribe",

@@ -64,7 +64,7 @@ class Services:
                     reply = f"no {self.path[-60:]} {' '.join(secrets)}"
                 with services.changed:
                     services.requests.append(
-                        (service, self.command, self.path, dict(self.headers), body, status, time.time()))
+                        (service, self.command, self.path, dict(self.headers), body, status, time.monotonic()))
                     services.changed.notify_all()
                 reply = reply.encode()
                 self.send_response(status)

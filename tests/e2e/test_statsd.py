@@ -117,13 +117,16 @@ class Statsd(unittest.TestCase):
         conf, port = config()
         with Belfry(conf, statsd_port=port) as b:
             subprocess.run(["node", "send.js", str(port)], cwd=where, check=True, timeout=60)
+            # the last lines of the client
+            wait_until(lambda: b.metric("belfry_statsd_dropped_total", reason="service_check") == 1,
+                       what="the last line")
+            b.wait_value("hs_level", 40)
             b.wait_value('hs_orders_total{env="test",shop="a-b",tag_with_dots="x"}', 500)
             b.wait_value('histogram_count(hs_latency{env="test"})', 500)
             self.assertAlmostEqual(b.value("histogram_sum(hs_latency)"), 5 * 4.950, places=6)
             self.assertAlmostEqual(b.value("histogram_quantile(0.5, hs_latency)"), 0.05, delta=0.005)
             self.assertEqual(b.value("histogram_sum(hs_size)"), 125)
             self.assertEqual(b.value("histogram_count(hs_depth)"), 500)
-            self.assertEqual(b.value("hs_level"), 40)
             self.assertEqual(b.value("max_over_time(hs_users[1m])"), 40)
             self.assertTrue(300 < b.value("hs_sampled_total") < 700)
             self.assertEqual(b.metric("belfry_statsd_dropped_total", reason="event"), 1)

@@ -22,7 +22,7 @@ from lib import runner
 from lib.belfry import Belfry
 from lib.fault_server import HttpFault, reply
 from lib.inbox import Inbox
-from lib.net import wait_until
+from lib.net import happens_within, wait_until
 
 POINTS = ("journal.committed", "eval.done", "eval.committed", "state.committed", "outbox.claimed",
           "send.accepted", "outbox.confirmed")
@@ -38,8 +38,8 @@ groups:
 ENDED = RULES.replace("vector(1)", "vector(1) > 2")
 
 
-def died(belfry, what, timeout=15):
-    wait_until(lambda: belfry.process.poll() is not None, timeout, f"death at {what}")
+def died(belfry, what):
+    wait_until(lambda: belfry.process.poll() is not None, what=f"death at {what}")
     belfry.process = None
     belfry.env = {}
 
@@ -128,11 +128,9 @@ class Failing(unittest.TestCase):
             belfry = Belfry(self.config(bad, good, boss), rules={"r.yml": RULES},
                             env={"BELFRY_TEST": "1", "BELFRY_CRASH_AT": point}, wait=False)
             with belfry:
-                try:
-                    died(belfry, point, 8)
-                except TimeoutError:
+                if not happens_within(lambda: belfry.process.poll() is not None, 8):
                     belfry.kill9()  # so often it is not passed: a death like any other
-                    belfry.env = {}
+                belfry.process, belfry.env = None, {}
                 belfry.restart()
                 wait_until(lambda: good.attempts and boss.attempts, 15, "fallback and escalation")
                 belfry.write_rules("r.yml", ENDED)

@@ -25,7 +25,7 @@ import time
 import urllib.parse
 
 from . import exposition
-from .net import free_port, http, wait_until
+from .net import GUARD_S, free_port, http, wait_until
 from .statsd import StatsdSender
 from .yamlout import to_yaml
 
@@ -128,7 +128,7 @@ class Belfry:
     def command(self):
         return [binary(), "run", "--config", str(self.config_path), *self.args]
 
-    def start(self, wait=True, timeout=10.0):
+    def start(self, wait=True, timeout=GUARD_S):
         """Starts the daemon and (unless wait=False) returns when /-/ready says 200."""
         assert self.process is None, "already started"
         with open(self.log_path, "ab") as log:
@@ -152,25 +152,25 @@ class Belfry:
         if self.process is not None and self.process.poll() is not None:
             raise RuntimeError(f"belfry ended with {self.process.returncode}:\n{self.log_text()}")
         try:
-            return http(self.url("/-/ready"), timeout=2.0).status == 200
+            return http(self.url("/-/ready"), timeout=5.0).status == 200
         except OSError:
             return False
 
-    def wait_ready(self, timeout=10.0):
+    def wait_ready(self, timeout=GUARD_S):
         """Waits for readiness; returns the seconds it took."""
         start = time.monotonic()
         wait_until(self.ready, timeout, "readiness", every=0.005)
         return time.monotonic() - start
 
-    def stop(self, timeout=15.0):
+    def stop(self, timeout=GUARD_S):
         """SIGTERM and wait; returns the exit status (None when it was not running)."""
-        return self._end(signal.SIGTERM, timeout)
+        return self._end(signal.SIGTERM, max(timeout, GUARD_S))
 
     def kill9(self):
         """SIGKILL and wait, as a crash."""
-        return self._end(signal.SIGKILL, 15.0)
+        return self._end(signal.SIGKILL, GUARD_S)
 
-    def restart(self, wait=True, timeout=10.0):
+    def restart(self, wait=True, timeout=GUARD_S):
         """Starts again after stop() or kill9() with the same files and ports."""
         return self.start(wait=wait, timeout=timeout)
 
@@ -210,11 +210,11 @@ class Belfry:
     def url(self, path=""):
         return f"http://127.0.0.1:{self.web_port}{path}"
 
-    def get(self, path, timeout=30.0, headers=None):
+    def get(self, path, timeout=GUARD_S, headers=None):
         """GET; the lib.net.Answer whatever the status."""
         return http(self.url(path), timeout=timeout, headers=headers)
 
-    def post(self, path, data=b"", timeout=30.0, headers=None):
+    def post(self, path, data=b"", timeout=GUARD_S, headers=None):
         return http(self.url(path), data=data, timeout=timeout, headers=headers, method="POST")
 
     def api(self, path, **params):
@@ -246,7 +246,7 @@ class Belfry:
             return float(res[0]["value"][1])
         return float(res[1])
 
-    def wait_query(self, expr, check=bool, timeout=15.0):
+    def wait_query(self, expr, check=bool, timeout=GUARD_S):
         """Repeats an instant query until check(result) is true; returns that result."""
         last = []
 
@@ -260,7 +260,7 @@ class Belfry:
             raise TimeoutError(f"{err}; last result {last}") from None
         return last[0]
 
-    def wait_value(self, expr, want, timeout=15.0):
+    def wait_value(self, expr, want, timeout=GUARD_S):
         """Waits until the single value of expr equals want."""
         return self.wait_query(
             expr, lambda r: len(r) == 1 and float(r[0]["value"][1]) == want, timeout)

@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import time
 
-from .net import wait_until
+from .net import GUARD_S, wait_until
 
 
 def chromium():
@@ -90,7 +90,7 @@ class Browser:
 
     # -- the wire ------------------------------------------------------------------------
 
-    def _call(self, method, params=None, timeout=20.0):
+    def _call(self, method, params=None, timeout=GUARD_S):
         self._next += 1
         message = {"id": self._next, "method": method, "params": params or {}}
         if self._session:
@@ -156,7 +156,7 @@ class Browser:
         self._loaded = False
         self._call("Page.navigate", {"url": url})
         while not self._loaded:
-            self._pump(15.0)
+            self._pump(GUARD_S)
         root = self._call("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
         return self._call("DOM.getOuterHTML", {"nodeId": root})["outerHTML"]
 
@@ -168,7 +168,7 @@ class Browser:
             raise RuntimeError(got["exceptionDetails"].get("exception", {}).get("description"))
         return got["result"].get("value")
 
-    def wait(self, code, timeout=15.0):
+    def wait(self, code, timeout=GUARD_S):
         """Waits until an expression in the page is true."""
         return wait_until(lambda: self.eval(f"Boolean({code})"), timeout, code, every=0.05)
 
@@ -186,6 +186,6 @@ class Browser:
 
     def screenshot(self, path, full=True):
         got = self._call("Page.captureScreenshot",
-                         {"format": "png", "captureBeyondViewport": full}, timeout=60.0)
+                         {"format": "png", "captureBeyondViewport": full})
         with open(path, "wb") as out:
             out.write(base64.b64decode(got["data"]))

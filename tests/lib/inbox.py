@@ -30,6 +30,7 @@ import time
 from aiosmtpd.smtp import SMTP
 
 from . import slack_text
+from .net import GUARD_S
 
 MAX_BODY = 8 << 20
 CHANNELS = ("slack", "webhook", "mail")
@@ -164,7 +165,7 @@ class Inbox:
         self._http.shutdown()
         self._http.server_close()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._smtp_thread.join(5)
+        self._smtp_thread.join(GUARD_S)
         if self._tls_dir:
             shutil.rmtree(self._tls_dir, ignore_errors=True)
 
@@ -197,8 +198,9 @@ class Inbox:
         with self._changed:
             return [m for m in self.messages if m.channel == channel]
 
-    def wait_for(self, check, timeout=15.0, count=1):
+    def wait_for(self, check, timeout=GUARD_S, count=1):
         """Waits until count accepted messages satisfy check; returns the first (or their list)."""
+        timeout = max(timeout, GUARD_S)
         with self._changed:
             got = self._changed.wait_for(
                 lambda: len([m for m in self.messages if check(m)]) >= count, timeout)
@@ -208,8 +210,9 @@ class Inbox:
                                    f"inbox: {self.messages}")
         return found[0] if count == 1 else found
 
-    def wait_attempts(self, channel, count, timeout=15.0):
+    def wait_attempts(self, channel, count, timeout=GUARD_S):
         """Waits until that many attempts (accepted or not) were made on a channel."""
+        timeout = max(timeout, GUARD_S)
         with self._changed:
             if not self._changed.wait_for(
                     lambda: len([a for a in self.attempts if a.channel == channel]) >= count,
@@ -355,7 +358,7 @@ class Inbox:
 
         self._smtp_thread = threading.Thread(target=run, daemon=True)
         self._smtp_thread.start()
-        started.wait(5)
+        started.wait(GUARD_S)
 
     def _tls_context(self):
         self._tls_dir = tempfile.mkdtemp(prefix="belfry-inbox.")

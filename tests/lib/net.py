@@ -2,7 +2,8 @@
 """Ports, waiting and plain HTTP for tests.
 
 Ports come from below the kernel's ephemeral range, so that no outgoing connection of a
-neighbour takes one between our choosing it and the daemon's binding it.
+neighbour takes one between our choosing it and the daemon's binding it; other tests that run at
+the same time are kept from it by a name that we hold.
 """
 
 import os
@@ -12,30 +13,48 @@ import time
 import urllib.error
 import urllib.request
 
+# A test that waits so long hangs. Machines may be slow and busy: no test asserts a time by waiting.
+GUARD_S = 90.0
+
 _chooser = random.Random(os.urandom(8))
-_given = set()
+_given = {}
 
 
 def free_port(host="127.0.0.1"):
-    """A port that is free for TCP and for UDP, never given twice by this process."""
+    """A port that is free for TCP and for UDP, and given once only as long as this process lives."""
     for _ in range(500):
         port = _chooser.randrange(20000, 32000)
-        if port in _given:
-            continue
+        # An abstract name is taken by one process of this network at a time, and goes with it.
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
+            name.bind(f"\0belfry-test-port-{port}")
             with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
                 tcp.bind((host, port))
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
                     udp.bind((host, port))
         except OSError:
+            name.close()
             continue
-        _given.add(port)
+        _given[port] = name
         return port
     raise RuntimeError("no free port found")
 
 
-def wait_until(check, timeout=10.0, what="condition", every=0.02):
-    """Calls check() until it returns something true and returns that; TimeoutError otherwise."""
+def happens_within(check, seconds, every=0.02):
+    """Whether check() becomes true in that time: for what may happen or not. What must happen is
+    waited for with wait_until."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every)
+    return True
+
+
+def wait_until(check, timeout=GUARD_S, what="condition", every=0.02):
+    """Calls check() until it returns something true and returns that. The timeout guards against
+    hanging and measures nothing: it is never less than GUARD_S. TimeoutError then."""
+    timeout = max(timeout, GUARD_S)
     deadline = time.monotonic() + timeout
     while True:
         got = check()
@@ -66,7 +85,7 @@ class Answer:
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def http(url, data=None, headers=None, method=None, timeout=10.0):
+def http(url, data=None, headers=None, method=None, timeout=30.0):
     """One request. An HTTP error status is an answer, not an exception."""
     if isinstance(data, str):
         data = data.encode()

@@ -24,7 +24,7 @@ import tempfile
 import threading
 import urllib.parse
 
-from .net import free_port, wait_until
+from .net import GUARD_S, free_port, wait_until
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -220,7 +220,7 @@ class Postfix:
             process = getattr(self, name, None)
             if process:
                 process.send_signal(signal.SIGTERM)
-                process.wait(10)
+                process.wait(GUARD_S)
         if hasattr(self, "_tokens"):
             self._tokens.shutdown()
             self._tokens.server_close()

@@ -15,6 +15,7 @@ import threading
 import urllib.parse
 
 from . import slack_text
+from .net import GUARD_S
 
 MAX_BODY = 4 << 20
 
@@ -62,7 +63,8 @@ class SlackApi:
             for root in self.roots:
                 root["gone"] = True
 
-    def wait_root(self, check, timeout=15.0):
+    def wait_root(self, check, timeout=GUARD_S):
+        timeout = max(timeout, GUARD_S)
         with self._changed:
             def found():
                 return next((r for r in self.roots if check(r)), None)
