@@ -92,6 +92,7 @@ void app_rules_opts(struct app *app, const struct config *c, struct rules_opts *
 		.evaluation_interval_ms = c->evaluation_interval_ms,
 		.lookback_ms = c->query_lookback_ms,
 		.query_offset_ms = c->rule_query_offset_ms,
+		.slot_unit_ms = c->scrape.slot_unit_ms,
 		.max_samples = c->query_max_samples,
 		.max_memory = c->query_max_memory,
 		.experimental = c->query_experimental,

@@ -224,6 +224,7 @@ static int set_times(struct work *w)
 	o->from_ms = MAX_OF(o->from_ms, oldest);
 	o->to_ms = MAX_OF(MIN_OF(o->to_ms, newest), o->from_ms);
 	o->interval_ms = w->config != NULL ? w->config->evaluation_interval_ms : DEFAULT_STEP_MS;
+	o->slot_unit_ms = w->config != NULL ? w->config->scrape.slot_unit_ms : 0;
 	if (duration(w->f.step, "--step is no duration:", &o->interval_ms) != 0 ||
 		duration(w->f.warm_up, "--warm-up is no duration:", &warm) != 0)
 		return 2;

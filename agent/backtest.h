@@ -29,6 +29,7 @@ struct bt_opts {
 	int64_t from_ms, to_ms;      /* what is counted */
 	int64_t begin_ms;            /* where the replay begins: before from_ms */
 	int64_t interval_ms;         /* of groups that name none */
+	int64_t slot_unit_ms;        /* base/slot.h */
 	size_t max_memory;
 	const struct tz *tz;
 	int night_from, night_to; /* minutes of the local day; from > to: over midnight */

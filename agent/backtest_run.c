@@ -184,6 +184,7 @@ static int replay(struct running *run, struct err *e)
 	const struct bt_opts *o = run->o;
 	struct replay_opts ro = {.source = o->source,
 		.interval_ms = o->interval_ms,
+		.slot_unit_ms = o->slot_unit_ms,
 		.start_ms = o->begin_ms,
 		.end_ms = o->to_ms,
 		.max_memory = o->max_memory,

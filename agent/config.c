@@ -161,6 +161,7 @@ static void finish(struct loader *l)
 	c->scrape_interval_ms = r->global.scrape_interval_ms;
 	c->scrape_timeout_ms = r->global.scrape_timeout_ms;
 	c->evaluation_interval_ms = r->global.evaluation_interval_ms;
+	c->scrape.slot_unit_ms = MIN_OF(c->scrape_interval_ms, c->evaluation_interval_ms);
 	c->rule_query_offset_ms = r->global.query_offset_ms;
 	c->external_labels = r->global.external_labels;
 	c->remote_write_receiver = r->remote_write_receiver.enabled;

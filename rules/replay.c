@@ -32,6 +32,8 @@ static void make_env(struct replay *rp)
 		.external_url = o->external_url,
 		.interval_ms = o->interval_ms,
 		.query_offset_ms = o->query_offset_ms,
+		.slot_unit_ms = o->slot_unit_ms,
+		.n_groups = rp->rs->n,
 		.max_samples = UINT64_MAX,
 		.max_memory = o->max_memory,
 		.experimental = o->experimental,

@@ -22,6 +22,7 @@ struct replay_opts {
 	struct labels external_labels;
 	struct str external_url;
 	int64_t interval_ms, query_offset_ms; /* defaults of groups */
+	int64_t slot_unit_ms;                 /* base/slot.h; as live, so that slots are the same */
 	int64_t start_ms, end_ms;             /* slots in [start, end] */
 	size_t max_memory; /* of one query; results of all rules may take 4 times it */
 	bool experimental;

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "base/seam.h"
+#include "base/slot.h"
 #include "rules/rule_alert.h"
 #include "rules/rule_plan.h"
 #include "storage/store.h"
@@ -85,13 +86,12 @@ static void make_metrics(struct rule_group *g, const struct rule_env *env)
 struct rule_group *rule_group_new(const struct rule_group_def *def, const struct rule_env *env)
 {
 	struct rule_group *g = calloc(1, sizeof *g);
-	int64_t spread;
 
 	ASSERT(g != NULL);
 	g->def = def;
 	g->interval_ms = def->interval_ms > 0 ? def->interval_ms : env->interval_ms;
-	spread = (int64_t)(hash_fixed(def->key.p, def->key.n) % (uint64_t)g->interval_ms);
-	g->offset_ms = spread;
+	g->offset_ms = slot_of_rules(hash_fixed(def->key.p, def->key.n), g->interval_ms,
+		env->slot_unit_ms, env->n_groups);
 	make_metrics(g, env);
 	rule_plan_init(&g->plan, def);
 	g->rules = calloc(def->n > 0 ? def->n : 1, sizeof *g->rules);
@@ -156,8 +156,10 @@ void rule_group_adopt(struct rule_group *g, struct rule_group *old)
 			break;
 		}
 	}
-	if (g->interval_ms == old->interval_ms)
+	if (g->interval_ms == old->interval_ms) {
+		g->offset_ms = old->offset_ms;
 		g->next_slot_ms = old->next_slot_ms;
+	}
 	g->last_eval_ms = old->last_eval_ms;
 	g->eval_seconds = old->eval_seconds;
 }

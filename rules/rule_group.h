@@ -33,6 +33,8 @@ struct rule_env {
 	struct labels external_labels; /* owned by whoever owns the env */
 	struct str external_url;
 	int64_t interval_ms, query_offset_ms; /* defaults of groups */
+	int64_t slot_unit_ms;                 /* see base/slot.h; 0: each group's interval */
+	size_t n_groups;                      /* that share the time */
 	int64_t lookback_ms;                  /* 0: 5 min */
 	uint64_t max_samples;
 	size_t max_memory;

@@ -99,6 +99,7 @@ static void use_opts(struct rules *r, struct arena *a, const struct rules_opts *
 	r->env.external_url = arena_str(a, o->external_url);
 	r->env.interval_ms = o->evaluation_interval_ms;
 	r->env.query_offset_ms = o->query_offset_ms;
+	r->env.slot_unit_ms = o->slot_unit_ms;
 	r->env.lookback_ms = o->lookback_ms;
 	r->env.max_samples = o->max_samples;
 	r->env.max_memory = o->max_memory;
@@ -116,6 +117,7 @@ static struct rule_group **make_groups(struct rules *r, const struct rule_set *r
 
 	ASSERT(v != NULL);
 	r->env.own_metrics = rs->n <= OWN_METRICS;
+	r->env.n_groups = rs->n;
 	for (size_t i = 0; i < rs->n; i++)
 		v[i] = rule_group_new(&rs->groups[i], &r->env);
 	return v;

@@ -31,7 +31,8 @@ struct rules_opts {
 	struct str external_url;
 	int64_t evaluation_interval_ms;
 	int64_t query_offset_ms;
-	int64_t lookback_ms; /* 0: 5 min */
+	int64_t slot_unit_ms; /* base/slot.h; 0: each group's interval */
+	int64_t lookback_ms;  /* 0: 5 min */
 	uint64_t max_samples;
 	size_t max_memory;
 	bool experimental;

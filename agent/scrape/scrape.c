@@ -3,8 +3,9 @@
  * scrape - the manager: targets, their timers, reloads; see scrape.h. Single scrapes are run.c.
  *
  * A target is scraped once a slot: wall-clock times offset + k * interval, the offset drawn from
- * its labels and URL, so that targets are spread and keep their slots over restarts. Samples carry
- * the slot's time, whenever the page really came: regular timestamps cost the store nothing.
+ * its labels and URL (base/slot.h), so that targets are spread and keep their slots over restarts.
+ * Samples carry the slot's time, whenever the page really came: regular timestamps cost the store
+ * nothing.
  */
 #include "agent/scrape/scrape.h"
 
@@ -262,6 +263,8 @@ static void read_jobs(struct scrape *s, const struct scrape_opts *o, struct conf
 			read_group(l, &o->jobs[i], &o->jobs[i].statics[g]);
 	}
 	drop_doubles(l);
+	for (size_t i = 0; i < l->n; i++)
+		target_conf_place(l->v[i], o->slot_unit_ms, l->n);
 }
 
 /* t goes on under a new configuration: cache, timer and history stay. */

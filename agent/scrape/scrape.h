@@ -45,6 +45,7 @@ struct scrape_opts {
 	const struct scrape_job *jobs;
 	size_t n_jobs;
 	struct labels external_labels;
+	int64_t slot_unit_ms; /* see base/slot.h; 0: each target's interval */
 };
 
 struct scrape;

@@ -11,6 +11,7 @@
 #include "base/f64.h"
 #include "base/hash.h"
 #include "base/num.h"
+#include "base/slot.h"
 
 #define CONF_MEM   (1u << 20)
 #define URL_MAX    8192u
@@ -189,8 +190,7 @@ static void copy_rest(struct target_conf *c, const struct scrape_job *job)
 	c->follow_redirects = job->follow_redirects;
 }
 
-/* Where in the interval: spread over targets, the same after a restart. */
-static int64_t spread(const struct target_conf *c)
+void target_conf_place(struct target_conf *c, int64_t unit_ms, size_t n)
 {
 	uint64_t h = hash_fixed(c->url.p, c->url.n);
 
@@ -198,7 +198,7 @@ static int64_t spread(const struct target_conf *c)
 		h = h * 31 + hash_fixed(c->labels.v[i].name.p, c->labels.v[i].name.n);
 		h = h * 31 + hash_fixed(c->labels.v[i].value.p, c->labels.v[i].value.n);
 	}
-	return (int64_t)(h % (uint64_t)c->interval_ms);
+	c->offset_ms = slot_of_scrape(h, c->interval_ms, unit_ms, n);
 }
 
 struct target_conf *target_conf_new(const struct scrape_job *job, const struct scrape_static *group,
@@ -219,7 +219,7 @@ struct target_conf *target_conf_new(const struct scrape_job *job, const struct s
 		goto free_conf;
 	}
 	c->hash = labels_hash(c->labels);
-	c->offset_ms = spread(c);
+	target_conf_place(c, 0, 1);
 	return c;
 free_conf:
 	err_wrap(e, "target " STR_FMT, STR_ARG(address));

@@ -55,6 +55,8 @@ struct target_conf *target_conf_new(const struct scrape_job *job, const struct s
 void target_conf_free(struct target_conf *c);
 /* The transfer that fetches the page. */
 struct send_request *target_request(const struct target_conf *c);
+/* Gives it its place among n targets; unit_ms as in base/slot.h. */
+void target_conf_place(struct target_conf *c, int64_t unit_ms, size_t n);
 /* Start of the slot that holds time `now`: offset + k * interval. */
 int64_t target_slot(const struct target_conf *c, int64_t now_ms);
 

@@ -118,8 +118,10 @@ static int64_t first_slot(void)
 {
 	struct err e;
 	struct target_conf *c = target_conf_new(&job, &group, address, &e);
-	int64_t t = target_slot(c, TEST_NOW) + INTERVAL;
+	int64_t t;
 
+	target_conf_place(c, opts.slot_unit_ms, 1);
+	t = target_slot(c, TEST_NOW) + INTERVAL;
 	target_conf_free(c);
 	return t;
 }
