@@ -25,7 +25,7 @@ debian_packages() {
 		prometheus prometheus-alertmanager prometheus-node-exporter chromium curl procps \
 		openssl=openssl postfix,sendmail=postfix dovecot=dovecot-core ;;
 	lint) echo clang-format clang-tidy clang shellcheck python3 check mandoc ;;
-	fuzz) echo clang "libclang-rt-$(clang_version)-dev" ;;
+	fuzz) echo clang check "libclang-rt-$(clang_version)-dev" ;;
 	cover) echo gcovr ;;
 	demo) echo python3 python3-aiosmtpd ;;
 	package) echo dpkg-dev debhelper rpm lintian mmdebstrap systemd systemd-container git xz-utils ;;
@@ -43,7 +43,7 @@ fedora_packages() {
 		chromium,chromium-browser=chromium curl procps-ng openssl=openssl \
 		postfix,sendmail=postfix dovecot ;;
 	lint) echo clang-tools-extra clang ShellCheck python3 check-devel mandoc ;;
-	fuzz) echo clang compiler-rt ;;
+	fuzz) echo clang check-devel compiler-rt ;;
 	cover) echo gcovr ;;
 	demo) echo python3 python3-aiosmtpd ;;
 	package) echo rpm-build git xz ;;

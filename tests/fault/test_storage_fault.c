@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "storage/store_int.h"
 #include "tests/lib/fault_vfs.h"
+#include "tests/lib/suite.h"
 
 #define T0      INT64_C(1700000000000)
 #define BATCHES 24u
@@ -262,8 +263,6 @@ int main(void)
 {
 	Suite *s = suite_create("storage_fault");
 	TCase *t = tcase_create("storage_fault");
-	SRunner *r;
-	int failed;
 
 	fault_vfs_install();
 	log_capture(on_line, NULL);
@@ -273,9 +272,5 @@ int main(void)
 	tcase_add_test(t, a_disk_that_stays_full_loses_nothing_acknowledged);
 	tcase_add_test(t, an_input_output_error_at_any_write_loses_nothing_acknowledged);
 	tcase_add_test(t, scrapes_live_in_memory_while_the_disk_is_full_and_are_kept_afterwards);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

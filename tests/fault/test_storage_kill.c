@@ -20,6 +20,7 @@
 #include "base/num.h"
 #include "base/seam.h"
 #include "storage/store_int.h"
+#include "tests/lib/suite.h"
 
 #define SERIES 60u
 #define T0     INT64_C(1700000000000)
@@ -306,17 +307,11 @@ int main(void)
 {
 	Suite *s = suite_create("storage_kill");
 	TCase *t = tcase_create("storage_kill");
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 240);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, acknowledged_samples_survive_sigkill_at_random_moments);
 	tcase_add_test(t, acknowledged_samples_survive_a_crash_at_every_point);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -4,6 +4,7 @@
 
 #include "agent/am_body.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 static struct arena a;
 static struct err e;
@@ -252,8 +253,6 @@ int main(void)
 {
 	Suite *s = suite_create("am_body");
 	TCase *t = tcase_create("am_body");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(
@@ -268,9 +267,5 @@ int main(void)
 	tcase_add_test(t, more_labels_than_any_alert_has_are_refused);
 	tcase_add_test(t, a_body_of_nothing_but_empty_alerts_is_bounded);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? 1 : 0;
+	return suite_run(s);
 }

@@ -10,6 +10,7 @@
 #include "exporters/chat.h"
 #include "exporters/graph.h"
 #include "tests/lib/message_fixture.h"
+#include "tests/lib/suite.h"
 
 static struct message_fixture fixture;
 
@@ -191,8 +192,6 @@ int main(void)
 {
 	Suite *s = suite_create("chat");
 	TCase *tc = tcase_create("chat");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -203,9 +202,5 @@ int main(void)
 	tcase_add_test(tc, an_answer_that_repeats_secrets_is_told_without_them);
 	tcase_add_test(tc, a_text_that_comes_out_as_yaml_of_another_shape_is_that);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 
 #include "agent/cli.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 #define NOW INT64_C(1767323045000)
 
@@ -144,8 +145,6 @@ int main(void)
 {
 	Suite *s = suite_create("cli_text");
 	TCase *t = tcase_create("cli_text");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, times_are_read_as_people_write_them, 0, (int)ARRAY_LEN(times));
@@ -155,9 +154,5 @@ int main(void)
 	tcase_add_loop_test(t, matchers_are_read_as_typed, 0, (int)ARRAY_LEN(typed));
 	tcase_add_test(t, tables_align_by_characters);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? 1 : 0;
+	return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "storage/codec.h"
 #include "storage/codec_ints.h"
 #include "storage/strip.h"
+#include "tests/lib/suite.h"
 
 static struct err e;
 static uint64_t seed = 1;
@@ -349,8 +350,6 @@ int main(void)
 {
 	Suite *s = suite_create("codec");
 	TCase *t = tcase_create("codec");
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 60);
@@ -361,9 +360,5 @@ int main(void)
 	tcase_add_test(t, histograms_come_back_with_layout_changes_and_floats_between);
 	tcase_add_test(t, a_strip_gives_back_what_was_appended_at_every_moment);
 	tcase_add_test(t, damaged_chunks_are_refused_or_read_without_harm);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/num.h"
 #include "storage/cols.h"
+#include "tests/lib/suite.h"
 
 static uint64_t state;
 
@@ -143,8 +144,6 @@ int main(void)
 {
 	Suite *s = suite_create("cols");
 	TCase *tc = tcase_create("cols");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, random_pieces_settle_as_the_slow_way_does);
@@ -152,9 +151,5 @@ int main(void)
 	tcase_add_test(tc, two_pieces_in_the_wrong_order_change_places);
 	tcase_add_test(tc, a_piece_is_clipped_and_what_stands_before_it_stays);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "exporters/receiver_config.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 static struct diag *d;
@@ -701,8 +702,6 @@ int main(void)
 {
 	Suite *s = suite_create("config");
 	TCase *tc = tcase_create("config");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -728,9 +727,5 @@ int main(void)
 	tcase_add_test(tc, all_errors_of_a_file_are_told_at_once);
 	tcase_add_test(tc, a_hostile_file_is_refused_in_time);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

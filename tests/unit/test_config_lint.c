@@ -6,6 +6,7 @@
 
 #include "agent/config_lint.h"
 #include "base/limits.h"
+#include "tests/lib/suite.h"
 
 static struct buf out;
 static size_t problems;
@@ -93,8 +94,6 @@ int main(void)
 {
 	Suite *s = suite_create("config_lint");
 	TCase *tc = tcase_create("config_lint");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_sound_configuration_is_silent);
@@ -102,9 +101,5 @@ int main(void)
 	tcase_add_test(tc, routes_that_get_no_alert);
 	tcase_add_test(tc, receivers_that_are_told_nothing);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "storage/db.h"
+#include "tests/lib/suite.h"
 
 static char dir[64], path[128];
 static struct err e;
@@ -147,8 +148,6 @@ int main(void)
 {
 	Suite *s = suite_create("db");
 	TCase *t = tcase_create("db");
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -158,9 +157,5 @@ int main(void)
 	tcase_add_test(t, a_newer_schema_is_refused_with_its_version);
 	tcase_add_test(t, foreign_and_damaged_files_are_corrupt);
 	tcase_add_test(t, read_only_needs_a_file_and_writes_nothing);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -8,6 +8,7 @@
 #include "exporters/notify_internal.h"
 #include "exporters/outbox_internal.h"
 #include "tests/lib/delivery_rig.h"
+#include "tests/lib/suite.h"
 
 /* --- pace and backoff --- */
 
@@ -258,8 +259,6 @@ int main(void)
 {
 	Suite *s = suite_create("delivery");
 	TCase *t = tcase_create("delivery");
-	SRunner *sr;
-	int bad;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, delivery_setup, delivery_teardown);
@@ -275,9 +274,5 @@ int main(void)
 	tcase_add_test(t, a_receiver_that_pairs_beginnings_and_ends_gets_both);
 	tcase_add_test(t, a_graph_is_waited_for_two_seconds_before_each_attempt);
 	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	bad = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return bad != 0;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 
 #include "base/diag.h"
 #include "base/limits.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 static struct buf out;
@@ -169,8 +170,6 @@ int main(void)
 {
 	Suite *s = suite_create("diag");
 	TCase *tc = tcase_create("diag");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, an_error_shows_place_line_and_caret);
@@ -183,9 +182,5 @@ int main(void)
 	tcase_add_test(tc, errors_are_counted_when_memory_is_refused);
 	tcase_add_test(tc, the_nearest_name_is_found_and_far_ones_are_not);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "base/regex.h"
 #include "tests/lib/dispatch_rig.h"
+#include "tests/lib/suite.h"
 
 #define S 1000
 #define M (60 * S)
@@ -280,16 +281,10 @@ int main(void)
 		groups_are_shown_sorted_with_labels_of_their_routes};
 	Suite *s = suite_create("dispatch external alerts");
 	TCase *tc = tcase_create("dispatch external alerts");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, begin, end);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

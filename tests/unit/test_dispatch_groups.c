@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "tests/lib/dispatch_rig.h"
+#include "tests/lib/suite.h"
 
 #define S 1000
 #define M (60 * S)
@@ -322,16 +323,10 @@ int main(void)
 		an_alert_that_no_route_took_is_told_when_there_is_one};
 	Suite *s = suite_create("dispatch groups");
 	TCase *tc = tcase_create("dispatch groups");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, rig_init, rig_fini);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

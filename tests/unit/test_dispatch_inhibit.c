@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "tests/lib/dispatch_rig.h"
+#include "tests/lib/suite.h"
 
 #define S 1000
 #define M (60 * S)
@@ -257,16 +258,10 @@ int main(void)
 		a_reload_brings_other_rules_into_force, many_sources_and_targets_keep_their_counts};
 	Suite *s = suite_create("dispatch inhibition");
 	TCase *tc = tcase_create("dispatch inhibition");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, rig_init, rig_fini);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "tests/lib/dispatch_rig.h"
+#include "tests/lib/suite.h"
 
 #define S 1000
 #define M (60 * S)
@@ -399,16 +400,10 @@ int main(void)
 		silences_are_listed_in_alertmanagers_order};
 	Suite *s = suite_create("dispatch silences");
 	TCase *tc = tcase_create("dispatch silences");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, rig_init, rig_fini);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

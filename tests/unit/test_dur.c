@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/dur.h"
+#include "tests/lib/suite.h"
 
 static const struct {
 	const char *text;
@@ -253,8 +254,6 @@ int main(void)
 {
 	Suite *s = suite_create("dur");
 	TCase *tc = tcase_create("dur");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, durations_read_and_print_as_prometheus_does);
 	tcase_add_test(tc, a_printed_duration_reads_back);
@@ -264,9 +263,5 @@ int main(void)
 	tcase_add_test(tc, the_calendar_agrees_with_the_c_library);
 	tcase_add_test(tc, the_calendar_holds_at_the_ends_of_time);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

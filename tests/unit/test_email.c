@@ -15,6 +15,7 @@
 #include "exporters/email.h"
 #include "exporters/graph.h"
 #include "tests/lib/message_fixture.h"
+#include "tests/lib/suite.h"
 
 static struct email_config plain = {.to = {"\"On, Call\" <ops@example.org>, b@example.org", 43},
 	.from = {"Belfry Größe <belfry@example.org>", 35},
@@ -553,8 +554,6 @@ int main(void)
 {
 	Suite *s = suite_create("email");
 	TCase *tc = tcase_create("email");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(
@@ -572,9 +571,5 @@ int main(void)
 	tcase_add_test(tc, recipients_that_are_put_off_are_asked_again_alone);
 	tcase_add_test(tc, without_a_recipient_there_is_no_request);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "exporters/ack.h"
 #include "exporters/notify_api.h"
 #include "tests/lib/delivery_rig.h"
+#include "tests/lib/suite.h"
 
 static struct escalation_step steps[1];
 
@@ -251,8 +252,6 @@ int main(void)
 {
 	Suite *s = suite_create("escalation");
 	TCase *t = tcase_create("escalation");
-	SRunner *sr;
-	int bad;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, delivery_setup, delivery_teardown);
@@ -265,9 +264,5 @@ int main(void)
 	tcase_add_test(t, who_acknowledges_may_call_himself_anything);
 	tcase_add_test(t, an_acknowledgement_is_taken_back_and_ends_with_its_incident);
 	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	bad = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return bad != 0;
+	return suite_run(s);
 }

@@ -13,6 +13,7 @@
 #include "base/f64.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 /* The whole page as text, an entry a line; an error as "error: ...". */
 static const char *read_page(enum expo_format f, struct str page)
@@ -343,8 +344,6 @@ int main(void)
 {
 	Suite *s = suite_create("exposition");
 	TCase *t = tcase_create("exposition");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, a_text_page_is_read);
 	tcase_add_test(t, names_may_be_quoted);
@@ -357,9 +356,5 @@ int main(void)
 	tcase_add_test(t, prometheuss_cases_get_the_same_verdict);
 	tcase_add_test(t, real_pages_are_read_to_the_end);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 
 #include "base/f64.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 static const struct {
 	double v;
@@ -176,8 +177,6 @@ int main(void)
 {
 	Suite *s = suite_create("f64");
 	TCase *t = tcase_create("f64");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, values_are_printed_in_the_shortest_exact_form, 0, ARRAY_LEN(forms));
 	tcase_add_loop_test(t, numbers_are_read_whole_or_not_at_all, 0, ARRAY_LEN(texts));
@@ -185,9 +184,5 @@ int main(void)
 	tcase_add_test(t, every_printed_value_reads_back_bit_for_bit);
 	tcase_add_test(t, times_are_seconds_with_three_decimals_when_not_whole);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -10,6 +10,7 @@
 #include "exporters/clean.h"
 #include "exporters/graph_spec.h"
 #include "exporters/message.h"
+#include "tests/lib/suite.h"
 
 static double ramp[120];
 
@@ -473,8 +474,6 @@ int main(void)
 {
 	Suite *s = suite_create("graph");
 	TCase *tc = tcase_create("graph");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_sparkline_shows_course_gaps_and_ends);
@@ -491,9 +490,5 @@ int main(void)
 	tcase_add_test(tc, text_becomes_harmless_and_is_cut_between_characters);
 	tcase_add_test(tc, a_megabyte_costs_its_limit_only);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

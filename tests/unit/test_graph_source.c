@@ -14,6 +14,7 @@
 #include "exporters/graph_spec.h"
 #include "exporters/message.h"
 #include "tests/lib/mem_source.h"
+#include "tests/lib/suite.h"
 
 #define NOW INT64_C(1700000000000)
 
@@ -282,8 +283,6 @@ int main(void)
 {
 	Suite *s = suite_create("graph_source");
 	TCase *tc = tcase_create("graph_source");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -296,9 +295,5 @@ int main(void)
 	tcase_add_test(tc, every_request_that_was_taken_is_answered_once);
 	tcase_add_test(tc, a_deadline_that_has_passed_leaves_no_time_for_a_picture);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

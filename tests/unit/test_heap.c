@@ -7,6 +7,7 @@
 
 #include "base/heap.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 #define NODES 300u
 
@@ -57,15 +58,9 @@ int main(void)
 	const TTest *const all[] = {the_smallest_is_always_on_top};
 	Suite *s = suite_create("heap");
 	TCase *tc = tcase_create("heap");
-	SRunner *sr;
-	int failed;
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

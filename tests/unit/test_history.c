@@ -25,6 +25,7 @@ static sqlite3 *db;
 
 /* history_note and history_batch reach the history through a struct notify: a stand-in is enough */
 #include "exporters/notify_internal.h"
+#include "tests/lib/suite.h"
 static struct notify notify;
 
 static void open_all(void)
@@ -318,8 +319,6 @@ int main(void)
 {
 	Suite *s = suite_create("history");
 	TCase *tc = tcase_create("history");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, an_alert_s_story_names_what_it_did_who_was_told_and_how_that_went);
@@ -330,9 +329,5 @@ int main(void)
 	tcase_add_test(tc, a_link_leads_to_its_incident_also_after_a_restart_and_no_other_does);
 	tcase_add_test(tc, no_external_url_means_no_links_and_no_labels_no_silence);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

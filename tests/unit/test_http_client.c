@@ -9,6 +9,7 @@
 #include "agent/smtp_log.h"
 #include "base/queue.h"
 #include "tests/lib/stub_server.h"
+#include "tests/lib/suite.h"
 
 #define WAIT_MS 20000
 
@@ -647,8 +648,6 @@ int main(void)
 {
 	Suite *s = suite_create("http_client");
 	TCase *t = tcase_create("http"), *m = tcase_create("smtp");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_checked_fixture(m, setup, teardown);
@@ -677,9 +676,5 @@ int main(void)
 	tcase_add_test(m, smtp_log_keeps_no_credentials_and_joins_lines);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, m);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "tests/lib/http_ask.h"
+#include "tests/lib/suite.h"
 
 static struct loop *loop;
 static struct pool *pool;
@@ -660,8 +661,6 @@ int main(void)
 	TCase *t = tcase_create("usual"), *small = tcase_create("small limits");
 	TCase *stall = tcase_create("stall");
 	TCase *local = tcase_create("unix"), *alone = tcase_create("alone");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, start, stop);
@@ -700,8 +699,5 @@ int main(void)
 	suite_add_tcase(s, stall);
 	suite_add_tcase(s, local);
 	suite_add_tcase(s, alone);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/num.h"
 #include "exporters/inhibit.h"
+#include "tests/lib/suite.h"
 
 #define ALERTS 120u
 #define RULES  6u
@@ -238,16 +239,10 @@ int main(void)
 		the_index_finds_what_trying_all_finds, the_inhibitor_agrees_with_trying_all_pairs};
 	Suite *s = suite_create("inhibition");
 	TCase *tc = tcase_create("inhibition");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

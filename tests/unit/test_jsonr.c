@@ -3,6 +3,7 @@
 
 #include "base/jsonr.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 static struct arena a;
 static struct err e;
@@ -170,8 +171,6 @@ int main(void)
 {
 	Suite *s = suite_create("jsonr");
 	TCase *t = tcase_create("jsonr");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, strings_are_read_as_go_reads_them, 0, (int)ARRAY_LEN(strings));
@@ -182,9 +181,5 @@ int main(void)
 	tcase_add_test(t, nesting_is_bounded);
 	tcase_add_test(t, a_full_arena_is_an_error_and_no_crash);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? 1 : 0;
+	return suite_run(s);
 }

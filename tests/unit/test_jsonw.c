@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/jsonw.h"
+#include "tests/lib/suite.h"
 
 static struct buf b;
 static struct jsonw j;
@@ -114,8 +115,6 @@ int main(void)
 {
 	Suite *s = suite_create("json");
 	TCase *t = tcase_create("writer");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, commas_stand_between_values_at_every_depth);
@@ -127,8 +126,5 @@ int main(void)
 	tcase_add_test(t, labels_are_an_object);
 	tcase_add_test(t, a_full_buffer_fails_and_stays_failed);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

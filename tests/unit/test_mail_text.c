@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "exporters/mail_text.h"
+#include "tests/lib/suite.h"
 
 static struct buf out;
 
@@ -115,8 +116,6 @@ int main(void)
 {
 	Suite *s = suite_create("mail_text");
 	TCase *t = tcase_create("mail_text");
-	SRunner *r;
-	int bad;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, header_values_cannot_begin_a_new_header);
@@ -128,9 +127,5 @@ int main(void)
 	tcase_add_test(t, dates_are_rfc_5322_in_english);
 	tcase_add_test(t, own_header_fields_cannot_be_configured);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return suite_run(s);
 }

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 START_TEST(map_holds_several_values_of_one_hash)
 {
@@ -86,16 +87,10 @@ int main(void)
 {
 	Suite *s = suite_create("map");
 	TCase *t = tcase_create("map");
-	SRunner *r;
-	int bad;
 
 	tcase_add_test(t, map_holds_several_values_of_one_hash);
 	tcase_add_test(t, map_agrees_with_a_plain_array_under_random_changes);
 	tcase_add_test(t, map_remove_of_a_stranger_changes_nothing);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return suite_run(s);
 }

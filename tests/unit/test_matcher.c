@@ -7,6 +7,7 @@
 #include "base/matcher.h"
 #include "base/num.h"
 #include "base/quote.h"
+#include "tests/lib/suite.h"
 
 START_TEST(an_absent_label_is_the_empty_string)
 {
@@ -105,8 +106,6 @@ int main(void)
 {
 	Suite *s = suite_create("matcher");
 	TCase *t = tcase_create("matcher");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, an_absent_label_is_the_empty_string);
 	tcase_add_test(t, a_wrong_pattern_is_refused);
@@ -114,9 +113,5 @@ int main(void)
 	tcase_add_test(t, quoting_escapes_what_cannot_be_seen);
 	tcase_add_test(t, an_arena_calls_back_once_when_its_memory_goes);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

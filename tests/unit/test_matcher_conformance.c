@@ -11,6 +11,7 @@
 
 #include "base/matcher_parse.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 
@@ -192,15 +193,9 @@ int main(void)
 		texts_that_two_grammars_read_differently_are_read_as_alertmanager_does};
 	Suite *s = suite_create("matchers of Alertmanager");
 	TCase *tc = tcase_create("matchers of Alertmanager");
-	SRunner *sr;
-	int failed;
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

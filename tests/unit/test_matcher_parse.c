@@ -5,6 +5,7 @@
 
 #include "base/matcher_parse.h"
 #include "base/num.h"
+#include "tests/lib/suite.h"
 
 static const struct {
 	const char *text;
@@ -173,17 +174,11 @@ int main(void)
 {
 	Suite *s = suite_create("matcher_parse");
 	TCase *tc = tcase_create("matcher_parse");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, matchers_of_both_grammars_are_read);
 	tcase_add_test(tc, an_error_carries_its_place);
 	tcase_add_test(tc, too_many_matchers_are_refused);
 	tcase_add_loop_test(tc, one_matcher_alone_is_read_as_a_filter, 0, (int)ARRAY_LEN(alone));
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "exporters/message.h"
+#include "tests/lib/suite.h"
 
 #define S(x)                                                                                       \
 	{                                                                                          \
@@ -253,8 +254,6 @@ int main(void)
 {
 	Suite *s = suite_create("message");
 	TCase *tc = tcase_create("message");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, values_have_unit_threshold_and_peak);
 	tcase_add_test(tc, the_worst_stand_first);
@@ -265,9 +264,5 @@ int main(void)
 	tcase_add_test(tc, only_plain_http_links_are_links);
 	tcase_add_test(tc, a_span_is_one_round_number);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/num.h"
 #include "exporters/message_pack.h"
+#include "tests/lib/suite.h"
 
 static struct label one[] = {{{"alertname", 9}, {"A", 1}}, {{"instance", 8}, {"x\0y", 3}},
 	{{"job", 3}, {"\xc3\xa4", 2}}};
@@ -105,16 +106,10 @@ int main(void)
 {
 	Suite *s = suite_create("message_pack");
 	TCase *t = tcase_create("message_pack");
-	SRunner *sr;
-	int bad;
 
 	hash_init();
 	tcase_add_test(t, a_message_comes_back_as_it_was);
 	tcase_add_test(t, cut_and_damaged_bytes_are_refused_or_read_safely);
 	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	bad = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return bad != 0;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/metrics.h"
+#include "tests/lib/suite.h"
 
 static char *exposed(void)
 {
@@ -127,8 +128,6 @@ int main(void)
 {
 	Suite *s = suite_create("metrics");
 	TCase *t = tcase_create("cells");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, the_same_name_and_labels_give_the_same_cell);
 	tcase_add_test(t, integers_and_fractions_add_up);
@@ -137,8 +136,5 @@ int main(void)
 	tcase_add_test(t, label_values_are_escaped);
 	tcase_add_test(t, threads_lose_no_update);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -17,6 +17,7 @@
 #include "exporters/notify.h"
 #include "rules/alert_event.h"
 #include "storage/state.h"
+#include "tests/lib/suite.h"
 
 #define MESSAGES_MAX 64u
 
@@ -515,8 +516,6 @@ int main(void)
 {
 	Suite *s = suite_create("notify");
 	TCase *t = tcase_create("notify");
-	SRunner *sr;
-	int bad;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -533,9 +532,5 @@ int main(void)
 	tcase_add_test(t, mail_is_repeated_after_4xx_and_parked_after_5xx);
 	tcase_add_test(t, a_payload_that_slack_refuses_is_sent_without_blocks_then_as_plain_text);
 	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	bad = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return bad != 0;
+	return suite_run(s);
 }

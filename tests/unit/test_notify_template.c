@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "exporters/notify_template_private.h"
+#include "tests/lib/suite.h"
 
 #define S(x)                                                                                       \
 	{                                                                                          \
@@ -427,8 +428,6 @@ int main(void)
 {
 	Suite *s = suite_create("notify_template");
 	TCase *tc = tcase_create("notify_template");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, data_and_functions_are_alertmanagers);
@@ -442,9 +441,5 @@ int main(void)
 	tcase_add_test(tc, a_failing_template_is_counted_noted_and_says_false);
 	tcase_add_test(tc, nothing_a_label_holds_reaches_the_output_as_control);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

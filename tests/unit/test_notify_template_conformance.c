@@ -12,6 +12,7 @@
 #include "base/dur.h"
 #include "base/limits.h"
 #include "rules/template.h"
+#include "tests/lib/suite.h"
 
 static const char *root(void)
 {
@@ -182,14 +183,8 @@ int main(void)
 {
 	Suite *s = suite_create("notify_template_conformance");
 	TCase *tc = tcase_create("notify_template_conformance");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, templates_answer_as_alertmanager_does);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "rules/pack.h"
 #include "rules/rules.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 static struct diag *d;
@@ -233,8 +234,6 @@ int main(void)
 {
 	Suite *s = suite_create("pack");
 	TCase *tc = tcase_create("pack");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_parameter_replaces_its_number_and_nothing_else);
@@ -247,8 +246,5 @@ int main(void)
 	tcase_add_test(tc, runbooks_are_linked_below_the_base_or_not_at_all);
 	tcase_add_test(tc, every_pack_that_ships_loads_at_any_scale);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return suite_run(s);
 }

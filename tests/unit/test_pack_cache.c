@@ -14,6 +14,7 @@
 #include "storage/codec.h"
 #include "storage/pack.h"
 #include "storage/pack_cache.h"
+#include "tests/lib/suite.h"
 
 static char dir[64];
 static struct parts parts;
@@ -145,8 +146,6 @@ int main(void)
 {
 	Suite *s = suite_create("pack_cache");
 	TCase *tc = tcase_create("pack_cache");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -155,9 +154,5 @@ int main(void)
 	tcase_add_test(tc, memory_is_bounded_and_the_oldest_go);
 	tcase_add_test(tc, what_is_too_large_to_keep_and_what_is_gone_are_answered);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

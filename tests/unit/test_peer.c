@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "exporters/peer_internal.h"
+#include "tests/lib/suite.h"
 
 #define T0 INT64_C(1767323045000) /* 2026-01-02T03:04:05Z */
 
@@ -564,8 +565,6 @@ int main(void)
 {
 	Suite *s = suite_create("peer");
 	TCase *t = tcase_create("peer");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, NULL);
@@ -584,9 +583,5 @@ int main(void)
 	tcase_add_test(t, what_nobody_names_any_more_is_over);
 	tcase_add_test(t, the_thread_takes_alerts_and_reloads);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? 1 : 0;
+	return suite_run(s);
 }

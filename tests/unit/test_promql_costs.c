@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "rules/promql/ast.h"
 #include "tests/lib/mem_source.h"
+#include "tests/lib/suite.h"
 
 static struct arena memory, query;
 static struct mem_source source;
@@ -172,8 +173,6 @@ int main(void)
 {
 	Suite *s = suite_create("promql_costs");
 	TCase *t = tcase_create("costs");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	hash_init();
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -183,8 +182,5 @@ int main(void)
 	tcase_add_test(t, times_are_those_that_passed);
 	tcase_add_test(t, each_bound_is_told);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

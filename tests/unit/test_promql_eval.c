@@ -13,6 +13,7 @@
 #include "rules/promql/ast.h"
 #include "rules/promql/engine.h"
 #include "tests/lib/promqltest.h"
+#include "tests/lib/suite.h"
 
 #define DATA_DIR  "tests/data/promql"
 #define MAX_WANT  32
@@ -559,8 +560,6 @@ int main(void)
 {
 	Suite *s = suite_create("promql_eval");
 	TCase *t = tcase_create("eval");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
@@ -573,8 +572,5 @@ int main(void)
 	tcase_add_test(t, a_query_ends_at_its_deadline);
 	tcase_add_test(t, any_refusal_of_memory_is_clean);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "rules/promql/ast.h"
 #include "rules/promql/format.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 static struct buf out;
@@ -171,8 +172,6 @@ int main(void)
 {
 	Suite *s = suite_create("promql_format");
 	TCase *t = tcase_create("promql_format");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(
@@ -182,9 +181,5 @@ int main(void)
 	tcase_add_loop_test(t, an_error_is_shown_at_its_place, 0, ARRAY_LEN(places));
 	tcase_add_test(t, a_long_line_is_cut_around_the_place);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "rules/promql/engine.h"
 #include "tests/lib/mem_source.h"
+#include "tests/lib/suite.h"
 
 static const struct label only[] = {{{"instance", 8}, {"a:1", 3}}, {{"job", 3}, {"x\"y", 3}}};
 
@@ -225,16 +226,10 @@ int main(void)
 {
 	Suite *s = suite_create("promql_narrow");
 	TCase *tc = tcase_create("promql_narrow");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, matchers_go_where_a_label_of_the_result_must_come_from);
 	tcase_add_test(tc, a_narrowed_expression_has_the_values_of_the_whole_one);
 	tcase_add_test(tc, a_small_arena_gives_an_expression_that_is_still_whole);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

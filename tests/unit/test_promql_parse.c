@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "rules/promql/ast.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 
@@ -392,8 +393,6 @@ int main(void)
 {
 	Suite *s = suite_create("promql_parse");
 	TCase *t = tcase_create("promql_parse");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
@@ -408,9 +407,5 @@ int main(void)
 	tcase_add_test(t, duration_expressions_have_values);
 	tcase_add_test(t, functions_are_sorted_found_and_well_formed);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "rules/promql/ast.h"
+#include "tests/lib/suite.h"
 
 static const char *root(void)
 {
@@ -204,16 +205,10 @@ int main(void)
 {
 	Suite *s = suite_create("promql_parse_conformance");
 	TCase *t = tcase_create("promql_parse_conformance");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, upstreams_table_is_accepted_and_refused_as_upstream_does);
 	tcase_add_test(t, every_expression_of_the_evaluation_tests_parses);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

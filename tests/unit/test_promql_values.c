@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "rules/promql/hacc.h"
 #include "rules/promql/hist_buckets.h"
+#include "tests/lib/suite.h"
 
 static uint64_t state = 88172645463325252u;
 
@@ -176,8 +177,6 @@ int main(void)
 {
 	Suite *s = suite_create("promql_values");
 	TCase *t = tcase_create("values");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, selection_gives_what_sorting_gives);
@@ -185,8 +184,5 @@ int main(void)
 	tcase_add_test(t, a_counter_that_fell_anywhere_was_reset);
 	tcase_add_test(t, a_wider_zero_bucket_swallows_whole_buckets);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/queue.h"
+#include "tests/lib/suite.h"
 
 static int readable(struct queue *q)
 {
@@ -114,8 +115,6 @@ int main(void)
 {
 	Suite *s = suite_create("queue");
 	TCase *t = tcase_create("queue");
-	SRunner *r;
-	int bad;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, queue_refuses_past_its_bounds_and_keeps_order);
@@ -124,9 +123,5 @@ int main(void)
 	tcase_add_test(t, queue_closed_takes_nothing_and_hands_out_the_rest);
 	tcase_add_test(t, queue_loses_nothing_between_threads);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return suite_run(s);
 }

@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "tests/lib/receiver_rig.h"
+#include "tests/lib/suite.h"
 
 static void at_most(json_t *j, const char *path, size_t units)
 {
@@ -159,17 +160,11 @@ int main(void)
 {
 	Suite *s = suite_create("receiver_limits");
 	TCase *tc = tcase_create("receiver_limits");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, every_kind_is_within_its_limits_whatever_the_alerts_say);
 	tcase_add_test(tc, a_megabyte_in_a_label_or_a_thousand_alerts_change_nothing);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -12,6 +12,7 @@
 #include "exporters/graph.h"
 #include "exporters/notify_template.h"
 #include "tests/lib/receiver_rig.h"
+#include "tests/lib/suite.h"
 
 #define S(lit)                                                                                     \
 	{                                                                                          \
@@ -500,8 +501,6 @@ int main(void)
 {
 	Suite *s = suite_create("receivers");
 	TCase *tc = tcase_create("receivers");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
 	tcase_set_timeout(tc, 60);
@@ -521,9 +520,5 @@ int main(void)
 	tcase_add_test(tc, discord_and_telegram_take_a_picture_along);
 	tcase_add_test(tc, a_webhook_gets_route_labels_or_the_configured_payload);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/regex.h"
+#include "tests/lib/suite.h"
 
 static const struct {
 	const char *pattern, *yes, *no; /* words separated by blanks; "-" is the empty string */
@@ -248,8 +249,6 @@ int main(void)
 {
 	Suite *s = suite_create("regex");
 	TCase *t = tcase_create("regex");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, patterns_match_whole_strings_only, 0, ARRAY_LEN(matches));
 	tcase_add_test(t, finite_sets_of_strings_are_known_sorted);
@@ -259,9 +258,5 @@ int main(void)
 	tcase_add_test(t, wrong_patterns_are_refused_with_a_reason);
 	tcase_add_test(t, patterns_over_the_limits_are_refused);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

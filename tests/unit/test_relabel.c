@@ -12,6 +12,7 @@
 #include "base/md5.h"
 #include "base/num.h"
 #include "base/relabel.h"
+#include "tests/lib/suite.h"
 
 static const char *root(void)
 {
@@ -301,8 +302,6 @@ int main(void)
 {
 	Suite *s = suite_create("relabel");
 	TCase *t = tcase_create("relabel");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, all_public_cases_give_the_listed_labels);
 	tcase_add_test(t, all_public_configurations_are_judged_as_listed);
@@ -312,9 +311,5 @@ int main(void)
 	tcase_add_test(t, a_result_without_measure_fails_the_arena);
 	tcase_add_loop_test(t, md5_gives_the_digests_of_its_rfc, 0, (int)ARRAY_LEN(digests));
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? 1 : 0;
+	return suite_run(s);
 }

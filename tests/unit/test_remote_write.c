@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "tests/lib/http_ask.h"
 #include "tests/lib/rw_body.h"
+#include "tests/lib/suite.h"
 
 static struct loop *loop;
 static struct pool *pool;
@@ -380,8 +381,6 @@ int main(void)
 {
 	Suite *s = suite_create("remote_write");
 	TCase *t = tcase_create("receiver");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	log_init(LOG_ERROR, LOG_LOGFMT);
 	tcase_set_timeout(t, 30);
@@ -396,8 +395,5 @@ int main(void)
 	tcase_add_test(t, histograms_that_cannot_be_are_refused_alone);
 	tcase_add_test(t, series_over_the_limit_are_refused_the_known_go_on);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -15,6 +15,7 @@
 #include "rules/replay.h"
 #include "rules/series_notation.h"
 #include "tests/lib/mem_source.h"
+#include "tests/lib/suite.h"
 
 #define MIN 60000
 
@@ -342,8 +343,6 @@ int main(void)
 {
 	Suite *s = suite_create("replay");
 	TCase *tc = tcase_create("replay");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -353,9 +352,5 @@ int main(void)
 	tcase_add_test(tc, rules_come_after_those_they_read);
 	tcase_add_test(tc, warm_up_is_what_rules_read_of_rules);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "exporters/route.h"
+#include "tests/lib/suite.h"
 
 static struct matcher db, page, page2;
 static struct receiver_config receivers[] = {
@@ -121,8 +122,6 @@ int main(void)
 {
 	Suite *s = suite_create("route");
 	TCase *t = tcase_create("route");
-	SRunner *r;
-	int bad;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, an_alert_that_no_child_wants_stays_at_the_root);
@@ -131,9 +130,5 @@ int main(void)
 	tcase_add_test(t, twin_siblings_have_keys_of_their_own);
 	tcase_add_test(t, groups_are_named_by_the_labels_asked_for);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return suite_run(s);
 }

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "exporters/route.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 
@@ -99,15 +100,9 @@ int main(void)
 	const TTest *const all[] = {label_sets_reach_the_receivers_that_amtool_names};
 	Suite *s = suite_create("routes of Alertmanager");
 	TCase *tc = tcase_create("routes of Alertmanager");
-	SRunner *sr;
-	int failed;
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

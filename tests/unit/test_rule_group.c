@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "tests/lib/rule_fixture.h"
+#include "tests/lib/suite.h"
 
 #define DOWN "  rules:\n  - alert: Down\n    expr: up == 0\n    for: 2m\n"
 
@@ -539,8 +540,6 @@ int main(void)
 {
 	Suite *s = suite_create("rule_group");
 	TCase *tc = tcase_create("rule_group");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, rf_setup, rf_teardown);
 	tcase_add_test(tc, an_alert_waits_fires_and_resolves);
@@ -572,9 +571,5 @@ int main(void)
 	tcase_add_test(tc, an_end_that_was_not_told_and_a_new_start_are_one_alert);
 	tcase_add_test(tc, a_group_that_ends_resolves_its_alerts_and_series);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "rules/rule_lint.h"
 #include "rules/rules.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 static struct buf out;
@@ -211,8 +212,6 @@ int main(void)
 {
 	Suite *s = suite_create("rule_lint");
 	TCase *tc = tcase_create("rule_lint");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, expressions_of_alerts, 0, (int)(sizeof alerts / sizeof *alerts));
@@ -222,9 +221,5 @@ int main(void)
 	tcase_add_test(tc, advice_on_summaries_and_times);
 	tcase_add_test(tc, rules_that_write_the_same_are_told);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

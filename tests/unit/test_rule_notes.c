@@ -9,6 +9,7 @@
 #include "rules/rules.h"
 #include "storage/db.h"
 #include "tests/lib/rule_fixture.h"
+#include "tests/lib/suite.h"
 
 #define POOL                                                                                       \
 	"  rules:\n  - alert: Pool\n    expr: used > 0.9\n    labels: {severity: page}\n"          \
@@ -414,8 +415,6 @@ int main(void)
 {
 	Suite *s = suite_create("rule_notes");
 	TCase *tc = tcase_create("rule_notes");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, rf_setup, rf_teardown);
 	tcase_set_timeout(tc, 60);
@@ -441,9 +440,5 @@ int main(void)
 	tcase_add_test(tc, a_compact_batch_holds_changes_and_values);
 	tcase_add_test(tc, other_annotations_are_told_and_restored_alerts_announced);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

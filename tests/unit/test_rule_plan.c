@@ -12,6 +12,7 @@
 #include "rules/rule_plan.h"
 #include "rules/rules.h"
 #include "tests/lib/rule_fixture.h"
+#include "tests/lib/suite.h"
 
 /* --- helpers: three threads that take what is offered --- */
 
@@ -298,8 +299,6 @@ int main(void)
 {
 	Suite *s = suite_create("rule_plan");
 	TCase *tc = tcase_create("rule_plan");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, rf_setup, rf_teardown);
 	tcase_set_timeout(tc, 60);
@@ -309,9 +308,5 @@ int main(void)
 	tcase_add_test(tc, a_failing_query_of_another_thread_is_the_rules_own);
 	tcase_add_test(tc, a_slow_group_delays_no_other);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "rules/rule_set.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 static struct diag *d;
@@ -227,8 +228,6 @@ int main(void)
 {
 	Suite *s = suite_create("rule_set");
 	TCase *tc = tcase_create("rule_set");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, every_bad_file_is_refused_with_its_messages);
@@ -239,9 +238,5 @@ int main(void)
 	tcase_add_test(tc, unknown_keys_pass_when_asked_to);
 	tcase_add_test(tc, groups_of_different_files_may_share_a_name);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

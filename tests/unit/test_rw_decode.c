@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "tests/lib/rw_body.h"
 #include "tests/lib/rw_oracle.h"
+#include "tests/lib/suite.h"
 
 /* Series i of a 1.0 body. */
 static void put_series1(struct buf *to, int i)
@@ -297,8 +298,6 @@ int main(void)
 {
 	Suite *s = suite_create("rw_decode");
 	TCase *t = tcase_create("decoder");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	hash_init();
 	tcase_set_timeout(t, 60);
@@ -312,8 +311,5 @@ int main(void)
 	tcase_add_test(t, a_full_cache_starts_anew);
 	tcase_add_test(t, histograms_over_the_limits_are_bad_not_fatal);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

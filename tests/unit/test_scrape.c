@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "tests/lib/stub_server.h"
+#include "tests/lib/suite.h"
 #include "tests/lib/test_store.h"
 
 #define INTERVAL 10000
@@ -503,8 +504,6 @@ int main(void)
 {
 	Suite *s = suite_create("scrape");
 	TCase *t = tcase_create("scrape");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
@@ -532,9 +531,5 @@ int main(void)
 	tcase_add_test(t, a_target_that_stands_twice_is_scraped_once);
 	tcase_add_test(t, stopping_while_a_target_hangs_is_clean_and_writes_nothing);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "rules/promql/hist_buckets.h"
 #include "rules/series_notation.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 
@@ -207,8 +208,6 @@ int main(void)
 {
 	Suite *s = suite_create("series_notation");
 	TCase *tc = tcase_create("series_notation");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, each_form_gives_its_values);
@@ -218,9 +217,5 @@ int main(void)
 	tcase_add_test(tc, many_values_are_bounded);
 	tcase_add_test(tc, a_series_is_a_label_set);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -14,6 +14,7 @@
 #include "exporters/slack.h"
 #include "tests/lib/message_fixture.h"
 #include "tests/lib/slack_schema.h"
+#include "tests/lib/suite.h"
 
 static struct slack_config webhook = {
 	.api_url = {"https://hooks.example.org/services/T/B/x", 40}, .send_resolved = true};
@@ -739,8 +740,6 @@ int main(void)
 {
 	Suite *s = suite_create("slack");
 	TCase *tc = tcase_create("slack");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(
@@ -768,9 +767,5 @@ int main(void)
 	tcase_add_test(tc, a_call_from_a_label_is_broken_and_the_templates_own_is_not);
 	tcase_add_test(tc, parts_that_do_not_add_up_are_not_taken);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "storage/db.h"
 #include "storage/state.h"
+#include "tests/lib/suite.h"
 
 static char dir[64];
 static struct state *state;
@@ -284,8 +285,6 @@ int main(void)
 {
 	Suite *s = suite_create("state");
 	TCase *t = tcase_create("state");
-	SRunner *r;
-	int bad;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -299,9 +298,5 @@ int main(void)
 		t, a_file_of_an_earlier_version_is_brought_up_to_date_with_all_it_holds, 1, 3);
 	tcase_add_test(t, a_newer_file_is_refused_by_its_version);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return suite_run(s);
 }

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/f64.h"
 #include "base/limits.h"
+#include "tests/lib/suite.h"
 
 static struct statsd_table *table;
 
@@ -493,8 +494,6 @@ int main(void)
 {
 	Suite *s = suite_create("statsd");
 	TCase *t = tcase_create("table"), *c = tcase_create("cases");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, each_type_adds_up_in_its_way);
@@ -515,9 +514,5 @@ int main(void)
 	tcase_add_test(c, the_datadog_agents_cases_hold);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include "agent/statsd/statsd.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "tests/lib/suite.h"
 #include "tests/lib/test_store.h"
 
 #define INTERVAL 10000
@@ -242,8 +243,6 @@ int main(void)
 {
 	Suite *s = suite_create("statsd_flush");
 	TCase *t = tcase_create("flush");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
@@ -259,9 +258,5 @@ int main(void)
 	tcase_add_test(t, what_was_received_before_the_end_is_stored);
 	tcase_add_test(t, addresses_that_cannot_be_bound_are_told);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run(s);
 }

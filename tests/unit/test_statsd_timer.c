@@ -9,6 +9,7 @@
 #include "agent/statsd/timer.h"
 #include "base/arena.h"
 #include "base/limits.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 
@@ -242,8 +243,6 @@ int main(void)
 {
 	Suite *s = suite_create("statsd_timer");
 	TCase *t = tcase_create("timer");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
@@ -256,9 +255,5 @@ int main(void)
 	tcase_add_test(t, small_sets_are_exact_and_large_ones_within_five_percent);
 	tcase_add_test(t, a_cleared_set_is_empty_and_gives_memory_back);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return suite_run(s);
 }

@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "storage/store.h"
 #include "tests/lib/store_fixture.h"
+#include "tests/lib/suite.h"
 
 START_TEST(a_sample_is_found_after_submit_after_flush_and_after_reopening)
 {
@@ -534,8 +535,6 @@ int main(void)
 {
 	Suite *s = suite_create("store");
 	TCase *t = tcase_create("store");
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 60);
@@ -557,9 +556,5 @@ int main(void)
 	tcase_add_test(t, a_batch_by_id_goes_to_the_same_series);
 	tcase_add_test(t, a_directory_serves_one_store_at_a_time);
 	tcase_add_test(t, stats_and_tops_count_what_is_there);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "storage/store.h"
 #include "tests/lib/store_fixture.h"
+#include "tests/lib/suite.h"
 
 /* Let the store see a later time and take a turn. */
 static void pass_time(int64_t now)
@@ -325,8 +326,6 @@ int main(void)
 {
 	Suite *s = suite_create("store_upkeep");
 	TCase *t = tcase_create("store_upkeep");
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 60);
@@ -340,9 +339,5 @@ int main(void)
 	tcase_add_test(t, a_damaged_chunk_hides_only_itself);
 	tcase_add_test(t, a_damaged_journal_is_moved_aside_and_the_store_opens);
 	tcase_add_test(t, readers_see_a_prefix_at_every_moment);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

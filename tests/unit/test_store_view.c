@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "tests/lib/store_fixture.h"
+#include "tests/lib/suite.h"
 
 #define BEGAN (NOW - 3000000)
 
@@ -161,8 +162,6 @@ int main(void)
 {
 	Suite *s = suite_create("store_view");
 	TCase *tc = tcase_create("store_view");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fx_setup, teardown);
 	tcase_add_test(tc, a_view_shows_what_stands_in_the_journal);
@@ -171,9 +170,5 @@ int main(void)
 	tcase_add_test(tc, a_view_changes_no_file);
 	tcase_add_test(tc, a_directory_that_is_not_there_is_told);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -8,6 +8,7 @@
 #include "base/histogram.h"
 #include "base/limits.h"
 #include "rules/template.h"
+#include "tests/lib/suite.h"
 
 static const struct label label_values[] = {{{"instance", 8}, {"db1.example.com:9100", 20}},
 	{{"job", 3}, {"db", 2}}, {{"mount-point", 11}, {"/var", 4}}};
@@ -510,8 +511,6 @@ int main(void)
 {
 	Suite *s = suite_create("template");
 	TCase *tc = tcase_create("template");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, templates_print_what_go_prints);
 	tcase_add_test(tc, printf_knows_gos_verbs_and_flags);
@@ -523,9 +522,5 @@ int main(void)
 	tcase_add_test(tc, a_histogram_prints_its_buckets);
 	tcase_add_test(tc, numbers_are_humanized);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

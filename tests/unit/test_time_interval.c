@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "exporters/time_interval.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 
@@ -273,16 +274,10 @@ int main(void)
 		hours_follow_daylight_saving, days_are_cut_to_their_month, broken_text_is_refused};
 	Suite *s = suite_create("time intervals");
 	TCase *tc = tcase_create("time intervals");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

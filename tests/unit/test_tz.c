@@ -13,6 +13,7 @@
 #include "base/dur.h"
 #include "base/num.h"
 #include "base/tz.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 
@@ -130,17 +131,11 @@ int main(void)
 		every_prefix_of_a_file_is_refused_or_read};
 	Suite *s = suite_create("time zones");
 	TCase *tc = tcase_create("time zones");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		tcase_add_test(tc, all[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

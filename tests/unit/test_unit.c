@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 #include "exporters/unit.h"
+#include "tests/lib/suite.h"
 
 static const struct {
 	const char *expr;
@@ -138,16 +139,10 @@ int main(void)
 {
 	Suite *s = suite_create("unit");
 	TCase *tc = tcase_create("unit");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, units_are_guessed_where_names_tell_them);
 	tcase_add_test(tc, numbers_have_three_digits_and_a_unit);
 	tcase_add_test(tc, ticks_have_the_digits_that_tell_them_apart);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "exporters/notify_internal.h"
 #include "exporters/watchdog.h"
+#include "tests/lib/suite.h"
 
 #define T0 INT64_C(1767323045000) /* 2026-01-02T03:04:05Z */
 
@@ -212,8 +213,6 @@ int main(void)
 {
 	Suite *s = suite_create("watchdog");
 	TCase *tc = tcase_create("watchdog");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_beat_goes_out_every_interval_and_says_who);
@@ -224,8 +223,5 @@ int main(void)
 	tcase_add_test(tc, a_reload_switches_it_on_and_off);
 	tcase_add_test(tc, a_clock_set_back_does_not_stop_it);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return suite_run(s);
 }

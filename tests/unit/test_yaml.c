@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/yaml.h"
+#include "tests/lib/suite.h"
 
 static struct arena arena;
 static struct diag *d;
@@ -280,8 +281,6 @@ int main(void)
 {
 	Suite *s = suite_create("yaml");
 	TCase *tc = tcase_create("yaml");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -295,9 +294,5 @@ int main(void)
 	tcase_add_test(tc, bytes_inside_scalars_are_found_in_every_style);
 	tcase_add_test(tc, the_end_of_a_scalar_has_a_place_too);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }
