@@ -90,6 +90,8 @@ void api_link(struct http_req *r, void *arg);
 /* api_notify.c */
 void api_notify_test(struct http_req *r, void *arg);
 void api_notify_test_state(struct http_req *r, void *arg);
+void api_outbox(struct http_req *r, void *arg);
+void api_outbox_resend(struct http_req *r, void *arg);
 /* api_am*.c: Alertmanager's API v2, agent/am.h */
 void api_am_status(struct http_req *r, void *arg);
 void api_am_receivers(struct http_req *r, void *arg);

@@ -38,6 +38,8 @@ int cli_ask(struct cli *c, const char *method, const char *path, const json_t *b
 int cli_fail(const struct err *e);
 /* "belfry COMMAND: ..." and how it is used, on stderr; CLI_USAGE. */
 int cli_usage(const char *usage, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Who asks, where nothing else is said: $USER. */
+const char *cli_user(void);
 /* Percent-encodes a query parameter. */
 void cli_encode(struct buf *b, struct str s);
 
@@ -90,6 +92,8 @@ int cli_silence_add_main(int argc, char **argv);
 int cli_silence_query_main(int argc, char **argv);
 int cli_silence_expire_main(int argc, char **argv);
 int cli_notify_test_main(int argc, char **argv);
+int cli_outbox_main(int argc, char **argv);
+int cli_outbox_resend_main(int argc, char **argv);
 int cli_query_main(int argc, char **argv);
 int cli_promql_format_main(int argc, char **argv);
 int cli_promql_parse_main(int argc, char **argv);
@@ -110,6 +114,10 @@ int cli_mark_main(int argc, char **argv);
 #define CLI_SILENCE_QUERY_ARGS  "[--url URL] [--expired] [--json | -q] [ALERTNAME | MATCHER]..."
 #define CLI_SILENCE_EXPIRE_ARGS "[--url URL] ID..."
 #define CLI_NOTIFY_TEST_ARGS    "[--url URL] [--timeout D] [--no-resolve] [--json] RECEIVER"
+#define CLI_OUTBOX_ARGS                                                                            \
+	"[--url URL] [--state waiting|parked|expired] [--receiver NAME] [--limit N] [--json]"
+#define CLI_OUTBOX_RESEND_ARGS                                                                     \
+	"[--url URL] [-a AUTHOR] [--stale] ID... | --receiver NAME | --all"
 #define CLI_QUERY_ARGS                                                                             \
 	"[--url URL] [--time T | --start T [--end T] [--step D]] "                                 \
 	"[--format table|json|csv|graph] [--explain] EXPR"

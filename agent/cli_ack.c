@@ -12,14 +12,6 @@ struct wish {
 	const char *who, *note;
 };
 
-static const char *user(void)
-{
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
-	const char *name = getenv("USER");
-
-	return name != NULL && *name != '\0' ? name : "unknown";
-}
-
 static int options(struct cli *c, struct wish *w, int argc, char **argv, const char *usage)
 {
 	static const struct option known[] = {{"url", required_argument, NULL, 'u'},
@@ -27,7 +19,7 @@ static int options(struct cli *c, struct wish *w, int argc, char **argv, const c
 		{NULL, 0, NULL, 0}};
 	int opt;
 
-	w->who = user();
+	w->who = cli_user();
 	w->note = "";
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
 	while ((opt = getopt_long(argc, argv, "a:m:", known, NULL)) != -1) {

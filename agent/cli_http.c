@@ -47,6 +47,13 @@ int cli_usage(const char *usage, const char *fmt, ...)
 	return CLI_USAGE;
 }
 
+const char *cli_user(void)
+{
+	const char *name = getenv("USER"); /* NOLINT(concurrency-mt-unsafe): one thread */
+
+	return name != NULL && *name != '\0' ? name : "unknown";
+}
+
 void cli_encode(struct buf *b, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {

@@ -72,6 +72,10 @@ static const struct command commands[] = {
 		"end silences now; the beginning of an id is enough"},
 	{"notify", "test", cli_notify_test_main, CLI_NOTIFY_TEST_ARGS,
 		"send a test message to a receiver and wait until it is delivered"},
+	{"outbox", "resend", cli_outbox_resend_main, CLI_OUTBOX_RESEND_ARGS,
+		"send again what was refused or expired; of what waits, try it now"},
+	{"outbox", NULL, cli_outbox_main, CLI_OUTBOX_ARGS,
+		"messages that wait, were refused for good, or expired"},
 	{"explain", NULL, cli_explain_main, CLI_EXPLAIN_ARGS,
 		"the story of an alert: what it did, what held it back, who was told and how that "
 		"went"},

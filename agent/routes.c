@@ -38,6 +38,8 @@ static const struct http_route table[] = {
 	{"/api/belfry/v1/notify/test", GET, HTTP_ON_QUERY, 0, false, api_notify_test_state},
 	{"/api/belfry/v1/notify/test", POST, HTTP_ON_QUERY, 0, true, api_notify_test},
 	{"/api/belfry/v1/notify/status", GET, HTTP_ON_QUERY, 0, false, api_notify_status},
+	{"/api/belfry/v1/outbox", GET, HTTP_ON_QUERY, 0, false, api_outbox},
+	{"/api/belfry/v1/outbox/resend", POST, HTTP_ON_QUERY, 0, true, api_outbox_resend},
 	{"/api/belfry/v1/acks", GET, HTTP_ON_QUERY, 0, false, api_acks},
 	{"/api/belfry/v1/acks", POST | HTTP_DELETE, HTTP_ON_QUERY, 0, true, api_acks},
 	/* Alertmanager's API v2; every question waits for the state writer */

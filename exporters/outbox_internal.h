@@ -9,6 +9,7 @@
  *   outbox_fail.c   given up: parked, told loudly, the fallback receiver
  *   outbox_graph.c  the graph, before an attempt
  *   outbox_store.c  dirty rows -> state.db; state.db -> rows at start
+ *   outbox_resend.c what was given up: shown, and sent again (outbox.h)
  *   thread_data.c   what an integration keeps about an incident's thread
  *
  * A lane is a place that answers for itself: integrations with the same webhook URL share one, its
@@ -176,6 +177,10 @@ int outbox_store_load(struct notify *n, sqlite3 *db, struct err *e) MUST_CHECK;
 int outbox_store_write(struct notify *n, sqlite3 *db, struct err *e) MUST_CHECK; /* repeatable */
 void outbox_store_committed(struct notify *n);
 void outbox_store_close(struct notify *n);
+/* A row that was parked and, in the transaction under way, is no more: into memory and its lane,
+ * dirty. NULL: it cannot be read. */
+struct row *outbox_store_take_back(
+	struct notify *n, sqlite3 *db, int64_t id, struct err *e) MUST_CHECK;
 /* The payload, or the packed message, of a row that was written; malloc'ed, NUL behind. */
 int outbox_store_payload(
 	struct notify *n, int64_t id, char **out, size_t *len, struct err *e) MUST_CHECK;

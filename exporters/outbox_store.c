@@ -373,27 +373,53 @@ static struct row *load_row(sqlite3_stmt *st)
 	return r;
 }
 
+#define COLUMNS                                                                                    \
+	"id,message_id,receiver,kind,idx,group_key,title,firing,created_ms,expires_ms,next_ms,"    \
+	"attempts,degraded,parked,error,thread,step,ends,first,tried,since_ms"
+
+static struct row *put_into_lane(struct notify *n, sqlite3_stmt *st)
+{
+	struct row *r = load_row(st);
+
+	map_add(&n->rows, id_hash(r->id), r);
+	n->n_rows++;
+	outbox_link(n, r);
+	return r;
+}
+
 static int load_rows(struct notify *n, sqlite3 *db, struct err *e)
 {
 	sqlite3_stmt *st;
 	int rc;
 
-	if (db_prepare(db, &st,
-		    "SELECT "
-		    "id,message_id,receiver,kind,idx,group_key,title,firing,created_ms,expires_ms,"
-		    "next_ms,attempts,degraded,parked,error,thread,step,ends,first,tried,since_ms "
-		    "FROM outbox WHERE parked=0 ORDER BY id",
-		    e) != 0)
+	if (db_prepare(db, &st, "SELECT " COLUMNS " FROM outbox WHERE parked=0 ORDER BY id", e) !=
+		0)
 		return -1;
-	while ((rc = db_step_row(st, "read the outbox", e)) > 0) {
-		struct row *r = load_row(st);
-
-		map_add(&n->rows, id_hash(r->id), r);
-		n->n_rows++;
-		outbox_link(n, r);
-	}
+	while ((rc = db_step_row(st, "read the outbox", e)) > 0)
+		(void)put_into_lane(n, st);
 	(void)sqlite3_finalize(st);
 	return rc < 0 ? -1 : 0;
+}
+
+struct row *outbox_store_take_back(struct notify *n, sqlite3 *db, int64_t id, struct err *e)
+{
+	sqlite3_stmt *st;
+	struct row *r = NULL;
+
+	ASSERT(row_by_id(n, id) == NULL);
+	if (db_prepare(db, &st, "SELECT " COLUMNS " FROM outbox WHERE id=?", e) !=
+		0)
+		return NULL;
+	(void)sqlite3_bind_int64(st, 1, id);
+	if (db_step_row(st, "read a message", e) > 0) {
+		r = put_into_lane(n, st);
+		row_mark(n, r);
+	} else {
+		(void)err_set(
+			e, ERR_CORRUPT, 0, "message %lld is not in the outbox", (long long)id);
+	}
+	(void)sqlite3_finalize(st);
+	return r;
 }
 
 int outbox_store_load(struct notify *n, sqlite3 *db, struct err *e)

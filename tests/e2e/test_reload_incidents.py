@@ -175,7 +175,7 @@ class Reload(unittest.TestCase):
         self.reload(belfry, group_by=("alertname", "service"),
                     escalate=[{"to": "boss", "not_acknowledged": "1s"}])
         self.assertEqual(len(self.acks(belfry)), 2)
-        self.assertEqual(self.paging.open, {"pagerduty": set(), "opsgenie": set()})
+        self.paging.wait(lambda p: not p.open["pagerduty"] and not p.open["opsgenie"])
         self.end(belfry)
         self.assertEqual(len(set(self.paging.of("pagerduty", "trigger"))), 1)
         self.assertEqual(self.boss_paging.events, [], "escalated although acknowledged")
