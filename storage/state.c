@@ -6,7 +6,9 @@
  * that fails for want of disk space or by an I/O error is tried again from the start, for ever,
  * since what was decided must not be lost: run() and tick() may therefore run more than once,
  * done() and committed() run once, after the commit. A file kept in reserve gives the space back
- * that the first transactions on a full disk need.
+ * that the first transactions on a full disk need. Only those who wait (state_call) are sent away
+ * while it fails, else a full disk would hold every worker thread, and with them all queries and
+ * the stop.
  */
 #include "storage/state.h"
 
@@ -34,17 +36,24 @@
 #define GROUP_JOBS     512u
 #define IDLE_WAIT_MS   500 /* the thread turns at least this often: its tick proves it lives */
 #define RETRY_MS       200 /* between attempts of a commit that failed */
+#define CALL_TRIES     10u /* attempts a state_call waits for */
+#define LOG_TRIES      50u /* attempts between two lines of the log */
 #define MODULES_MAX    8u
 #define RESERVE_BYTES  (4l << 20)
 #define WAL_PASSIVE    (4l << 20) /* WAL bytes at which the writer checkpoints */
 #define RESERVE_TRY_MS 60000
 #define ASKS_MAX       64u /* waiting threads: the loop and the query workers */
 
+#define CALL_REFUSED "state.db cannot be written: the disk is full or failing"
+
 struct state {
 	char path[4096], reserve_path[4128], wal_path[4128];
 	sqlite3 *db;
 	struct queue *jobs, *asks;
-	struct state_job nudge; /* in jobs: only wakes the thread, for an ask */
+	struct state_job nudge;   /* in jobs: only wakes the thread, for an ask */
+	struct state_job **later; /* taken out of jobs in search of calls; come before jobs */
+	size_t later_head, n_later;
+	_Atomic bool failing; /* CALL_TRIES attempts failed: calls are refused */
 	struct state_module modules[MODULES_MAX];
 	unsigned n_modules;
 	bool ticked[MODULES_MAX]; /* in the transaction under way */
@@ -77,6 +86,8 @@ static void make_queues_and_metrics(struct state *s)
 {
 	s->jobs = queue_new(LIMIT_STATE_QUEUE, 0);
 	s->asks = queue_new(ASKS_MAX, 0);
+	s->later = calloc(LIMIT_STATE_QUEUE, sizeof(struct state_job *));
+	ASSERT(s->later != NULL);
 	s->commits =
 		metric_counter("belfry_state_commits_total", "Transactions of state.db.", NULL);
 	s->failures = metric_counter("belfry_state_commit_failures_total",
@@ -194,6 +205,22 @@ static int run_group(struct state *s, struct err *e)
 	return rc;
 }
 
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static void wake(struct state_job *job)
+{
+	struct waiter *w = job->next_waiter;
+
+	(void)pthread_mutex_lock(&w->lock);
+	w->done = true;
+	(void)pthread_cond_signal(&w->cond);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
 /* Memory only, between transactions: also while they fail. */
 static void serve_asks(struct state *s, int wait_ms)
 {
@@ -205,17 +232,70 @@ static void serve_asks(struct state *s, int wait_ms)
 	}
 }
 
+static bool is_call(const struct state_job *job)
+{
+	return job->done == wake;
+}
+
+static void refuse(struct state_job *job)
+{
+	job->failed = true;
+	(void)err_set(&job->err, ERR_AGAIN, 0, CALL_REFUSED);
+	job->done(job);
+}
+
+/* Whoever waits is told so: in the group under way and behind it. What a call has changed in memory
+ * stays, and is written with the rest. */
+static void refuse_calls(struct state *s)
+{
+	struct state_job *job;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_group; i++) {
+		if (is_call(s->group[i]))
+			refuse(s->group[i]);
+		else
+			s->group[n++] = s->group[i];
+	}
+	s->n_group = n;
+	while (s->later_head + s->n_later < LIMIT_STATE_QUEUE &&
+		(job = queue_pop(s->jobs, 0)) != NULL) {
+		if (is_call(job))
+			refuse(job);
+		else if (job != &s->nudge)
+			s->later[s->later_head + s->n_later++] = job;
+	}
+}
+
+/* The next job, in the order of posting. */
+static struct state_job *next_job(struct state *s, int wait_ms)
+{
+	if (s->n_later == 0) {
+		s->later_head = 0;
+		return queue_pop(s->jobs, wait_ms);
+	}
+	s->n_later--;
+	return s->later[s->later_head++];
+}
+
 /* Until it stands on disk. Gives up only when the process is stopping: then nobody was told it was
  * kept. */
 static bool commit_group(struct state *s)
 {
 	int64_t start = clock_real_ns();
+	unsigned tries = 0;
 	struct err e;
 
 	while (run_group(s, &e) != 0) {
 		metric_inc(s->failures);
-		log_error("state", "msg=\"state.db cannot be written, trying again\" error=\"%s\"",
-			e.msg);
+		if (tries++ % LOG_TRIES == 0)
+			log_error("state",
+				"msg=\"state.db cannot be written, trying again\" tries=%u "
+				"error=\"%s\"",
+				tries, e.msg);
+		atomic_store(&s->failing, tries >= CALL_TRIES);
+		if (tries >= CALL_TRIES)
+			refuse_calls(s);
 		if (unlink(s->reserve_path) == 0)
 			continue; /* space again: at once */
 		atomic_store(&s->tick_ms, clock_real_ns() / 1000000);
@@ -223,6 +303,9 @@ static bool commit_group(struct state *s)
 			return false;
 		serve_asks(s, RETRY_MS);
 	}
+	if (tries > 0)
+		log_info("state", "msg=\"state.db can be written again\" tries=%u", tries);
+	atomic_store(&s->failing, false);
 	SEAM_CRASH("state.committed");
 	s->last_commit_ns = clock_real_ns();
 	s->wal_dirty = true;
@@ -267,7 +350,7 @@ static bool module_due(const struct state *s, int64_t *wait_ms)
  * makes dirty goes into the commit that follows. */
 static void collect(struct state *s, int wait_ms)
 {
-	struct state_job *job = queue_pop(s->jobs, wait_ms);
+	struct state_job *job = next_job(s, wait_ms);
 	int64_t until = s->last_commit_ns + (int64_t)GROUP_MS * 1000000;
 	unsigned late = 0; /* jobs taken although the time is over: they must not go on for ever */
 
@@ -285,7 +368,7 @@ static void collect(struct state *s, int wait_ms)
 		late += left <= 0;
 		if (s->n_group == GROUP_JOBS || late > GROUP_JOBS || (is_nudge && s->n_group == 0))
 			break;
-		job = queue_pop(s->jobs, left > 0 ? (int)(left / 1000000) : 0);
+		job = next_job(s, left > 0 ? (int)(left / 1000000) : 0);
 	}
 }
 
@@ -321,7 +404,7 @@ static void fail_rest(struct state *s)
 	struct state_job *job;
 
 	log_error("state", "msg=\"stopping without a last commit: state.db cannot be written\"");
-	while ((job = queue_pop(s->jobs, 0)) != NULL) {
+	while ((job = next_job(s, 0)) != NULL) {
 		if (job == &s->nudge)
 			continue;
 		s->group[s->n_group++] = job;
@@ -357,7 +440,7 @@ static void *writer(void *arg)
 			break;
 		}
 		/* what finished jobs left to write is written, too */
-		if (closed && queue_len(s->jobs) == 0 && !module_due(s, &wait))
+		if (closed && s->n_later + queue_len(s->jobs) == 0 && !module_due(s, &wait))
 			break;
 	}
 	serve_asks(s, 0);
@@ -422,6 +505,7 @@ void state_free(struct state *s)
 	db_close(s->db);
 	queue_free(s->jobs);
 	queue_free(s->asks);
+	free(s->later);
 	free(s);
 }
 
@@ -433,22 +517,6 @@ bool state_post(struct state *s, struct state_job *job)
 bool state_is_stopping(struct state *s)
 {
 	return queue_is_closed(s->jobs);
-}
-
-struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool done;
-};
-
-static void wake(struct state_job *job)
-{
-	struct waiter *w = job->next_waiter;
-
-	(void)pthread_mutex_lock(&w->lock);
-	w->done = true;
-	(void)pthread_cond_signal(&w->cond);
-	(void)pthread_mutex_unlock(&w->lock);
 }
 
 static int push_and_wait(struct state *s, struct queue *q, struct state_job *job, struct err *e)
@@ -478,6 +546,8 @@ static int push_and_wait(struct state *s, struct queue *q, struct state_job *job
 
 int state_call(struct state *s, struct state_job *job, struct err *e)
 {
+	if (atomic_load(&s->failing))
+		return err_set(e, ERR_AGAIN, 0, CALL_REFUSED);
 	return push_and_wait(s, s->jobs, job, e);
 }
 

@@ -64,7 +64,8 @@ bool state_post(struct state *s, struct state_job *job) MUST_CHECK;
 /* state_stop was called: posts are refused for good. Any thread. */
 bool state_is_stopping(struct state *s);
 /* Post and wait for done (not from the state writer or loop thread); job on the caller's stack with
- * done == NULL. */
+ * done == NULL. ERR_AGAIN: state.db could not be written for two seconds; what run() changed in
+ * memory may stand all the same, and be written later. */
 int state_call(struct state *s, struct state_job *job, struct err *e) MUST_CHECK;
 /* Run job on the state writer between transactions, with db NULL, and wait for it: for memory that
  * belongs to that thread. Unlike state_call it is served while state.db cannot be written, so a

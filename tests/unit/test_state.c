@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state writer: what commits together, what a refusal undoes, what a failing disk does. */
 #include <check.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,14 @@ static int run_ask(struct state_job *job, sqlite3 *db, struct err *e)
 	return 0;
 }
 
+static void on_done(struct state_job *job)
+{
+	struct put *p = job->arg;
+
+	ck_assert(!job->failed);
+	p->key = "done";
+}
+
 static void on_failed(struct state_job *job)
 {
 	struct put *p = job->arg;
@@ -173,6 +182,47 @@ START_TEST(a_disk_that_never_works_blocks_neither_questions_nor_the_stop)
 	ck_assert_str_eq(first.key, "failed");
 	ck_assert_str_eq(second.key, "failed");
 	ck_assert_int_eq(count("SELECT count(*) FROM rule_group"), 0);
+}
+END_TEST
+
+static void *call_away(void *arg)
+{
+	struct put *p = arg;
+	struct err e;
+
+	ck_assert_int_eq(call(p, &e), -1);
+	ck_assert_int_eq(e.kind, ERR_AGAIN);
+	return NULL;
+}
+
+START_TEST(a_failing_disk_keeps_what_was_posted_and_sends_away_who_waits)
+{
+	struct put kept = {.key = "kept", .fail_times = 40},
+		   waits[2] = {{.key = "w0"}, {.key = "w1"}}, behind = {.key = "behind"},
+		   after = {.key = "after"};
+	pthread_t threads[2];
+	struct err e;
+
+	kept.job = (struct state_job){.run = run_put, .done = on_done, .arg = &kept};
+	behind.job = (struct state_job){.run = run_put, .done = on_done, .arg = &behind};
+	ck_assert(state_post(state, &kept.job));
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, call_away, &waits[i]), 0);
+	begin();
+	ck_assert(state_post(state, &behind.job));
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	while (call(&after, &e) != 0) {
+		ck_assert_int_eq(e.kind, ERR_AGAIN);
+		(void)poll(NULL, 0, 10);
+	}
+	ck_assert_int_eq(kept.runs, 41);
+	state_stop(state);
+	ck_assert_str_eq(kept.key, "done");
+	ck_assert_str_eq(behind.key, "done");
+	ck_assert_int_eq(
+		count("SELECT count(*) FROM rule_group WHERE key IN ('kept','behind','after')"), 3);
+	ck_assert_int_eq(count("SELECT count(*) FROM rule_group"), 3);
 }
 END_TEST
 
@@ -292,6 +342,7 @@ int main(void)
 	tcase_add_test(t, a_refused_job_undoes_its_own_changes_only);
 	tcase_add_test(t, a_failing_disk_is_tried_until_it_works);
 	tcase_add_test(t, a_disk_that_never_works_blocks_neither_questions_nor_the_stop);
+	tcase_add_test(t, a_failing_disk_keeps_what_was_posted_and_sends_away_who_waits);
 	tcase_add_test(t, a_module_ticks_when_due_and_hears_of_the_commit_once);
 	tcase_add_test(t, jobs_posted_before_the_stop_are_finished);
 	tcase_add_loop_test(
