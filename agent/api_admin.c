@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/seam.h"
+#include "base/steps.h"
 
 #define TEXT "text/plain; charset=utf-8"
 
@@ -74,28 +75,47 @@ void api_debug_flush(struct http_req *r, void *arg)
 		http_reply(r, 200, TEXT, STR("flushed\n"));
 }
 
-/* unix_ms=MS[&speed=X] sets the clock; the answer is what it shows. */
-void api_debug_clock(struct http_req *r, void *arg)
+/* Time as it is set (unix_ms=MS, with speed=X unless it goes in steps), or gone to in steps
+ * (to_ms=MS). */
+static int move_clock(struct http_req *r, struct err *e)
 {
-	struct str at = http_req_param(r, "unix_ms"), speed = http_req_param(r, "speed");
+	struct str at = http_req_param(r, "unix_ms"), to = http_req_param(r, "to_ms");
+	struct str speed = http_req_param(r, "speed");
 	long long ms;
 	double x = 1;
+
+	if (at.n == 0 && to.n == 0)
+		return 0;
+	if (!str_to_i64(at.n > 0 ? at : to, &ms))
+		return err_set(e, ERR_INPUT, 0, "unix_ms or to_ms is not a number");
+	if (speed.n > 0 && (!str_to_f64(speed, &x) || !(x >= 0)))
+		return err_set(e, ERR_INPUT, 0, "speed is not a number");
+	if (at.n == 0)
+		return steps_to(ms, e);
+	if (steps_on())
+		return steps_set(ms, e);
+	clock_inject(ms, x);
+	return 0;
+}
+
+/* The answer is what the clock shows. */
+void api_debug_clock(struct http_req *r, void *arg)
+{
+	struct err e = {0};
 	struct jsonw j;
 
 	(void)arg;
 	if (seam_closed(r))
 		return;
-	if (at.n > 0) {
-		if (!str_to_i64(at, &ms) || (speed.n > 0 && !str_to_f64(speed, &x)) || !(x >= 0)) {
-			http_reply_error(r, "bad_data", "unix_ms or speed is not a number");
-			return;
-		}
-		clock_inject(ms, x);
+	if (move_clock(r, &e) != 0) {
+		api_fail(r, &e);
+		return;
 	}
 	api_begin(r, &j);
 	jsonw_object(&j);
 	jsonw_kv_i64(&j, "unix_ms", clock_wall_ms());
 	jsonw_kv_bool(&j, "injected", clock_is_injected());
+	jsonw_kv_bool(&j, "steps", steps_on());
 	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
 }

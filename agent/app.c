@@ -25,6 +25,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/steps.h"
 #include "exporters/watchdog.h"
 #include "rules/store_source.h"
 
@@ -279,6 +280,7 @@ void app_run(struct app *app)
 void app_stop(struct app *app)
 {
 	atomic_store(&app->ready, false);
+	steps_stop();
 	/* inputs: no new work comes in, what came in is finished */
 	loop_timer_free(app->p->watchdog);
 	self_stop(app->self);

@@ -22,6 +22,7 @@
 #include "base/metrics.h"
 #include "base/queue.h"
 #include "base/role.h"
+#include "base/steps.h"
 
 #define SLOT_TRY_MS    100  /* transfers that wait for a slot are looked at so often */
 #define IDLE_CONNS_MAX 256L /* kept open for the next request to the same place */
@@ -154,6 +155,7 @@ static void answer(struct http_client *c, struct send_request *req)
 	if (!req->transport_ok)
 		metric_inc(c->failed_total);
 	req->on_done(req, req->arg);
+	steps_work_end();
 }
 
 static void refuse(struct http_client *c, struct send_request *req, const char *why)
@@ -385,8 +387,10 @@ static bool submit(void *ctx, struct send_request *req)
 	struct http_client *c = ctx;
 
 	ASSERT(req->on_done != NULL);
+	steps_work_begin(); /* until it is answered */
 	if (queue_push(c->queue, req, 1))
 		return true;
+	steps_work_end();
 	METRIC_LIMIT("http_client_queue");
 	return false;
 }

@@ -3,7 +3,8 @@
  * loop - an event base with timers, signals and posted calls; see loop.h.
  *
  * The hardest idea: timers hold a due time of the replaceable clock and re-arm libevent with
- * clock_wait_ms(), which is short while a test's clock is injected, so that a jump is noticed.
+ * clock_wait_ms(), which is short while a test's clock is injected, so that a jump is noticed. When
+ * time goes in steps an alarm of the steps stands for libevent's timers.
  */
 #include "agent/loop.h"
 
@@ -17,6 +18,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/queue.h"
+#include "base/steps.h"
 
 #define LOOP_POSTS   65536u /* posted calls that may wait: one per request in flight and more */
 #define LOOP_SIGNALS 8u
@@ -41,9 +43,13 @@ struct loop {
 	unsigned n_signals;
 	_Atomic int64_t tick_ms;
 	_Atomic bool stopping;
+	struct loop_timer *timers; /* all of them */
+	struct steps_alarm alarm;
 };
 
 struct loop_timer {
+	struct loop *loop;
+	struct loop_timer *next, *prev;
 	struct event *ev;
 	void (*fn)(void *arg);
 	void *arg;
@@ -59,6 +65,8 @@ static void use_threads(void)
 	threads_rc = evthread_use_pthreads();
 }
 
+static void on_alarm(void *arg);
+
 static void run_posts(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
@@ -66,10 +74,12 @@ static void run_posts(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	steps_work_begin();
 	while ((c = queue_pop(l->posts, 0)) != NULL) {
 		c->fn(c->arg);
 		free(c);
 	}
+	steps_work_end();
 	if (atomic_load(&l->stopping))
 		(void)event_base_loopbreak(l->base);
 }
@@ -101,6 +111,8 @@ int loop_new(struct loop **out, struct err *e)
 		event_add(l->tick_ev, &tick) != 0)
 		goto fail;
 	on_tick(-1, 0, l);
+	l->alarm.fn = on_alarm;
+	l->alarm.arg = l;
 	*out = l;
 	return 0;
 fail:
@@ -114,6 +126,7 @@ void loop_free(struct loop *l)
 
 	if (l == NULL)
 		return;
+	steps_alarm_set(&l->alarm, INT64_MAX);
 	for (unsigned i = 0; i < l->n_signals; i++)
 		event_free(l->signals[i].ev);
 	if (l->post_ev != NULL)
@@ -167,22 +180,59 @@ bool loop_post(struct loop *l, void (*fn)(void *arg), void *arg)
 	return false;
 }
 
+/* --- timers --- */
+
+static void fire(struct loop_timer *t, int64_t now);
+
+static struct loop_timer *first_due(const struct loop *l)
+{
+	struct loop_timer *first = NULL;
+
+	for (struct loop_timer *t = l->timers; t != NULL; t = t->next) {
+		if (t->armed && (first == NULL || t->due_ms < first->due_ms))
+			first = t;
+	}
+	return first;
+}
+
+static void fire_due(void *arg)
+{
+	struct loop *l = arg;
+	int64_t now = clock_mono_ms();
+	struct loop_timer *t;
+
+	while ((t = first_due(l)) != NULL && t->due_ms <= now)
+		fire(t, now);
+	steps_alarm_set(&l->alarm, t != NULL ? t->due_ms : INT64_MAX);
+}
+
+static void on_alarm(void *arg)
+{
+	struct loop *l = arg;
+
+	if (!loop_post(l, fire_due, l)) /* full of calls: the next step tries again */
+		steps_alarm_set(&l->alarm, clock_mono_ms());
+}
+
 static void arm(struct loop_timer *t)
 {
 	int wait = clock_wait_ms(t->due_ms - clock_mono_ms());
 	struct timeval tv = {wait / 1000, (wait % 1000) * 1000};
 
+	if (steps_on()) {
+		t->armed = true;
+		if (wait == 0)
+			on_alarm(t->loop);
+		else
+			steps_alarm_set(&t->loop->alarm, first_due(t->loop)->due_ms);
+		return;
+	}
 	t->armed = event_add(t->ev, &tv) == 0;
 	ASSERT(t->armed);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void fire(struct loop_timer *t, int64_t now)
 {
-	struct loop_timer *t = arg;
-	int64_t now = clock_mono_ms();
-
-	(void)fd;
-	(void)what;
 	t->armed = false;
 	if (now < t->due_ms) {
 		arm(t);
@@ -197,15 +247,27 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	t->fn(t->arg);
 }
 
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	fire(arg, clock_mono_ms());
+}
+
 struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *arg), void *arg)
 {
 	struct loop_timer *t = calloc(1, sizeof *t);
 
 	ASSERT(t != NULL);
+	t->loop = l;
 	t->fn = fn;
 	t->arg = arg;
 	t->ev = event_new(l->base, -1, 0, on_timer, t);
 	ASSERT(t->ev != NULL);
+	t->next = l->timers;
+	if (t->next != NULL)
+		t->next->prev = t;
+	l->timers = t;
 	return t;
 }
 
@@ -222,6 +284,12 @@ void loop_timer_free(struct loop_timer *t)
 {
 	if (t == NULL)
 		return;
+	if (t->prev != NULL)
+		t->prev->next = t->next;
+	else
+		t->loop->timers = t->next;
+	if (t->next != NULL)
+		t->next->prev = t->prev;
 	event_free(t->ev);
 	free(t);
 }

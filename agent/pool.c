@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/queue.h"
+#include "base/steps.h"
 
 #define POOL_THREADS_MAX 64u
 
@@ -23,9 +24,11 @@ static void *worker(void *arg)
 	struct pool *p = arg;
 	struct pool_job *job;
 
+	steps_thread_begin();
 	role_enter(p->role);
 	while ((job = queue_pop(p->queue, -1)) != NULL)
 		job->run(job);
+	steps_thread_end();
 	return NULL;
 }
 
@@ -40,9 +43,12 @@ int pool_new(struct pool **out, enum role role, unsigned threads, size_t queue_c
 	p->role = role;
 	p->queue = queue_new(queue_cap, 0);
 	for (; p->n < threads; p->n++) {
-		int rc = pthread_create(&p->threads[p->n], NULL, worker, p);
+		int rc;
 
+		steps_thread_new();
+		rc = pthread_create(&p->threads[p->n], NULL, worker, p);
 		if (rc != 0) {
+			steps_thread_end();
 			pool_free(p);
 			return err_set(
 				e, ERR_IO, rc, "cannot start a worker: %s", err_strerror(rc));

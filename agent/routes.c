@@ -91,7 +91,7 @@ static const struct http_route table[] = {
 	{"/api/v1/write", POST, HTTP_ON_INGEST, LIMIT_HTTP_WRITE_BODY, true, api_write},
 	/* with BELFRY_TEST=1 only; GET for simple runners */
 	{"/api/belfry/v1/debug/flush", GET_POST, HTTP_ON_QUERY, 0, true, api_debug_flush},
-	{"/api/belfry/v1/debug/clock", GET_POST, HTTP_ON_LOOP, 0, true, api_debug_clock},
+	{"/api/belfry/v1/debug/clock", GET_POST, HTTP_ON_QUERY, 0, true, api_debug_clock},
 	/* the page */
 	{"/plain", GET, HTTP_ON_QUERY, 0, false, plain_alerts},
 	{"/", GET, HTTP_ON_LOOP, 0, false, assets_handle},

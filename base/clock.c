@@ -10,13 +10,14 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/assert.h"
 #include "base/num.h"
 
 #define INJECTED_WAIT_MS 20 /* a moved clock is noticed this soon */
 
 static atomic_bool injected;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the four below */
-static int64_t base_wall_ms, base_mono_ms, base_real_ns;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the five below */
+static int64_t base_wall_ms, base_mono_ms, base_passed_ms, base_real_ns;
 static double rate = 1.0;
 
 int64_t clock_real_ns(void)
@@ -60,6 +61,19 @@ int64_t clock_mono_ms(void)
 	return clock_real_ns() / 1000000;
 }
 
+int64_t clock_passed_ms(void)
+{
+	int64_t ms;
+
+	if (atomic_load(&injected)) {
+		(void)pthread_mutex_lock(&lock);
+		ms = base_passed_ms + elapsed_locked();
+		(void)pthread_mutex_unlock(&lock);
+		return ms;
+	}
+	return clock_real_ns() / 1000000;
+}
+
 int clock_wait_ms(int64_t ms)
 {
 	double real = (double)ms;
@@ -81,27 +95,27 @@ int clock_wait_ms(int64_t ms)
 void clock_inject(int64_t unix_ms, double speed)
 {
 	int64_t mono = clock_mono_ms();
-	int64_t wall = clock_wall_ms();
+	int64_t wall = clock_wall_ms(), passed = clock_passed_ms();
 
 	(void)pthread_mutex_lock(&lock);
 	/* a jump forward is seen by those who wait, as after a suspended machine */
 	base_mono_ms = unix_ms > wall && atomic_load(&injected) ? mono + (unix_ms - wall) : mono;
 	base_wall_ms = unix_ms;
+	base_passed_ms = passed;
 	base_real_ns = clock_real_ns();
 	rate = speed;
 	(void)pthread_mutex_unlock(&lock);
 	atomic_store(&injected, true);
 }
 
-double clock_speed(void)
+void clock_go_on(int64_t ms)
 {
-	double speed = 1;
-
+	ASSERT(atomic_load(&injected));
 	(void)pthread_mutex_lock(&lock);
-	if (atomic_load(&injected))
-		speed = rate;
+	base_wall_ms = i64_add_sat(base_wall_ms, ms);
+	base_mono_ms = i64_add_sat(base_mono_ms, ms);
+	base_passed_ms = i64_add_sat(base_passed_ms, ms);
 	(void)pthread_mutex_unlock(&lock);
-	return speed;
 }
 
 bool clock_is_injected(void)

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/num.h"
+#include "base/steps.h"
 
 struct slot {
 	void *msg;
@@ -54,6 +56,8 @@ void queue_free(struct queue *q)
 {
 	if (q == NULL)
 		return;
+	for (; q->n > 0; q->n--)
+		steps_work_end();
 	(void)close(q->efd);
 	(void)pthread_cond_destroy(&q->not_full);
 	(void)pthread_cond_destroy(&q->not_empty);
@@ -116,6 +120,7 @@ bool queue_push_wait(struct queue *q, void *msg, size_t weight, int real_ms)
 	if (ok) {
 		q->ring[(q->head + q->n) % q->cap] = (struct slot){msg, weight};
 		q->weight += weight;
+		steps_work_begin();
 		if (q->n++ == 0 && atomic_load(&q->watched))
 			signal_fd(q);
 		(void)pthread_cond_signal(&q->not_empty);
@@ -129,16 +134,28 @@ bool queue_push(struct queue *q, void *msg, size_t weight)
 	return queue_push_wait(q, msg, weight, 0);
 }
 
-void *queue_pop(struct queue *q, int real_ms)
+/* False: the time is over. */
+static bool wait_for_message(struct queue *q, int64_t due_mono_ms, int real_ms, int64_t began_ns)
 {
-	struct timespec until = deadline_in(real_ms > 0 ? real_ms : 0);
+	int64_t left = -1;
+
+	if (real_ms >= 0) {
+		left = real_ms - (clock_real_ns() - began_ns) / 1000000;
+		if (left <= 0)
+			return false;
+	}
+	/* woken without a moment to wait for: the clock was set */
+	return steps_wait(&q->not_empty, &q->lock, due_mono_ms, left) || due_mono_ms == INT64_MAX;
+}
+
+void *queue_pop_due(struct queue *q, int64_t due_mono_ms, int real_ms)
+{
+	int64_t began_ns = real_ms > 0 ? clock_real_ns() : 0;
 	void *msg = NULL;
 
 	(void)pthread_mutex_lock(&q->lock);
 	while (q->n == 0 && !q->closed && real_ms != 0) {
-		if (real_ms < 0)
-			(void)pthread_cond_wait(&q->not_empty, &q->lock);
-		else if (pthread_cond_timedwait(&q->not_empty, &q->lock, &until) != 0)
+		if (!wait_for_message(q, due_mono_ms, real_ms, began_ns))
 			break;
 	}
 	if (q->n > 0) {
@@ -149,10 +166,16 @@ void *queue_pop(struct queue *q, int real_ms)
 		q->head = (q->head + 1) % q->cap;
 		if (--q->n == 0 && atomic_load(&q->watched))
 			clear_fd(q);
+		steps_work_end(); /* the receiver's from here on */
 		(void)pthread_cond_signal(&q->not_full);
 	}
 	(void)pthread_mutex_unlock(&q->lock);
 	return msg;
+}
+
+void *queue_pop(struct queue *q, int real_ms)
+{
+	return queue_pop_due(q, INT64_MAX, real_ms);
 }
 
 void queue_close(struct queue *q)

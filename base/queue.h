@@ -28,6 +28,9 @@ bool queue_push_wait(struct queue *q, void *msg, size_t weight, int real_ms) MUS
 /* Next message; waits up to real_ms (0: not at all, -1: for ever). NULL when none came or closed
  * and empty. */
 void *queue_pop(struct queue *q, int real_ms);
+/* The same; waits no longer than until the clock shows due_mono_ms (INT64_MAX: never), and may
+ * return earlier. */
+void *queue_pop_due(struct queue *q, int64_t due_mono_ms, int real_ms);
 /* Refuse further pushes and wake all waiters; queue_pop still hands out what is left. */
 void queue_close(struct queue *q);
 bool queue_is_closed(struct queue *q);

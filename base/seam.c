@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/steps.h"
 #include "base/str.h"
 
 bool seam_enabled;
@@ -38,6 +39,10 @@ static void init_clock(const char *spec)
 	if (!str_to_i64(str_sub(s, 0, comma), &ms))
 		return;
 	speed = str_sub(s, comma + 1, s.n);
+	if (str_eq(speed, STR("steps"))) {
+		steps_use(ms);
+		return;
+	}
 	if (speed.n > 0 && !str_to_f64(speed, &rate))
 		rate = 1;
 	clock_inject(ms, rate);

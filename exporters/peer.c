@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/role.h"
+#include "base/steps.h"
 #include "exporters/notify_api.h"
 #include "exporters/peer_internal.h"
 
@@ -218,30 +219,30 @@ static void turn(struct peers *p)
 	peer_send_pump(p, mono);
 }
 
-static int until_due(const struct peers *p)
+static int64_t due_mono_ms(const struct peers *p)
 {
-	int64_t due = MIN_OF(peer_table_due(&p->table), peer_send_due(p)), mono = clock_mono_ms();
+	int64_t due = MIN_OF(peer_table_due(&p->table), peer_send_due(p));
 
 	if (p->n > 0)
 		due = MIN_OF(due, p->ask_mono_ms);
-	if (due == INT64_MAX)
-		return -1;
-	return due <= mono ? 0 : clock_wait_ms(due - mono);
+	return due;
 }
 
 static void *run(void *arg)
 {
 	struct peers *p = arg;
 
+	steps_thread_begin();
 	role_enter(ROLE_PEER);
 	while (!p->stopping) {
-		struct peer_msg *m = queue_pop(p->in, until_due(p));
+		struct peer_msg *m = queue_pop_due(p->in, due_mono_ms(p), -1);
 
 		if (m != NULL)
 			take(p, m);
 		if (m == NULL || queue_len(p->in) == 0)
 			turn(p);
 	}
+	steps_thread_end();
 	return NULL;
 }
 
@@ -258,10 +259,14 @@ static size_t count_urls(const struct peer_config *cfg)
 
 static int start(struct peers *p, struct err *e)
 {
-	int rc = pthread_create(&p->thread, NULL, run, p);
+	int rc;
 
-	if (rc != 0)
+	steps_thread_new();
+	rc = pthread_create(&p->thread, NULL, run, p);
+	if (rc != 0) {
+		steps_thread_end();
 		return err_set(e, ERR_IO, rc, "cannot start a thread: %s", err_strerror(rc));
+	}
 	p->started = true;
 	return 0;
 }

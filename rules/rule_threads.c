@@ -10,7 +10,6 @@
  * groups as a whole (a reload, a clock that was set back) waits until nobody is at work.
  */
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -20,6 +19,7 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "base/role.h"
+#include "base/steps.h"
 #include "rules/rules_internal.h"
 
 #define IDLE_WAIT_MS  1000
@@ -160,11 +160,11 @@ static void hold_locked(struct rules *r, int64_t now, int64_t more_ms)
 /* By how much the wall clock went ahead of the time that passed. */
 static int64_t leap_locked(struct rules *r, int64_t now)
 {
-	int64_t real = clock_real_ns(), before = r->seen_real_ns;
-	double passed = (double)(real - before) / 1e6 * clock_speed();
+	int64_t passed = clock_passed_ms(), before = r->seen_passed_ms;
+	bool first = r->seen_wall_ms == 0;
 
-	r->seen_real_ns = real;
-	return before == 0 ? 0 : i64_sub_sat(now - r->seen_wall_ms, num_clamp_i64(passed));
+	r->seen_passed_ms = passed;
+	return first ? 0 : i64_sub_sat(now - r->seen_wall_ms, passed - before);
 }
 
 /*
@@ -204,23 +204,14 @@ static void follow_clock_locked(struct rules *r, int64_t now)
  * due before the one the first is waiting for. */
 static void wait_locked(struct rules *r, int64_t ms)
 {
-	int real = clock_wait_ms(MIN_OF(ms, IDLE_WAIT_MS));
-	int64_t until = i64_add_sat(clock_mono_ms(), MIN_OF(ms, IDLE_WAIT_MS));
-	struct timespec ts;
+	int64_t until = i64_add_sat(clock_mono_ms(), ms);
 
 	r->n_idle++;
 	if (until >= r->lead_until_ms || r->exclusive) {
-		(void)pthread_cond_wait(&r->wake, &r->lock);
+		(void)steps_wait(&r->wake, &r->lock, INT64_MAX, -1);
 	} else {
 		r->lead_until_ms = until;
-		(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_sec += real / 1000;
-		ts.tv_nsec += (long)(real % 1000) * 1000000;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_sec++;
-			ts.tv_nsec -= 1000000000;
-		}
-		(void)pthread_cond_timedwait(&r->wake, &r->lock, &ts);
+		(void)steps_wait(&r->wake, &r->lock, until, IDLE_WAIT_MS);
 		if (r->lead_until_ms == until)
 			r->lead_until_ms = INT64_MAX;
 	}
@@ -232,7 +223,7 @@ static void turn_locked(struct rules *r)
 	int64_t now = clock_wall_ms(), wait;
 
 	if (r->exclusive) {
-		wait_locked(r, IDLE_WAIT_MS);
+		wait_locked(r, INT64_MAX);
 		return;
 	}
 	if (r->next_set != NULL) {
@@ -243,7 +234,7 @@ static void turn_locked(struct rules *r)
 		return;
 	}
 	follow_clock_locked(r, now);
-	wait = r->n_heap > 0 ? r->heap[0]->next_slot_ms - now : IDLE_WAIT_MS;
+	wait = r->n_heap > 0 ? r->heap[0]->next_slot_ms - now : INT64_MAX;
 	if (wait <= 0)
 		eval_first_locked(r, now);
 	else if (!help_locked(r))
@@ -254,12 +245,14 @@ static void *run(void *arg)
 {
 	struct rules *r = arg;
 
+	steps_thread_begin();
 	role_enter(ROLE_RULE);
 	(void)pthread_mutex_lock(&r->lock);
 	while (!r->stopping)
 		turn_locked(r);
 	(void)pthread_cond_broadcast(&r->wake);
 	(void)pthread_mutex_unlock(&r->lock);
+	steps_thread_end();
 	return NULL;
 }
 
@@ -282,11 +275,15 @@ int rules_start(struct rules *r, struct err *e)
 	metric_set(metric_gauge("belfry_rule_evaluators", "Threads that evaluate rules.", NULL),
 		evaluators());
 	for (unsigned n = evaluators(); r->n_threads < n; r->n_threads++) {
-		int rc = pthread_create(&r->threads[r->n_threads], NULL, run, r);
+		int rc;
 
-		if (rc != 0)
+		steps_thread_new();
+		rc = pthread_create(&r->threads[r->n_threads], NULL, run, r);
+		if (rc != 0) {
+			steps_thread_end();
 			return err_set(
 				e, ERR_IO, rc, "cannot start a rule thread: %s", err_strerror(rc));
+		}
 	}
 	return 0;
 }

@@ -35,7 +35,7 @@ struct rules {
 	atomic_bool cancel;
 	int64_t last_eval_ms;
 	int64_t seen_wall_ms;         /* the evaluators' last look at the clock */
-	int64_t seen_real_ns;         /* clock_real_ns() then */
+	int64_t seen_passed_ms;       /* clock_passed_ms() then */
 	struct alert_batch **orphans; /* end of alerts whose rule is gone, to be told first */
 	size_t n_orphans;
 

@@ -29,6 +29,7 @@
 #include "base/queue.h"
 #include "base/role.h"
 #include "base/seam.h"
+#include "base/steps.h"
 #include "storage/db.h"
 #include "storage/state_schema.h"
 
@@ -268,11 +269,11 @@ static void refuse_calls(struct state *s)
 }
 
 /* The next job, in the order of posting. */
-static struct state_job *next_job(struct state *s, int wait_ms)
+static struct state_job *next_job(struct state *s, int64_t due_mono_ms, int real_ms)
 {
 	if (s->n_later == 0) {
 		s->later_head = 0;
-		return queue_pop(s->jobs, wait_ms);
+		return queue_pop_due(s->jobs, due_mono_ms, real_ms);
 	}
 	s->n_later--;
 	return s->later[s->later_head++];
@@ -301,7 +302,9 @@ static bool commit_group(struct state *s)
 		atomic_store(&s->tick_ms, clock_real_ns() / 1000000);
 		if (queue_is_closed(s->jobs))
 			return false;
+		steps_work_begin(); /* the group in hand */
 		serve_asks(s, RETRY_MS);
+		steps_work_end();
 	}
 	if (tries > 0)
 		log_info("state", "msg=\"state.db can be written again\" tries=%u", tries);
@@ -335,23 +338,23 @@ static void finish_group(struct state *s, bool committed)
 	s->n_group = 0;
 }
 
-static bool module_due(const struct state *s, int64_t *wait_ms)
+static bool module_due(const struct state *s, int64_t *next_mono_ms)
 {
-	int64_t now = clock_mono_ms(), next = INT64_MAX;
+	int64_t next = INT64_MAX;
 
 	for (unsigned i = 0; i < s->n_modules; i++)
 		next = MIN_OF(next, s->modules[i].next(s->modules[i].arg));
-	*wait_ms = next == INT64_MAX ? IDLE_WAIT_MS : MIN_OF(i64_sub_sat(next, now), IDLE_WAIT_MS);
-	return next <= now;
+	*next_mono_ms = next;
+	return next <= clock_mono_ms();
 }
 
 /* Collect what waits; right after a commit, wait out the rest of GROUP_MS so that a storm shares
  * its commits. What has no run() only brings something for memory, and is done at once: what that
  * makes dirty goes into the commit that follows. */
-static void collect(struct state *s, int wait_ms)
+static void collect(struct state *s, int64_t next_mono_ms)
 {
-	struct state_job *job = next_job(s, wait_ms);
-	int64_t until = s->last_commit_ns + (int64_t)GROUP_MS * 1000000;
+	struct state_job *job = next_job(s, next_mono_ms, IDLE_WAIT_MS);
+	int64_t until = steps_on() ? 0 : s->last_commit_ns + (int64_t)GROUP_MS * 1000000;
 	unsigned late = 0; /* jobs taken although the time is over: they must not go on for ever */
 
 	while (job != NULL) {
@@ -368,7 +371,7 @@ static void collect(struct state *s, int wait_ms)
 		late += left <= 0;
 		if (s->n_group == GROUP_JOBS || late > GROUP_JOBS || (is_nudge && s->n_group == 0))
 			break;
-		job = next_job(s, left > 0 ? (int)(left / 1000000) : 0);
+		job = next_job(s, INT64_MAX, left > 0 ? (int)(left / 1000000) : 0);
 	}
 }
 
@@ -404,7 +407,7 @@ static void fail_rest(struct state *s)
 	struct state_job *job;
 
 	log_error("state", "msg=\"stopping without a last commit: state.db cannot be written\"");
-	while ((job = next_job(s, 0)) != NULL) {
+	while ((job = next_job(s, INT64_MAX, 0)) != NULL) {
 		if (job == &s->nudge)
 			continue;
 		s->group[s->n_group++] = job;
@@ -415,17 +418,20 @@ static void fail_rest(struct state *s)
 static void *writer(void *arg)
 {
 	struct state *s = arg;
-	int64_t wait;
+	int64_t next;
 
+	steps_thread_begin();
 	role_enter(ROLE_STATE_WRITER);
 	for (;;) {
-		bool due = module_due(s, &wait), closed, kept = true;
+		bool closed, kept = true;
+
+		(void)module_due(s, &next);
 
 		serve_asks(s, 0);
 		atomic_store(&s->tick_ms, clock_real_ns() / 1000000);
-		collect(s, due ? 0 : clock_wait_ms(MAX_OF(wait, 1)));
+		collect(s, next);
 		closed = queue_is_closed(s->jobs);
-		if (s->n_group > 0 || module_due(s, &wait)) {
+		if (s->n_group > 0 || module_due(s, &next)) {
 			kept = commit_group(s);
 			finish_group(s, kept);
 			checkpoint(s, false);
@@ -440,21 +446,22 @@ static void *writer(void *arg)
 			break;
 		}
 		/* what finished jobs left to write is written, too */
-		if (closed && s->n_later + queue_len(s->jobs) == 0 && !module_due(s, &wait))
+		if (closed && s->n_later + queue_len(s->jobs) == 0 && !module_due(s, &next))
 			break;
 	}
 	serve_asks(s, 0);
+	steps_thread_end();
 	return NULL;
 }
 
 int state_turn(struct state *s, int64_t *next_mono_ms, struct err *e)
 {
-	int64_t wait;
+	int64_t next;
 
 	ASSERT(s->in_memory);
 	for (;;) {
 		struct state_job *job;
-		bool due = module_due(s, &wait);
+		bool due = module_due(s, &next);
 
 		while (s->n_group < GROUP_JOBS && (job = queue_pop(s->jobs, 0)) != NULL)
 			s->group[s->n_group++] = job;
@@ -479,10 +486,13 @@ int state_start(struct state *s, struct err *e)
 	ASSERT(!s->running);
 	ASSERT(!s->in_memory);
 	atomic_store(&s->tick_ms, clock_real_ns() / 1000000);
+	steps_thread_new();
 	rc = pthread_create(&s->thread, NULL, writer, s);
-	if (rc != 0)
+	if (rc != 0) {
+		steps_thread_end();
 		return err_set(
 			e, ERR_IO, rc, "cannot start the state writer: %s", err_strerror(rc));
+	}
 	s->running = true;
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/num.h"
+#include "base/steps.h"
 #include "storage/db.h"
 #include "storage/store_control.h"
 #include "storage/store_int.h"
@@ -216,8 +217,10 @@ int store_open(struct store **out, const struct store_opts *o, struct err *e)
 		goto free_store;
 	upkeep_gap_report(st);
 	atomic_store(&st->tick_mono_ms, clock_mono_ms());
+	steps_thread_new();
 	rc = pthread_create(&st->thread, NULL, writer_main, st);
 	if (rc != 0) {
+		steps_thread_end();
 		(void)err_set(
 			e, ERR_IO, rc, "cannot start the storage writer: %s", err_strerror(rc));
 		goto free_store;

@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "base/role.h"
 #include "base/seam.h"
+#include "base/steps.h"
 #include "storage/store_control.h"
 #include "storage/store_int.h"
 
@@ -375,6 +376,7 @@ void *writer_main(void *arg)
 	struct store *st = arg;
 	bool stop = false;
 
+	steps_thread_begin();
 	role_enter(ROLE_STORAGE_WRITER);
 	while (!stop) {
 		struct store_msg *m = queue_pop(st->queue, 200);
@@ -390,5 +392,6 @@ void *writer_main(void *arg)
 		atomic_store(&st->tick_mono_ms, clock_mono_ms());
 		upkeep_run(st);
 	}
+	steps_thread_end();
 	return NULL;
 }
