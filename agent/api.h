@@ -65,6 +65,8 @@ void api_query_range(struct http_req *r, void *arg);
 void api_query_exemplars(struct http_req *r, void *arg);
 void api_format_query(struct http_req *r, void *arg);
 void api_parse_query(struct http_req *r, void *arg);
+/* api_read.c */
+void api_read(struct http_req *r, void *arg);
 /* api_series.c */
 void api_series(struct http_req *r, void *arg);
 void api_labels(struct http_req *r, void *arg);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/backtest_fetch.h"
 #include "base/clock.h"
 #include "base/dur.h"
 #include "base/limits.h"
@@ -28,7 +29,7 @@
 struct flags {
 	struct str rules[FILES_MAX], compare[FILES_MAX];
 	size_t n_rules, n_compare;
-	const char *config, *dir, *from, *to, *step, *warm_up, *tz, *night;
+	const char *config, *dir, *url, *from, *to, *step, *warm_up, *tz, *night;
 	bool json, slots_only, no_silences, no_acks;
 };
 
@@ -39,7 +40,8 @@ struct work {
 	struct config *config;
 	struct rule_set *rules, *compare;
 	const char *dir;
-	struct store *store;
+	struct store *store; /* a view of dir, or what was fetched */
+	struct bt_fetched fetched;
 	struct select_source source;
 	struct past past;
 	struct bt_opts o;
@@ -50,12 +52,14 @@ static int usage(const char *what, const char *value)
 	(void)fprintf(stderr,
 		"belfry backtest: %s%s%s\n"
 		"Usage: belfry backtest --rules FILE... [--config FILE] --from T --to T\n"
-		"         [--storage.path DIR] [--step DURATION] [--warm-up DURATION] [--json]\n"
+		"         [--storage.path DIR | --url URL] [--step DURATION] [--warm-up DURATION] "
+		"[--json]\n"
 		"         [--compare FILE...] [--timezone NAME] [--night 22:00-07:00]\n"
 		"         [--no-silences] [--no-acks]\n"
 		"T is a date (2026-01-02T15:04:05Z), Unix seconds, now, or now-7d. Without --rules "
 		"the\n"
-		"configuration's own rules are taken.\n",
+		"configuration's own rules are taken. URL: a running belfry, or a server with\n"
+		"Prometheus's API; else the data directory is read as it stands.\n",
 		what, value != NULL ? " " : "", value != NULL ? value : "");
 	return 2;
 }
@@ -82,6 +86,7 @@ static bool take_value(int argc, char **argv, int *i, struct flags *f)
 	} options[] = {
 		{"--config", &f->config},
 		{"--storage.path", &f->dir},
+		{"--url", &f->url},
 		{"--from", &f->from},
 		{"--to", &f->to},
 		{"--step", &f->step},
@@ -132,6 +137,8 @@ static int read_flags(int argc, char **argv, struct flags *f)
 	}
 	if (f->n_rules == 0 && f->config == NULL)
 		return usage("--rules or --config is missing", NULL);
+	if (f->url != NULL && f->dir != NULL)
+		return usage("either --url or --storage.path, not both", NULL);
 	return 0;
 }
 
@@ -202,41 +209,72 @@ static int duration(const char *text, const char *option, int64_t *out)
 	return 0;
 }
 
-static int set_times(struct work *w)
+/* --from and --to as given; missing ones stay. */
+static int given_times(struct work *w)
 {
-	int64_t oldest, newest, now = clock_wall_ms(), warm = INT64_MAX;
+	int64_t now = clock_wall_ms();
 	struct bt_opts *o = &w->o;
 
-	if (!store_time_range(w->store, &oldest, &newest)) {
-		(void)fprintf(stderr, "belfry backtest: nothing is recorded there\n");
-		return 1;
-	}
-	o->from_ms = oldest;
-	o->to_ms = MIN_OF(newest, now);
 	if (w->f.from != NULL && !parse_time(w->f.from, now, &o->from_ms))
 		return usage("--from is no time:", w->f.from);
 	if (w->f.to != NULL && !parse_time(w->f.to, now, &o->to_ms))
 		return usage("--to is no time:", w->f.to);
 	if (o->from_ms >= o->to_ms)
 		return usage("--to must be after --from", NULL);
+	return 0;
+}
+
+/* How long before --from rules are evaluated, and the interval of groups that name none. */
+static int set_steps(struct work *w, int64_t *warm_ms)
+{
+	struct bt_opts *o = &w->o;
+
+	*warm_ms = INT64_MAX;
+	o->interval_ms = w->config != NULL ? w->config->evaluation_interval_ms : DEFAULT_STEP_MS;
+	o->slot_unit_ms = w->config != NULL ? w->config->scrape.slot_unit_ms : 0;
+	if (duration(w->f.step, "--step is no duration:", &o->interval_ms) != 0 ||
+		duration(w->f.warm_up, "--warm-up is no duration:", warm_ms) != 0)
+		return 2;
+	if (o->interval_ms <= 0)
+		return usage("--step must be above 0", NULL);
+	if (*warm_ms == INT64_MAX) {
+		*warm_ms = replay_warm_up(w->rules, WARM_UP_MAX_MS);
+		if (w->compare != NULL)
+			*warm_ms = MAX_OF(*warm_ms, replay_warm_up(w->compare, WARM_UP_MAX_MS));
+	}
+	return set_night(w);
+}
+
+static int nothing_recorded(const struct work *w)
+{
+	(void)fprintf(stderr, "belfry backtest: nothing%s is recorded there\n",
+		w->f.url != NULL ? " that these rules read" : "");
+	return 1;
+}
+
+/* What was asked for, as far as there is something. */
+static int set_times(struct work *w)
+{
+	int64_t oldest, newest, warm;
+	struct bt_opts *o = &w->o;
+	int rc;
+
+	if (!store_time_range(w->store, &oldest, &newest))
+		return nothing_recorded(w);
+	if (w->f.url != NULL) { /* only what the rules read was fetched: the server lives on */
+		newest = clock_wall_ms();
+	} else {
+		o->from_ms = oldest;
+		o->to_ms = MIN_OF(newest, clock_wall_ms());
+	}
+	if ((rc = given_times(w)) != 0 || (rc = set_steps(w, &warm)) != 0)
+		return rc;
 	if (o->from_ms > newest || o->to_ms < oldest)
 		(void)fprintf(stderr, "belfry backtest: nothing is recorded of that time\n");
 	o->from_ms = MAX_OF(o->from_ms, oldest);
 	o->to_ms = MAX_OF(MIN_OF(o->to_ms, newest), o->from_ms);
-	o->interval_ms = w->config != NULL ? w->config->evaluation_interval_ms : DEFAULT_STEP_MS;
-	o->slot_unit_ms = w->config != NULL ? w->config->scrape.slot_unit_ms : 0;
-	if (duration(w->f.step, "--step is no duration:", &o->interval_ms) != 0 ||
-		duration(w->f.warm_up, "--warm-up is no duration:", &warm) != 0)
-		return 2;
-	if (o->interval_ms <= 0)
-		return usage("--step must be above 0", NULL);
-	if (warm == INT64_MAX) {
-		warm = replay_warm_up(w->rules, WARM_UP_MAX_MS);
-		if (w->compare != NULL)
-			warm = MAX_OF(warm, replay_warm_up(w->compare, WARM_UP_MAX_MS));
-	}
 	o->begin_ms = MAX_OF(i64_sub_sat(o->from_ms, warm), oldest);
-	return set_night(w);
+	return 0;
 }
 
 /* --- loading --- */
@@ -282,42 +320,85 @@ static int load(struct work *w)
 	return 0;
 }
 
+static int fetch_history(struct work *w)
+{
+	struct bt_fetch_opts fo = {
+		.url = w->f.url, .sets = {w->rules, w->compare}, .progress = w->o.progress};
+	int64_t warm;
+	struct err e;
+	int rc;
+
+	if (w->f.from == NULL)
+		return usage("--url needs --from", NULL);
+	w->o.to_ms = clock_wall_ms();
+	if ((rc = given_times(w)) != 0 || (rc = set_steps(w, &warm)) != 0)
+		return rc;
+	fo.begin_ms = i64_sub_sat(w->o.from_ms, warm);
+	fo.to_ms = MIN_OF(w->o.to_ms, clock_wall_ms());
+	if (w->config != NULL)
+		fo.external = w->config->scrape.external_labels;
+	if (bt_fetch(&w->fetched, &fo, &e) != 0) {
+		(void)fprintf(stderr, "belfry backtest: %s: %s\n", w->f.url, e.msg);
+		return 1;
+	}
+	if (!w->fetched.exact)
+		(void)fprintf(stderr,
+			"belfry backtest: %s has no remote read: its series end five minutes late, "
+			"so alerts may, too\n",
+			w->f.url);
+	w->store = w->fetched.store;
+	return 0;
+}
+
 static int open_history(struct work *w)
 {
 	struct err e;
 
-	w->dir = w->f.dir != NULL    ? w->f.dir
-		 : w->config != NULL ? w->config->storage.dir
-				     : DEFAULT_DIR;
-	if (store_open_view(&w->store, w->dir, &e) != 0) {
-		(void)fprintf(stderr, "belfry backtest: %s\n", e.msg);
-		return 1;
-	}
-	w->source = store_source(w->store);
-	w->o.source = &w->source;
 	w->o.config = w->config;
 	w->o.max_memory = QUERY_BYTES;
 	w->o.progress = isatty(STDERR_FILENO) == 1;
 	w->o.slots_only = w->f.slots_only;
+	if (w->f.url != NULL) {
+		int rc = fetch_history(w);
+
+		if (rc != 0)
+			return rc;
+	} else {
+		w->dir = w->f.dir != NULL    ? w->f.dir
+			 : w->config != NULL ? w->config->storage.dir
+					     : DEFAULT_DIR;
+		if (store_open_view(&w->store, w->dir, &e) != 0) {
+			(void)fprintf(stderr, "belfry backtest: %s\n", e.msg);
+			return 1;
+		}
+	}
+	w->source = store_source(w->store);
+	w->o.source = &w->source;
 	return 0;
 }
 
 /* What people did meanwhile. Not to know it is no reason to tell nothing of the rules. */
 static void read_past(struct work *w)
 {
-	struct err e;
+	const struct bt_opts *o = &w->o;
+	struct arena *a = &w->past_arena;
 	bool found = true;
+	struct err e;
+	int rc;
 
 	if (w->config == NULL || (w->f.no_silences && w->f.no_acks))
 		return;
-	if (bt_past_read(w->dir, w->o.begin_ms, w->o.to_ms, &w->past_arena, &w->past, &found, &e) !=
-		0) {
-		(void)fprintf(stderr, "belfry backtest: no past silences: %s\n", e.msg);
-		return;
-	}
-	if (!found) {
-		(void)fprintf(stderr, "belfry backtest: no past silences: %s holds no state.db\n",
-			w->dir);
+	rc = w->f.url != NULL
+		     ? bt_past_fetch(w->f.url, o->begin_ms, o->to_ms, a, &w->past, &found, &e)
+		     : bt_past_read(w->dir, o->begin_ms, o->to_ms, a, &w->past, &found, &e);
+	if (rc != 0 || !found) {
+		(void)fprintf(stderr, "belfry backtest: past silences are not known: %s%s\n",
+			rc != 0            ? ""
+			: w->f.url != NULL ? w->f.url
+					   : w->dir,
+			rc != 0            ? e.msg
+			: w->f.url != NULL ? " is no belfry"
+					   : " holds no state.db");
 		return;
 	}
 	if (w->f.no_silences)
@@ -397,7 +478,10 @@ int backtest_main(int argc, char **argv)
 		read_past(w);
 	if (rc == 0)
 		rc = run(w);
-	store_close_view(w->store);
+	if (w->f.url != NULL)
+		bt_fetched_fini(&w->fetched);
+	else
+		store_close_view(w->store);
 	rule_set_free(w->rules);
 	rule_set_free(w->compare);
 	config_free(w->config);

@@ -24,6 +24,7 @@ static const struct http_route table[] = {
 		api_format_query},
 	{"/api/v1/parse_query", GET_POST, HTTP_ON_QUERY, LIMIT_HTTP_QUERY_BODY, false,
 		api_parse_query},
+	{"/api/v1/read", POST, HTTP_ON_QUERY, 0, false, api_read},
 	{"/api/v1/series", GET_POST, HTTP_ON_QUERY, 0, false, api_series},
 	{"/api/v1/labels", GET_POST, HTTP_ON_QUERY, 0, false, api_labels},
 	{"/api/v1/label/*/values", GET, HTTP_ON_QUERY, 0, false, api_label_values},

@@ -44,6 +44,7 @@ struct rw_decoder {
 	struct rw_sink sink;
 	struct rw_cache *cache; /* may be NULL */
 	struct arena *scratch;  /* symbols, labels, histograms; reset by the caller afterwards */
+	bool starts; /* 1.0: rows may have start timestamps, as rw_encode.h writes them */
 };
 
 int rw_decode1(struct rw_decoder *d, struct str body, struct err *e) MUST_CHECK;

@@ -80,7 +80,7 @@ static uint32_t name_series(struct rw_decoder *d, struct rd *msg, size_t rows)
 static void sample(struct rw_decoder *d, struct rd *r)
 {
 	struct rd in = rd_of(wire_bytes(r));
-	int64_t t = 0;
+	int64_t t = 0, start = 0;
 	double v = 0;
 	uint32_t tag;
 
@@ -89,12 +89,14 @@ static void sample(struct rw_decoder *d, struct rd *r)
 			v = wire_double(&in);
 		else if (tag == WIRE_TAG(2, WIRE_VARINT))
 			t = (int64_t)rd_varint(&in);
+		else if (d->starts && tag == WIRE_TAG(3, WIRE_VARINT))
+			start = (int64_t)rd_varint(&in);
 		else
 			wire_other(&in, tag, 2);
 	}
 	r->bad |= in.bad;
 	if (!r->bad)
-		d->sink.sample(d->sink.ctx, t, v, 0);
+		d->sink.sample(d->sink.ctx, t, v, start);
 }
 
 static int histogram(struct rw_decoder *d, struct rd *r)
@@ -107,7 +109,7 @@ static int histogram(struct rw_decoder *d, struct rd *r)
 	if (r->bad || rw_hist(in, d->scratch, &x, &e) != 0)
 		return -1;
 	if (x.sound)
-		d->sink.hist(d->sink.ctx, x.t_ms, &x.h, 0);
+		d->sink.hist(d->sink.ctx, x.t_ms, &x.h, d->starts ? x.start_ms : 0);
 	else
 		d->sink.bad_hist(d->sink.ctx, e.msg);
 	arena_release(d->scratch, mark);

@@ -147,6 +147,9 @@ class Backtest(unittest.TestCase):
                 for (a, b), (c, d) in zip(runs, again[key]):
                     self.assertLessEqual(abs(a - c), 1.01, key)
                     self.assertLessEqual(abs(b - d), 1.01, key)
+            asked = self.backtest(belfry, "--url", belfry.url(), "--from", str(began))
+            self.assertEqual(asked["messages"], run["messages"])
+            self.assertEqual(spans(asked), spans(run))
             told = sorted((w.state, w.payload["groupLabels"]["alertname"]) for w in self.inbox.webhooks)
             foretold = sorted(tuple(m["title"].split()[:2]) for m in run["messages"])
             self.assertEqual(foretold, told)
@@ -193,6 +196,7 @@ class Backtest(unittest.TestCase):
                 return sorted(tuple(m["title"].split()[:2]) for m in run["messages"])
 
             self.assertEqual(foretold(), live)
+            self.assertEqual(foretold("--url", belfry.url(), "--from", "now-1h"), live)
             self.assertNotIn(("FIRING", "Hotc"), live)
             self.assertIn(("FIRING", "Hotc"), foretold("--no-silences"))
             self.assertGreater(foretold("--no-acks").count(("FIRING", "Hota")),
@@ -241,6 +245,10 @@ class Backtest(unittest.TestCase):
         none = run("--rules", str(good), "--storage.path", "/nonexistent")
         self.assertEqual(none.returncode, 1)
         self.assertIn("/nonexistent", none.stderr)
+
+
+def spans(run):
+    return [(r["name"], r.get("alerts"), r.get("samples")) for r in run["rules"]]
 
 
 def stamp(unix):
