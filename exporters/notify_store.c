@@ -74,6 +74,18 @@ static int64_t to_mono(int64_t wall_ms)
 	return clock_mono_ms() + MIN_OF(MAX_OF(in, 0), INT64_C(86400000));
 }
 
+/* When a group is due, and was told last: a clock that was set back meanwhile would keep it silent
+ * until it has caught up. How long it stood still nobody knows: as if not at all. */
+static void load_times(struct notify *n, struct group *g, int64_t flushed_ms, int64_t due_ms)
+{
+	int64_t now = clock_wall_ms();
+
+	if (due_ms != 0 && flushed_ms > now)
+		due_ms -= flushed_ms - now;
+	g->flushed_wall_ms = MIN_OF(flushed_ms, now);
+	group_due_at(n, g, to_mono(due_ms));
+}
+
 /* --- writing --- */
 
 static void write_fps(struct buf *b, const uint64_t *v, size_t n)
@@ -313,6 +325,7 @@ static void load_sent(struct group *g, struct str blob)
 
 		s->any = rd_varint(&r) != 0;
 		s->at_ms = (int64_t)rd_varint(&r);
+		s->at_ms = MIN_OF(s->at_ms, clock_wall_ms());
 		if (!read_fps(&r, &s->firing, &s->n_firing) ||
 			!read_fps(&r, &s->resolved, &s->n_resolved))
 			return;
@@ -406,8 +419,7 @@ static int load_groups(struct notify *n, sqlite3 *db, struct err *e)
 		g = group_new(
 			n, db_column_str(st, 0), labels, route < n->routes.n ? route : ROUTE_NONE);
 		g->incident_ms = sqlite3_column_int64(st, 3);
-		g->flushed_wall_ms = sqlite3_column_int64(st, 4);
-		group_due_at(n, g, to_mono(sqlite3_column_int64(st, 5)));
+		load_times(n, g, sqlite3_column_int64(st, 4), sqlite3_column_int64(st, 5));
 		load_told_by(g, st);
 		load_sent(g, db_column_str(st, 6));
 	}

@@ -209,6 +209,21 @@ START_TEST(a_group_goes_on_after_a_restart)
 }
 END_TEST
 
+START_TEST(a_clock_behind_after_a_restart_puts_off_no_repeat)
+{
+	rig_start(plain);
+	rig_fire("alertname=A");
+	rig_pass(30 * S);
+	ck_assert_str_eq(rig_told(), "w: A+");
+	rig_pass(-20 * H);
+	rig_restart(NULL);
+	rig_pass(4 * H - 1);
+	ck_assert_str_eq(rig_told(), "");
+	rig_pass(1);
+	ck_assert_str_eq(rig_told(), "w: A+");
+}
+END_TEST
+
 START_TEST(an_alert_in_two_groups_is_told_by_both)
 {
 	rig_start(ROUTE(", routes: [{matchers: [team=db], receiver: db, continue: true}, "
@@ -315,6 +330,7 @@ int main(void)
 		without_group_by_all_alerts_are_one_group_and_without_wait_told_at_once,
 		with_ticks_changes_and_ends_wait_for_them,
 		with_ticks_a_repeat_slips_to_the_next_one, a_group_goes_on_after_a_restart,
+		a_clock_behind_after_a_restart_puts_off_no_repeat,
 		an_alert_in_two_groups_is_told_by_both,
 		an_alert_that_fires_anew_before_its_end_was_told_is_one,
 		a_route_that_goes_leaves_its_receiver_to_hear_the_end,
