@@ -93,8 +93,8 @@ void api_marks(struct http_req *r, void *arg)
 	arena_init(&a, (size_t)4 << 20);
 	if (read_mark(http_req_body(r), &a, &body, &e) != 0 ||
 		history_newest_incident(app->state, body.alert, &a, &group, &incident, &e) != 0 ||
-		history_mark(app->notify, app->state, group, incident, body.what, body.who,
-			body.note, &e) != 0) {
+		history_mark(app->state, group, incident, body.what, body.who, body.note, &e) !=
+			0) {
 		if (e.kind == ERR_INPUT)
 			http_reply_error(r, e.code == 404 ? "not_found" : "bad_data", "%s", e.msg);
 		else

@@ -309,8 +309,8 @@ static int act(struct http_req *r, struct app *app, const struct link_target *t,
 		return notify_ack(
 			app->notify, t->group_key, t->incident_ms, who, STR("by link"), e);
 	if (str_eq(what, STR("false_positive")) || str_eq(what, STR("useful")))
-		return history_mark(app->notify, app->state, t->group_key, t->incident_ms, what,
-			who, STR(""), e);
+		return history_mark(
+			app->state, t->group_key, t->incident_ms, what, who, STR(""), e);
 	return err_set(e, ERR_INPUT, 400, "do: expected ack, silence, false_positive or useful");
 }
 

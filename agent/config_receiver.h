@@ -32,6 +32,10 @@ struct conf_kind {
 		CK_SUB(CT_MAP, S, head.http, "http_config", config_http, 0,                        \
 			"How the receiver is spoken to; global.http_config when not given.")
 
+/* Keys of tls_config, for HTTP and SMTP alike (config_receiver_http.c). */
+#define CONFIG_TLS_KEYS 10
+extern const struct config_key config_tls_keys[CONFIG_TLS_KEYS];
+
 struct conf_list {
 	void *v;
 	size_t n;

@@ -16,34 +16,8 @@ struct conf_email {
 	bool implicit_tls;
 };
 
-static const struct config_key smtp_tls_keys[] = {
-	CK(CT_STR, struct conf_tls, ca_file, "ca_file", NULL, CF_PATH,
-		"Certificates that may sign the server's; the system's when not given."),
-	CK(CT_STR, struct conf_tls, cert_file, "cert_file", NULL, CF_PATH,
-		"Client certificate; needs key_file."),
-	CK(CT_STR, struct conf_tls, key_file, "key_file", NULL, CF_PATH,
-		"Key of the client certificate."),
-	CK(CT_STR, struct conf_tls, server_name, "server_name", NULL, 0,
-		"Name the server's certificate must have, when not the address's."),
-	CK(CT_BOOL, struct conf_tls, insecure_skip_verify, "insecure_skip_verify", "false", 0,
-		"Take any certificate. Only for tests."),
-	CK(CT_STR, struct conf_tls, ca, "ca", NULL, CF_CHECK_ONLY, "Checked only: use ca_file."),
-	CK(CT_STR, struct conf_tls, cert, "cert", NULL, CF_CHECK_ONLY,
-		"Checked only: use cert_file."),
-	CK(CT_STR, struct conf_tls, key, "key", NULL, CF_CHECK_ONLY | CF_SECRET,
-		"Checked only: use key_file."),
-	{.name = "min_version",
-		.type = CT_ENUM,
-		.flags = CF_CHECK_ONLY,
-		.off = offsetof(struct conf_tls, min_version),
-		.def = "TLS12",
-		.choices = "TLS10|TLS11|TLS12|TLS13",
-		.doc = "Only TLS12 can be run."},
-	CK_ENUM(struct conf_tls, max_version, "max_version", NULL, CF_CHECK_ONLY,
-		"TLS10|TLS11|TLS12|TLS13", "Checked only."),
-};
 const struct config_section config_smtp_tls =
-	CONFIG_SECTION("receivers[].email_configs[].tls_config", smtp_tls_keys, struct conf_tls,
+	CONFIG_SECTION("receivers[].email_configs[].tls_config", config_tls_keys, struct conf_tls,
 		"TLS towards the mail server.");
 
 static const struct config_key threading_keys[] = {

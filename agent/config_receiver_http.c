@@ -27,7 +27,7 @@ static const struct config_key http_basic_keys[] = {
 const struct config_section config_http_basic = CONFIG_SECTION("http_config.basic_auth",
 	http_basic_keys, struct conf_basic, "User name and password sent with requests.");
 
-static const struct config_key http_tls_keys[] = {
+const struct config_key config_tls_keys[CONFIG_TLS_KEYS] = {
 	CK(CT_STR, struct conf_tls, ca_file, "ca_file", NULL, CF_PATH,
 		"Certificates that may sign the server's; the system's when not given."),
 	CK(CT_STR, struct conf_tls, cert_file, "cert_file", NULL, CF_PATH,
@@ -54,7 +54,7 @@ static const struct config_key http_tls_keys[] = {
 		"TLS10|TLS11|TLS12|TLS13", "Checked only."),
 };
 const struct config_section config_http_tls = CONFIG_SECTION(
-	"http_config.tls_config", http_tls_keys, struct conf_tls, "TLS towards the receiver.");
+	"http_config.tls_config", config_tls_keys, struct conf_tls, "TLS towards the receiver.");
 
 static const struct config_key oauth2_keys[] = {
 	CK(CT_STR, struct conf_oauth2, client_id, "client_id", NULL, 0, NULL),
@@ -267,6 +267,19 @@ static void check_auth(struct loader *l, const struct conf_http *h)
 			"authorization: credentials must not hold control characters");
 }
 
+static bool is_proxy(struct str url)
+{
+	static const char *const schemes[] = {"http://", "https://", "socks5://", "socks5h://"};
+
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		struct str s = str_c(schemes[i]);
+
+		if (url.n > s.n && str_eq_nocase(str_sub(url, 0, s.n), s))
+			return url.p[s.n] != '/';
+	}
+	return !str_has(url, STR("://")); /* a host alone: HTTP */
+}
+
 static void check_proxy(struct loader *l, const struct conf_http *h)
 {
 	if (h->proxy_from_environment && (h->proxy_url.n > 0 || h->no_proxy.n > 0))
@@ -277,6 +290,10 @@ static void check_proxy(struct loader *l, const struct conf_http *h)
 	else if (has_control(h->proxy_url) || str_has(h->proxy_url, STR(" ")))
 		diag_error(l->diag, config_pos(h->node, "proxy_url"),
 			"proxy_url: not a URL: it holds white space or control characters");
+	else if (h->proxy_url.n > 0 && !is_proxy(h->proxy_url))
+		diag_error(l->diag, config_pos(h->node, "proxy_url"),
+			"proxy_url: expected http://, https://, socks5:// or socks5h:// and a "
+			"host");
 }
 
 static void check_tls(struct loader *l, const struct conf_tls *t)

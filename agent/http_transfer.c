@@ -565,34 +565,26 @@ static bool follow_redirect(struct transfer *t, long status)
 
 /* ---- the answer ---- */
 
-/* Append text with every URL cut to scheme and host, and the request's own secrets taken out. */
+/* The text with every URL cut to scheme and host, and without the request's own secrets. */
 static void put_redacted(struct send_request *req, const char *text)
 {
-	const char *const secrets[] = {req->password, req->bearer};
-	char *out = req->error;
-	size_t n = 0, max = sizeof req->error - 1;
+	struct buf cut, out;
 
-	while (*text != '\0' && n < max) {
-		size_t skip = 0;
+	buf_init(&cut, 4096);
+	buf_init(&out, 16384);
+	while (*text != '\0') {
+		size_t skip = strncmp(text, "://", 3) == 0 ? strcspn(text, " \t'\"") : 0;
 
-		for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
-			size_t len = secrets[i] != NULL ? strlen(secrets[i]) : 0;
-
-			if (len > 0 && strncmp(text, secrets[i], len) == 0)
-				skip = len;
-		}
-		if (skip == 0 && strncmp(text, "://", 3) == 0)
-			skip = strcspn(text, " \t'\"");
-		if (skip > 0) {
-			text += skip;
-			n += (size_t)snprintf(out + n, max - n + 1, "…");
-			n = MIN_OF(n, max);
-			continue;
-		}
-		out[n++] = (unsigned char)*text < ' ' ? ' ' : *text;
-		text++;
+		if (skip > 0)
+			buf_c(&cut, "…");
+		else
+			buf_ch(&cut, (unsigned char)*text < ' ' ? ' ' : *text);
+		text += skip > 0 ? skip : 1;
 	}
-	out[n] = '\0';
+	send_request_redact(req, buf_view(&cut), &out);
+	(void)snprintf(req->error, sizeof req->error, STR_FMT, STR_ARG(buf_view(&out)));
+	buf_fini(&out);
+	buf_fini(&cut);
 }
 
 static void tell_failure(struct transfer *t, CURLcode rc)
@@ -626,7 +618,7 @@ static void finish_smtp(struct transfer *t, CURLcode rc)
 		if (l->rcpt_refused > 0)
 			(void)snprintf(req->error, sizeof req->error,
 				"%zu of %zu recipients refused", l->rcpt_refused, req->n_rcpt);
-	} else if (l->last_code >= 400 && rc != CURLE_USE_SSL_FAILED) {
+	} else if (l->last_code >= 400) {
 		req->transport_ok = true; /* the server did answer: it said no */
 		req->status = l->last_code;
 		(void)snprintf(text, sizeof text, "%d %s", l->last_code, l->last);

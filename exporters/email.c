@@ -206,14 +206,6 @@ static void whole_message(const struct email_pieces *p, const struct delivery *d
 
 /* ---- the transfer ---- */
 
-static char *dup_or_null(struct str s)
-{
-	char *c = s.n > 0 ? str_dup_c(s) : NULL;
-
-	ASSERT(s.n == 0 || c != NULL);
-	return c;
-}
-
 static void recipients(struct send_request *req, struct str list)
 {
 	struct mail_who who;
@@ -222,23 +214,23 @@ static void recipients(struct send_request *req, struct str list)
 	req->rcpt = calloc(EMAIL_RCPT_MAX, sizeof *req->rcpt);
 	ASSERT(req->rcpt != NULL);
 	while (req->n_rcpt < EMAIL_RCPT_MAX && mail_next_address(&list, &who, &bad))
-		req->rcpt[req->n_rcpt++] = dup_or_null(who.addr);
+		req->rcpt[req->n_rcpt++] = integration_dup(who.addr);
 }
 
 /* One mechanism family, the configuration's: no server may ask for the password in another way. */
 static void set_auth(struct send_request *req, const struct email_config *c)
 {
-	req->user = dup_or_null(c->auth_username);
-	req->authzid = dup_or_null(c->auth_identity);
+	req->user = integration_dup(c->auth_username);
+	req->authzid = integration_dup(c->auth_identity);
 	if (c->auth_token.n > 0) {
-		req->bearer = dup_or_null(c->auth_token);
-		req->login_options = dup_or_null(STR("AUTH=XOAUTH2;AUTH=OAUTHBEARER"));
+		req->bearer = integration_dup(c->auth_token);
+		req->login_options = integration_dup(STR("AUTH=XOAUTH2;AUTH=OAUTHBEARER"));
 	} else if (c->auth_password.n > 0) {
-		req->password = dup_or_null(c->auth_password);
-		req->login_options = dup_or_null(STR("AUTH=PLAIN;AUTH=LOGIN"));
+		req->password = integration_dup(c->auth_password);
+		req->login_options = integration_dup(STR("AUTH=PLAIN;AUTH=LOGIN"));
 	} else if (c->auth_secret.n > 0) {
-		req->password = dup_or_null(c->auth_secret);
-		req->login_options = dup_or_null(STR("AUTH=CRAM-MD5"));
+		req->password = integration_dup(c->auth_secret);
+		req->login_options = integration_dup(STR("AUTH=CRAM-MD5"));
 	}
 }
 
@@ -259,15 +251,15 @@ static void set_server(struct send_request *req, const struct email_config *c)
 		buf_ch(&url, '/');
 		buf_str(&url, c->hello);
 	}
-	req->url = dup_or_null(buf_view(&url));
+	req->url = integration_dup(buf_view(&url));
 	buf_fini(&url);
 	req->timeout_ms = c->timeout_ms > 0 ? (int)MIN_OF(c->timeout_ms, 120000) : TIMEOUT_MS;
 	req->require_tls = c->require_tls;
 	req->insecure_skip_verify = c->insecure_skip_verify;
-	req->ca_file = dup_or_null(c->ca_file);
-	req->cert_file = dup_or_null(c->cert_file);
-	req->key_file = dup_or_null(c->key_file);
-	req->server_name = dup_or_null(c->server_name);
+	req->ca_file = integration_dup(c->ca_file);
+	req->cert_file = integration_dup(c->cert_file);
+	req->key_file = integration_dup(c->key_file);
+	req->server_name = integration_dup(c->server_name);
 }
 
 static void set_message(
@@ -283,7 +275,8 @@ static void set_message(
 	ASSERT(req->body != NULL);
 	thread_read(d->data, &t);
 	recipients(req, str_eq(t.row, d->id) && t.rcpt.n > 0 ? t.rcpt : p->v[EMAIL_TO]);
-	req->mail_from = dup_or_null(str_sub(p->v[EMAIL_FROM], 0, str_find(p->v[EMAIL_FROM], ',')));
+	req->mail_from =
+		integration_dup(str_sub(p->v[EMAIL_FROM], 0, str_find(p->v[EMAIL_FROM], ',')));
 }
 
 /* Stored by an older version: the whole message. */
@@ -294,7 +287,7 @@ static void set_old_message(
 
 	integration_body(req, d->payload);
 	recipients(req, c->to);
-	req->mail_from = dup_or_null(mail_address(c->from, &from) ? from : c->from);
+	req->mail_from = integration_dup(mail_address(c->from, &from) ? from : c->from);
 }
 
 static struct send_request *request(

@@ -39,7 +39,7 @@ enum history_kind {
 	HISTORY_UNINHIBITED,
 	HISTORY_UNMUTED,        /* detail: group key */
 	HISTORY_TOLD,           /* detail: message id, receiver/integration/index, reason */
-	HISTORY_REFUSED,        /* detail: which limit */
+	HISTORY_REFUSED,        /* nobody was told: message id, receiver/integration/index, why */
 	HISTORY_PENDING,        /* detail: group, rule */
 	HISTORY_CALMED,         /* pending ended without firing; detail: as above */
 	HISTORY_ACKNOWLEDGED,   /* detail: who, and perhaps what he noted */
@@ -106,8 +106,8 @@ int link_resolve(struct state *s, struct str token, struct arena *a, struct link
 
 /* A person's judgement of an incident. what: "false_positive" or "useful". Returns
  * after the commit. Any thread but the loop and the state writer. */
-int history_mark(struct notify *n, struct state *s, struct str group_key, int64_t incident_ms,
-	struct str what, struct str who, struct str note, struct err *e) MUST_CHECK;
+int history_mark(struct state *s, struct str group_key, int64_t incident_ms, struct str what,
+	struct str who, struct str note, struct err *e) MUST_CHECK;
 
 /* --- reading: any thread --- */
 

@@ -77,7 +77,7 @@ static void sentence(struct buf *b, sqlite3_stmt *st, int kind, struct str detai
 	case HISTORY_UNINHIBITED: buf_c(b, "no longer inhibited"); break;
 	case HISTORY_UNMUTED: buf_c(b, "no longer muted by a time interval"); break;
 	case HISTORY_TOLD: buf_c(b, "told: "); break;
-	case HISTORY_REFUSED: buf_c(b, "refused at a limit: "); break;
+	case HISTORY_REFUSED: buf_c(b, "not told: "); break;
 	case HISTORY_ACKNOWLEDGED: buf_c(b, "acknowledged by "); break;
 	case HISTORY_UNACKNOWLEDGED: buf_c(b, "acknowledgement taken back by "); break;
 	case HISTORY_ESCALATED: break;

@@ -71,7 +71,7 @@ struct send_request *integration_http(struct str url, int64_t timeout_ms, const 
 	return req;
 }
 
-static char *dup_or_null(struct str s)
+char *integration_dup(struct str s)
 {
 	char *c = s.n > 0 ? str_dup_c(s) : NULL;
 
@@ -91,15 +91,15 @@ int integration_http_options(struct send_request *req, const struct http_options
 	for (size_t i = 0; i < o->n_headers; i++)
 		send_request_hide(req, o->headers[i].value);
 	send_request_hide(req, o->authorization);
-	req->user = dup_or_null(o->basic_user);
-	req->password = dup_or_null(o->basic_password);
-	req->bearer = dup_or_null(o->bearer);
-	req->proxy = dup_or_null(o->proxy_url);
-	req->no_proxy = dup_or_null(o->no_proxy);
-	req->ca_file = dup_or_null(o->ca_file);
-	req->cert_file = dup_or_null(o->cert_file);
-	req->key_file = dup_or_null(o->key_file);
-	req->server_name = dup_or_null(o->server_name);
+	req->user = integration_dup(o->basic_user);
+	req->password = integration_dup(o->basic_password);
+	req->bearer = integration_dup(o->bearer);
+	req->proxy = integration_dup(o->proxy_url);
+	req->no_proxy = integration_dup(o->no_proxy);
+	req->ca_file = integration_dup(o->ca_file);
+	req->cert_file = integration_dup(o->cert_file);
+	req->key_file = integration_dup(o->key_file);
+	req->server_name = integration_dup(o->server_name);
 	req->insecure_skip_verify = o->insecure_skip_verify;
 	req->follow_redirects = o->follow_redirects;
 	return 0;
@@ -117,4 +117,12 @@ enum verdict integration_judge_http(const struct integration *in, const struct d
 		return VERDICT_OK;
 	return req->status == 429 || req->status == 408 || req->status >= 500 ? VERDICT_RETRY
 									      : VERDICT_FINAL;
+}
+
+enum verdict integration_judge_form(const struct integration *in, const struct delivery *d,
+	const struct send_request *req, struct buf *data)
+{
+	if (req->transport_ok && (req->status == 400 || req->status == 413))
+		return VERDICT_DEGRADE;
+	return integration_judge_http(in, d, req, data);
 }

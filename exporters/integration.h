@@ -88,6 +88,11 @@ int integration_http_options(
 /* 2xx OK; 408, 429 and 5xx RETRY, no answer RETRY, else FINAL. */
 enum verdict integration_judge_http(const struct integration *in, const struct delivery *d,
 	const struct send_request *req, struct buf *data);
+/* The same, but 400 and 413 DEGRADE: it may be the form that is not liked. */
+enum verdict integration_judge_form(const struct integration *in, const struct delivery *d,
+	const struct send_request *req, struct buf *data);
+/* A copy for a request, NULL of nothing. */
+char *integration_dup(struct str s);
 /* The payload without its marks, malloc'ed. */
 void integration_body(struct send_request *req, struct str payload);
 

@@ -198,14 +198,13 @@ static int run_mark(struct state_job *job, sqlite3 *db, struct err *e)
 	return rc;
 }
 
-int history_mark(struct notify *n, struct state *s, struct str group_key, int64_t incident_ms,
-	struct str what, struct str who, struct str note, struct err *e)
+int history_mark(struct state *s, struct str group_key, int64_t incident_ms, struct str what,
+	struct str who, struct str note, struct err *e)
 {
 	struct mark_job m = {.group_key = group_key, .what = what, .incident_ms = incident_ms};
 	struct buf clean_who, clean_note;
 	int rc;
 
-	(void)n;
 	if (who.n > 200 || note.n > 2000)
 		return err_set(e, ERR_INPUT, 400, "a name has at most 200 bytes, a note 2,000");
 	buf_init(&clean_who, 1024);

@@ -71,7 +71,9 @@ static void main_attachment(struct jsonw *j, struct chat_form *f, const struct m
 	buf_init(&own, (size_t)64 << 10);
 	buf_init(&tmp, (size_t)64 << 10);
 	jsonw_object(j);
-	chat_title(m, &own);
+	chat_title(m, &tmp);
+	chat_untaint(&own, buf_view(&tmp), STR(""));
+	buf_reset(&tmp);
 	put_or(j, "fallback", f, chat_template(m, a->fallback, "mattermost.default.fallback"),
 		TITLE_MAX, &own);
 	buf_printf(&own, "#%06x", chat_colour(chat_severity(m)));

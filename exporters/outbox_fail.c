@@ -143,6 +143,33 @@ static void use_fallback(struct notify *n, struct row *r, enum give_up_reason wh
 		"; told to " STR_FMT, STR_ARG(to->name));
 }
 
+#define NOTES_MAX 1000u /* alerts of one group the history hears of */
+
+/* The story of the alerts it told of, as far as they are still there. */
+static void note_alerts(struct notify *n, const struct row *r, enum give_up_reason why)
+{
+	const struct group *g = group_find(n, r->group_key);
+	const struct member *m;
+	size_t pos = 0, count = 0;
+	struct buf b;
+
+	buf_init(&b, 4096);
+	buf_str(&b, r->message_id);
+	buf_ch(&b, ' ');
+	buf_str(&b, r->receiver);
+	buf_printf(&b, "/%s/%zu %s: %s", integration_name(r->kind), r->index, words[why], r->error);
+	while (g != NULL && count < NOTES_MAX && (m = map_each(&g->members, &pos)) != NULL) {
+		if (m->gone || m->a->al.firing != r->firing)
+			continue;
+		count++;
+		history_note(n, &(struct history_fact){.fingerprint = m->a->al.fingerprint,
+					.labels = m->a->al.labels,
+					.kind = HISTORY_REFUSED,
+					.detail = buf_view(&b)});
+	}
+	buf_fini(&b);
+}
+
 void outbox_give_up(struct notify *n, struct row *r, enum give_up_reason why)
 {
 	struct dest *d = r->dest;
@@ -167,4 +194,5 @@ void outbox_give_up(struct notify *n, struct row *r, enum give_up_reason why)
 		words[why], STR_ARG(r->receiver), integration_name(r->kind), STR_ARG(r->message_id),
 		STR_ARG(r->title), log_q(q, str_c(r->error)));
 	use_fallback(n, r, why);
+	note_alerts(n, r, why);
 }

@@ -329,15 +329,6 @@ static struct send_request *request(
 	return req;
 }
 
-/* 202; 400 is a bad event: once more without what may be wrong with it. */
-static enum verdict judge(const struct integration *in, const struct delivery *d,
-	const struct send_request *req, struct buf *data)
-{
-	if (req->transport_ok && (req->status == 400 || req->status == 413))
-		return VERDICT_DEGRADE;
-	return integration_judge_http(in, d, req, data);
-}
-
 static void place(const struct integration *in, struct buf *out)
 {
 	const struct pagerduty_config *c = in->conf;
@@ -354,4 +345,4 @@ const struct integration_type integration_pagerduty = {.name = "pagerduty",
 	.place = place,
 	.render = render,
 	.request = request,
-	.judge = judge};
+	.judge = integration_judge_form /* a bad event: once more without what may be wrong */};

@@ -62,15 +62,18 @@ static void put_colour(struct jsonw *j, struct chat_form *f, const struct rocket
 static void attachment(struct jsonw *j, struct chat_form *f, const struct rocketchat_config *c)
 {
 	const struct message *m = f->m;
-	struct buf b;
+	struct buf b, own;
 
 	buf_init(&b, (size_t)64 << 10);
+	buf_init(&own, (size_t)64 << 10);
 	jsonw_object(j);
 	if (!chat_expand(f, chat_template(m, c->title, "rocketchat.default.title"), "title",
 		    TITLE_MAX, &b)) {
 		buf_reset(&b);
-		chat_title(m, &b);
+		chat_title(m, &own);
+		chat_untaint(&b, buf_view(&own), STR("")); /* no markup here, but calls */
 	}
+	buf_fini(&own);
 	jsonw_kv_str(j, "title", buf_view(&b));
 	buf_reset(&b);
 	if (!chat_expand(f, chat_template(m, c->title_link, "rocketchat.default.titlelink"),

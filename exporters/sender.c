@@ -102,6 +102,8 @@ void send_request_hide(struct send_request *req, struct str secret)
 		req->hidden[req->n_hidden++] = copy;
 }
 
+#define SECRET_MIN 3u /* a shorter one is not told from what stands in every text */
+
 /* Bytes of the secret that text begins with; 0: none. */
 static size_t secret_at(struct str text, const char *secret, size_t least)
 {
@@ -138,8 +140,8 @@ void send_request_redact(const struct send_request *req, struct str text, struct
 		struct str rest = str_sub(text, i, text.n);
 		size_t n = path_at(rest, path);
 
-		n = n > 0 ? n : secret_at(rest, req->password, 1);
-		n = n > 0 ? n : secret_at(rest, req->bearer, 1);
+		n = n > 0 ? n : secret_at(rest, req->password, SECRET_MIN);
+		n = n > 0 ? n : secret_at(rest, req->bearer, SECRET_MIN);
 		for (size_t k = 0; n == 0 && k < req->n_hidden; k++)
 			n = secret_at(rest, req->hidden[k], 1);
 		if (n > 0)

@@ -89,7 +89,8 @@ static struct labels make(struct arena *a, struct label *v, size_t n)
 
 static void one(struct arena *a, const struct message_plan *p, size_t i, struct message_alert *al)
 {
-	struct label labels[5] = {{STR("alertname"), STR("PoolExhausted")},
+	struct label labels[5] = {
+		{STR("alertname"), p->name.n > 0 ? p->name : STR("PoolExhausted")},
 		{STR("service"), STR("shop")}, {STR("pool"), text(a, "orders-", i, p->hostile)}};
 	struct label notes[4] = {
 		{STR("summary"), text(a, "pool orders at 97 % on replica ", i, p->hostile)},

@@ -12,6 +12,7 @@ struct message_plan {
 	enum message_reason reason;
 	bool first, links;
 	const char *severity; /* NULL: none */
+	struct str name;      /* of the alerts; empty: the usual one */
 	struct str hostile;   /* put into a label, the summary and the description */
 };
 

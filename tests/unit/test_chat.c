@@ -182,7 +182,12 @@ START_TEST(an_answer_that_repeats_secrets_is_told_without_them)
 	send_request_hide(req, STR("with\0nul"));
 	send_request_redact(req,
 		STR("no /hooks/0123456789ab/x, 0123456789ab, routing-key, pw; short hooks"), &b);
-	ck_assert_str_eq(b.p, "no …, …, …, …; short hooks");
+	ck_assert_str_eq(b.p, "no …, …, …, pw; short hooks");
+	free(req->password); /* a real one; two letters stand in every text */
+	req->password = strdup("pass");
+	buf_reset(&b);
+	send_request_redact(req, STR("535 pass is wrong, p"), &b);
+	ck_assert_str_eq(b.p, "535 … is wrong, p");
 	buf_fini(&b);
 	send_request_free(req);
 }

@@ -447,7 +447,7 @@ END_TEST
 /* ---- SMTP ---- */
 
 struct mail {
-	const char *ehlo, *mail, *rcpt_bad, *rcpt, *data, *done;
+	const char *ehlo, *starttls, *mail, *rcpt_bad, *rcpt, *data, *done;
 	bool drop_after_data;
 	char text[4096]; /* what came */
 	char envelope[1024];
@@ -457,6 +457,8 @@ static bool answer_command(struct mail *m, int fd, const char *line)
 {
 	if (strncmp(line, "EHLO", 4) == 0 || strncmp(line, "HELO", 4) == 0)
 		stub_puts(fd, m->ehlo != NULL ? m->ehlo : "250-stub\r\n250 8BITMIME\r\n");
+	else if (strcmp(line, "STARTTLS") == 0 && m->starttls != NULL)
+		stub_puts(fd, m->starttls);
 	else if (strncmp(line, "MAIL", 4) == 0)
 		stub_puts(fd, m->mail != NULL ? m->mail : "250 fine\r\n");
 	else if (strncmp(line, "RCPT", 4) == 0)
@@ -591,6 +593,23 @@ START_TEST(no_starttls_where_it_is_required_sends_nothing)
 }
 END_TEST
 
+START_TEST(a_refused_starttls_is_the_servers_answer)
+{
+	static const char *const replies[] = {"454 not now\r\n", "550 never\r\n"};
+	static const int codes[] = {454, 550};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct mail m = {.ehlo = "250-stub\r\n250 STARTTLS\r\n", .starttls = replies[i]};
+		struct send_request *req = send_mail(&m, NULL, true);
+
+		ck_assert(req->transport_ok);
+		ck_assert_int_eq(req->status, codes[i]);
+		ck_assert_ptr_null(strstr(m.envelope, "MAIL"));
+		send_request_free(req);
+	}
+}
+END_TEST
+
 START_TEST(a_server_that_leaves_before_its_last_word_gave_no_answer)
 {
 	struct mail m = {.drop_after_data = true};
@@ -671,6 +690,7 @@ int main(void)
 	tcase_add_test(m, a_refused_recipient_is_named_and_the_others_get_the_mail);
 	tcase_add_test(m, a_mail_servers_refusal_comes_with_its_code_and_words);
 	tcase_add_test(m, no_starttls_where_it_is_required_sends_nothing);
+	tcase_add_test(m, a_refused_starttls_is_the_servers_answer);
 	tcase_add_test(m, a_server_that_leaves_before_its_last_word_gave_no_answer);
 	tcase_add_test(m, addresses_cannot_smuggle_commands);
 	tcase_add_test(m, smtp_log_keeps_no_credentials_and_joins_lines);

@@ -52,6 +52,18 @@ START_TEST(nobody_is_called_by_a_label)
 	j = rig_body();
 	ck_assert_ptr_null(strstr(rig_at(j, "attachments/0/text"), "@all"));
 	json_decref(j);
+	rig_plan(&(struct message_plan){.n = 1, .name = STR("@all"), .hostile = STR("@here")});
+	rig_render(&rig_all[RIG_ROCKETCHAT]);
+	rig_ask(&rig_all[RIG_ROCKETCHAT]);
+	j = rig_body();
+	ck_assert_ptr_nonnull(strstr(rig_at(j, "attachments/0/title"), "@\xe2\x80\x8b"));
+	ck_assert_ptr_null(strstr(rig_at(j, "attachments/0/title"), "@all"));
+	json_decref(j);
+	rig_render(&rig_all[RIG_MATTERMOST]);
+	rig_ask(&rig_all[RIG_MATTERMOST]);
+	j = rig_body();
+	ck_assert_ptr_null(strstr(rig_at(j, "attachments/0/fallback"), "@all"));
+	json_decref(j);
 }
 END_TEST
 
