@@ -39,6 +39,7 @@ struct fetch {
 	struct bt_fetched *out;
 	struct bt_http *http;
 	struct arena a;
+	struct labels external;
 	struct want *v;
 	size_t n, cap;
 	/* while the rules are walked */
@@ -308,8 +309,8 @@ static int fetch_stretch(struct fetch *f, const struct want *w, int64_t from_ms,
 	}
 	b = batch_new(BATCH_IMPORT);
 	rc = f->no_remote_read
-		     ? bt_samples_matrix(buf_view(&answer.body), f->o->external, b, &hists, e)
-		     : bt_samples_read(buf_view(&answer.body), f->o->external, b, e);
+		     ? bt_samples_matrix(buf_view(&answer.body), f->external, b, &hists, e)
+		     : bt_samples_read(buf_view(&answer.body), f->external, b, e);
 	buf_fini(&answer.body);
 	if (rc == 0)
 		rc = store_batch(f, b, rows, e);
@@ -408,6 +409,9 @@ int bt_fetch(struct bt_fetched *out, const struct bt_fetch_opts *o, struct err *
 	*out = (struct bt_fetched){.store = NULL};
 	arena_init(&f.a, (size_t)64 << 20);
 	f.http = bt_http_new(o->url);
+	f.external = (struct labels){NULL, 0};
+	if (!bt_http_is_belfry(f.http) && !bt_http_external(f.http, &f.a, &f.external))
+		f.external = o->external;
 	rc = make_place(out, e);
 	if (rc == 0)
 		rc = find_wants(&f, e);

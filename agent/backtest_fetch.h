@@ -58,6 +58,11 @@ int bt_http_ask(struct bt_http *h, const char *path, const char *type, struct st
 /* What an answer that is no success says, as an error with the status as its code. -1. */
 int bt_http_refused(const struct bt_answer *a, struct err *e);
 
+/* Whether a belfry is asked. */
+bool bt_http_is_belfry(struct bt_http *h);
+/* The external labels of a server's /api/v1/status/config; false when it does not tell. */
+bool bt_http_external(struct bt_http *h, struct arena *a, struct labels *out);
+
 /* --- backtest_samples.c --- */
 struct batch;
 /* A remote read answer of one query. ERR_LIMIT: too much for a batch. */

@@ -6,7 +6,9 @@
 #include "agent/backtest_fetch.h"
 #include "agent/cli.h"
 #include "base/assert.h"
+#include "base/diag.h"
 #include "base/jsonr.h"
+#include "base/yaml.h"
 
 #define ANSWER_MAX ((size_t)256 << 20)
 #define CONNECT_MS 5000L
@@ -163,4 +165,92 @@ int bt_http_refused(const struct bt_answer *a, struct err *e)
 	buf_fini(&b);
 	arena_fini(&mem);
 	return -1;
+}
+
+/* --- who it is --- */
+
+bool bt_http_is_belfry(struct bt_http *h)
+{
+	struct bt_answer answer;
+	struct err e;
+	bool is;
+
+	if (bt_http_ask(h, "/api/belfry/v1/past?start=0&end=0", NULL, STR(""), &answer, &e) != 0)
+		return false;
+	is = answer.status == 200;
+	buf_fini(&answer.body);
+	return is;
+}
+
+/* {"data": {"yaml": "..."}} */
+static struct str config_text(struct str body, struct arena *a)
+{
+	struct str key, text = STR("");
+	struct jsonr j;
+	struct err e;
+
+	jsonr_init(&j, body, a, &e);
+	jsonr_object(&j);
+	while (jsonr_key(&j, &key)) {
+		if (!str_eq(key, STR("data"))) {
+			jsonr_skip(&j);
+			continue;
+		}
+		jsonr_object(&j);
+		while (jsonr_key(&j, &key)) {
+			if (str_eq(key, STR("yaml")))
+				jsonr_str(&j, &text);
+			else
+				jsonr_skip(&j);
+		}
+	}
+	return jsonr_end(&j) ? text : STR("");
+}
+
+static void labels_of(const struct yaml_node *map, struct arena *a, struct labels *out)
+{
+	struct label *v;
+	size_t n = 0;
+
+	*out = (struct labels){NULL, 0};
+	if (map == NULL || map->kind != YAML_MAP ||
+		(v = ARENA_ARRAY(a, map->n, struct label)) == NULL)
+		return;
+	for (size_t i = 0; i < map->n; i++) {
+		if (map->pairs[i].value->kind == YAML_SCALAR)
+			v[n++] = (struct label){
+				map->pairs[i].key->scalar, map->pairs[i].value->scalar};
+	}
+	if (labels_sort(v, &n))
+		*out = (struct labels){v, n};
+}
+
+bool bt_http_external(struct bt_http *h, struct arena *a, struct labels *out)
+{
+	const struct yaml_node *const *docs;
+	const struct yaml_node *global;
+	struct diag_file *file = ARENA_NEW(a, struct diag_file);
+	struct diag *d = diag_new(a);
+	struct bt_answer answer;
+	struct err e;
+	size_t n = 0;
+	bool told;
+
+	if (file == NULL || d == NULL ||
+		bt_http_ask(h, "/api/v1/status/config", NULL, STR(""), &answer, &e) != 0)
+		return false;
+	told = answer.status == 200;
+	file->path = STR("/api/v1/status/config");
+	if (told)
+		file->text = config_text(arena_str(a, buf_view(&answer.body)), a);
+	docs = told ? yaml_parse(a, file, d, &n) : NULL;
+	buf_fini(&answer.body);
+	if (docs == NULL || n == 0 || docs[0]->kind != YAML_MAP)
+		return false;
+	global = yaml_get(docs[0], STR("global"));
+	labels_of(global != NULL && global->kind == YAML_MAP
+			  ? yaml_get(global, STR("external_labels"))
+			  : NULL,
+		a, out);
+	return true;
 }

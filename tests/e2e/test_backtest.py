@@ -14,11 +14,12 @@ import unittest
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-from lib import runner
+from lib import remote_write, runner
 from lib.belfry import Belfry, binary
 from lib.inbox import Inbox
 from lib.net import http, wait_until
 from lib.page import Page
+from lib.peers import Program, Prometheus, api_query
 
 RULES = """
 groups:
@@ -46,6 +47,14 @@ groups:
 """
 # seconds, room a, room b
 STORY = ((2, 20, 20), (5, 95, 20), (5, 95, 90), (3, 60, 90), (4, 20, 60), (5, 20, 20))
+
+
+class VictoriaMetrics(Program):
+    names = ("victoria-metrics",)
+    ready_path = "/health"
+
+    def arguments(self):
+        return [f"-httpListenAddr={self.address}", f"-storageDataPath={self.dir}/data"]
 
 
 class Backtest(unittest.TestCase):
@@ -224,6 +233,53 @@ class Backtest(unittest.TestCase):
                                    r"0 firings → 0 messages, 0 at night$")
             self.assertRegex(done.stdout, r"Hot +1 → 0")
 
+    def against(self, peer, exact):
+        """A replay asked of another server is one over the data directory."""
+        step, t0 = 5000, (int(time.time()) // 60 * 60 - 1800) * 1000
+        rules = """
+groups:
+- name: g
+  interval: 5s
+  rules:
+  - {record: r, expr: 'sum by (job) (rate(c_total[1m]))'}
+  - {alert: Low, expr: r < 5, for: 10s}
+  - {alert: Up, expr: 'up{job="a"} == 1'}
+"""
+        up = [(t0 + i * step, 1.0) for i in range(300)]
+        up[100:120] = [(t0 + 100 * step, remote_write.STALE)]
+        series = [([("__name__", "c_total"), ("job", "a")],
+                   [(t0 + i * step, float(i * i % 977 if i % 50 else 0)) for i in range(300)]),
+                  ([("__name__", "up"), ("job", "a")], up)]
+        with Belfry({}, rules={"r.yml": rules}) as belfry, peer:
+            belfry.write(series)
+            self.assertEqual(remote_write.push(peer.url("/api/v1/write"), series).status, 204)
+            wait_until(lambda: api_query(peer.url(), 'count_over_time(up{job="a"}[10m])',
+                                         (t0 + 299 * step) / 1000))
+
+            def replayed(*args):
+                done = subprocess.run(
+                    [binary(), "backtest", "--rules", str(belfry.rules["r.yml"]), "--json", "--from",
+                     str(t0 / 1000), "--to", str(t0 / 1000 + 1490), *args],
+                    capture_output=True, text=True, timeout=60, check=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                return spans(json.loads(done.stdout)["runs"][0]), done.stderr
+
+            local, said = replayed("--storage.path", str(belfry.data_dir))
+            self.assertEqual([len(alerts or []) for _, alerts, _ in local], [0, 1, 2])
+            got, said = replayed("--url", peer.url())
+            self.assertEqual("no remote read" not in said, exact, said)
+            self.assertEqual(got, local)
+
+    @unittest.skipUnless(Prometheus.path(), "no prometheus here")
+    def test_a_prometheus_is_asked_by_remote_read(self):
+        self.against(Prometheus({"global": {"scrape_interval": "15s",
+                                            "external_labels": {"cluster": "x"}}},
+                                ("--web.enable-remote-write-receiver",)), exact=True)
+
+    @unittest.skipUnless(VictoriaMetrics.path(), "no victoria-metrics here")
+    def test_a_server_without_remote_read_is_asked_by_queries(self):
+        self.against(VictoriaMetrics(), exact=False)
+
     def test_mistakes_are_told(self):
         def run(*args):
             return subprocess.run([binary(), "backtest", *args], capture_output=True, text=True,
@@ -238,13 +294,22 @@ class Backtest(unittest.TestCase):
         with Belfry({}) as belfry:
             self.assertEqual(belfry.get("/-/ready").status, 200)
             for args in (("--from", "yesterday"), ("--frm", "now"), ("--night", "22"),
-                         ("--step", "0s"), ("--timezone", "Mars/Base")):
+                         ("--step", "0s"), ("--timezone", "Mars/Base"),
+                         ("--url", belfry.url())):
                 belfry.write([([("__name__", "x")], [(int(time.time() * 1000), 1)])])
                 done = run("--rules", str(good), "--storage.path", str(belfry.data_dir), *args)
                 self.assertEqual(done.returncode, 2, args)
         none = run("--rules", str(good), "--storage.path", "/nonexistent")
         self.assertEqual(none.returncode, 1)
         self.assertIn("/nonexistent", none.stderr)
+        nobody = run("--rules", str(good), "--from", "now-1h", "--url", "http://127.0.0.1:1")
+        self.assertEqual(nobody.returncode, 1)
+        self.assertIn("cannot ask http://127.0.0.1:1", nobody.stderr)
+        with Page() as page:
+            page.text = "<html>no such thing</html>"
+            other = run("--rules", str(good), "--from", "now-1h", "--url",
+                        f"http://127.0.0.1:{page.port}")
+            self.assertEqual(other.returncode, 1, other.stderr)
 
 
 def spans(run):
