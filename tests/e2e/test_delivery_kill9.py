@@ -36,6 +36,7 @@ from lib.belfry import Belfry
 from lib.inbox import Inbox
 from lib.load import WriteLoad
 from lib.net import wait_until
+from lib.toggles import Toggles
 
 KILLS = int(os.environ.get("KILLS", "3"))
 TOGGLES = 3
@@ -49,6 +50,7 @@ groups:
     rules:
       - alert: Toggled
         expr: toggle == 1
+        annotations: {summary: "%s"}
       - alert: Steady
         expr: steady == 1
       - alert: Down
@@ -59,39 +61,25 @@ groups:
         expr: held == 1
       - alert: Taken
         expr: taken == 1
-"""
+""" % Toggles.SUMMARY
 
 
 class World:
     """The series, as functions of time; thread-safe: written by a thread, changed by the test."""
 
-    def __init__(self):
-        self.start = time.time()
+    def __init__(self, inbox):
         self.lock = threading.Lock()
-        self.ups = collections.Counter()
-        self.downs = collections.Counter()
-        self.state = {}
-        self.ending = False
+        self.toggles = Toggles(inbox, TOGGLES, HOLD_S)
         self.held = []    # n of alerts that fire although silenced
         self.taken = []   # n of alerts that fire and are acknowledged
         self.symptoms = [0]
-
-    def toggle(self, n, now):
-        phase = (now - self.start - 1 - n * HOLD_S / TOGGLES) / HOLD_S
-        up = phase > 0 and int(phase) % 2 == 0 and not self.ending
-        if up and not self.state.get(n):
-            self.ups[n] += 1
-        if not up and self.state.get(n):
-            self.downs[n] += 1
-        self.state[n] = up
-        return 1.0 if up else 0.0
 
     def series(self, t_ms):
         def one(name, value=1.0, **labels):
             return ({"__name__": name, **labels}, [(t_ms, value)])
 
         with self.lock:
-            return ([one("toggle", self.toggle(n, time.time()), n=str(n)) for n in range(TOGGLES)]
+            return ([one("toggle", self.toggles.value(n), n=str(n)) for n in range(TOGGLES)]
                     + [one("steady"), one("down", site="a")]
                     + [one("symptom", site="a", n=str(n)) for n in self.symptoms]
                     + [one("held", n=str(n)) for n in self.held]
@@ -131,15 +119,15 @@ class DeliveryKill9(unittest.TestCase):
         rng.seed(seed)
         inbox = self.enterContext(Inbox())
         belfry = self.enterContext(Belfry(self.config(inbox, 0), rules={"r.yml": RULES}))
-        world = World()
+        world = World(inbox)
         deaths, acked = [], {}
         with WriteLoad(belfry.url("/api/v1/write"), world.series) as writes:
             inbox.wait_for(lambda m: m.channel == "slack" and "Steady" in m.text, 20)
             for k in range(KILLS):
                 self.one_kill(belfry, inbox, world, rng, k, deaths, acked)
-            wait_until(lambda: all(world.ups[n] for n in range(TOGGLES)), 60, "all toggles")
-            world.ending = True
-            wait_until(lambda: self.ends(inbox) >= 2 * sum(world.ups.values()), 60, "the ends")
+            wait_until(lambda: len(world.toggles.ups) == TOGGLES, what="all toggles")
+            world.toggles.ending = True
+            wait_until(world.toggles.ended, what="the ends")
         wait_until(lambda: belfry.metric("belfry_notify_outbox_rows") == 0, 60, "an empty outbox")
         time.sleep(3)  # whatever would come for nothing comes now
         self.assertEqual(writes.refused, [])
@@ -169,11 +157,6 @@ class DeliveryKill9(unittest.TestCase):
         belfry.write_config(self.config(inbox, k + 1))
         belfry.start(wait=False)
         belfry.wait_ready(20)
-
-    @staticmethod
-    def ends(inbox):
-        return len({m.headers["X-Belfry-Id"] for m in inbox.messages
-                    if m.state == "RESOLVED" and m.alert(["Toggled"]) == "Toggled"})
 
     @staticmethod
     def moment(inbox, rng, latest):
@@ -262,8 +245,8 @@ class DeliveryKill9(unittest.TestCase):
                 name = msg.alert(["Toggled", "Steady"])
                 told[name, msg.state] += 1
             print(channel, dict(told))
-            self.assertEqual(told["Toggled", "FIRING"], sum(world.ups.values()), channel)
-            self.assertEqual(told["Toggled", "RESOLVED"], sum(world.downs.values()), channel)
+            self.assertEqual(told["Toggled", "FIRING"], sum(world.toggles.ups.values()), channel)
+            self.assertEqual(told["Toggled", "RESOLVED"], sum(world.toggles.downs.values()), channel)
             self.assertEqual(told["Steady", "FIRING"], 1, channel)
             self.assertEqual(told["Steady", "RESOLVED"], 0, "a false resolve")
 

@@ -27,6 +27,7 @@ from lib.load import StatsdLoad, WriteLoad
 from lib.net import wait_until
 from lib.peers import NodeExporter, Prometheus, raw_samples
 from lib.source import Source, compare_samples
+from lib.toggles import Toggles
 
 KILLS = int(os.environ.get("KILLS", "3"))
 LINES = int(os.environ.get("KILL_LINES", "50000"))
@@ -44,43 +45,8 @@ groups:
       - alert: Toggled
         expr: toggle == 1
         labels: {severity: warning}
-        annotations: {summary: "toggle {{ $labels.n }} is up"}
-"""
-
-
-class Toggles:
-    """Each toggle goes up and down in turns, out of step with one another; it stays as it is until
-    that was told, so that a slow machine misses none."""
-
-    def __init__(self, inbox):
-        start = time.monotonic()
-        self.inbox = inbox
-        self.ups = collections.Counter()
-        self.downs = collections.Counter()
-        self.up = {n: False for n in range(TOGGLES)}
-        self.until = {n: start + 1 + n * HOLD_S / TOGGLES for n in range(TOGGLES)}
-        self.ending = False
-
-    def told(self, n):
-        """Whether both channels were told of all that it did."""
-        return all(told(self.inbox, channel, f"toggle {n} is up") == collections.Counter(
-            FIRING=self.ups[n], RESOLVED=self.downs[n]) for channel in ("slack", "mail"))
-
-    def value(self, n):
-        now = time.monotonic()
-        due = self.up[n] if self.ending else now > self.until[n]
-        if due and self.told(n):
-            self.up[n] = not self.up[n]
-            (self.ups if self.up[n] else self.downs)[n] += 1
-            self.until[n] = now + HOLD_S
-        return 1.0 if self.up[n] else 0.0
-
-
-def told(inbox, channel, words=""):
-    """{state: how many messages with these words}, each counted once."""
-    ids = {m.headers.get("X-Belfry-Id"): m.state for m in list(inbox.messages)
-           if m.channel == channel and words in m.text}
-    return collections.Counter(ids.values())
+        annotations: {summary: "%s"}
+""" % Toggles.SUMMARY
 
 
 class Kill9(unittest.TestCase):
@@ -93,7 +59,7 @@ class Kill9(unittest.TestCase):
         node = self.enterContext(NodeExporter()) if NodeExporter.path() else None
         belfry = self.enterContext(Belfry(self.config(inbox, node), rules={"r.yml": RULES}))
         peer = self.start_peer(belfry) if Prometheus.path() else None
-        toggles = Toggles(inbox)
+        toggles = Toggles(inbox, TOGGLES, HOLD_S)
 
         def make(t_ms):
             series = [({"__name__": "acked", "i": str(i)}, [(t_ms, float(t_ms % 1000003 + i))])
@@ -119,8 +85,7 @@ class Kill9(unittest.TestCase):
                 self.compare_totals(before, self.totals(belfry))
             time.sleep(2 * HOLD_S)
             toggles.ending = True
-            wait_until(lambda: not any(toggles.up.values()) and all(map(toggles.told, toggles.up)),
-                       what="the toggles' ends being told")
+            wait_until(toggles.ended, what="the toggles' ends being told")
         self.settle(belfry)
         end = time.time()
         print("ready after " + ", ".join(f"{s:.2f}" for s in ready) + " s; "
