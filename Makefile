@@ -5,6 +5,7 @@
 #   make demo            installs what is missing, builds, shows alerts fire and resolve
 #   make check           installs what is missing, builds, runs every test   (T=test_x: one unit test)
 #   make asan | tsan     unit and fault tests under sanitizers               (T=test_x)
+#   make e2e-asan | e2e-tsan   the daemon under sanitizers, by a choice of its scripts   (T=test_x|all)
 #   make cover           unit tests with line coverage, summary at the end
 #   make fuzz            every fuzz target for FUZZ_SECONDS (30)             (T=fuzz_x)
 #   make bench | fault   benchmarks; fault experiments
@@ -86,7 +87,7 @@ PKGS := libcurl libevent libevent_pthreads sqlite3 yaml-0.1 libprotobuf-c jansso
         libxxhash libcrypto cairo
 
 # Goals that need no compiler and no libraries: they install them first, or never use them.
-OUTER := help check asan tsan cover fuzz bench fault lint demo deb rpm packages-test dist clean format
+OUTER := help check asan tsan e2e-asan e2e-tsan cover fuzz bench fault lint demo deb rpm packages-test dist clean format
 NEEDS_CONFIG := $(filter-out $(OUTER),$(or $(MAKECMDGOALS),all))
 
 ifneq ($(NEEDS_CONFIG),)
@@ -139,7 +140,7 @@ endif
 
 # ---- Compiling and linking ----------------------------------------------------------------------
 
-.PHONY: $(OUTER) all tests install run-tests run-fuzz run-bench run-fault FORCE
+.PHONY: $(OUTER) all tests install run-tests run-e2e run-fuzz run-bench run-fault FORCE
 all: $(BIN)
 tests: $(TESTS)
 
@@ -245,6 +246,9 @@ check:
 asan tsan cover:
 	$(Q)$(DEPS) build test $(filter cover,$@)
 	$(Q)$(MAKE) $(JOBS) VARIANT=$@ run-tests
+e2e-asan e2e-tsan:
+	$(Q)$(DEPS) build test
+	$(Q)$(MAKE) $(JOBS) VARIANT=$(@:e2e-%=%) run-e2e
 fuzz:
 	$(Q)$(DEPS) build fuzz
 	$(Q)$(MAKE) $(JOBS) VARIANT=fuzz CC=clang run-fuzz
@@ -252,7 +256,8 @@ bench fault:
 	$(Q)$(DEPS) build test
 	$(Q)$(MAKE) $(JOBS) run-$@
 
-# Sanitizers watch the C tests; the daemon's own black-box tests run on the release binary.
+# asan and tsan watch the C tests; `make check` runs the scripts on the release binary, e2e-asan a choice
+# of them on the daemon under sanitizers: breadth within four minutes of two processors.
 PICKED  := $(if $(T),$(filter %/$(T),$(TESTS)),$(TESTS))
 SCRIPTS := $(if $(T),,$(if $(filter release,$(VARIANT)),$(wildcard tests/conformance/*.sh \
              tests/e2e/test_*.py tests/e2e/test_*.sh)))
@@ -260,6 +265,14 @@ run-tests: $(PICKED) $(if $(SCRIPTS),$(BIN) $(DEMOS))
 	$(Q)$(PYTHON) tests/lib/run_checks.py --variant $(VARIANT) --bin $(BIN) $(PICKED) $(SCRIPTS)
 	$(Q)$(if $(filter cover,$(VARIANT)),gcovr --root . --filter '($(subst $() ,|,$(strip $(DIRS))))/' $(B) >$(B)/coverage.txt && \
 	  cut -c1-60 $(B)/coverage.txt | tail -n +5 && echo 'uncovered lines: $(B)/coverage.txt')
+
+E2E_CHOICE := story alert_life am_api receivers http_api page promql_tools bad_input statsd scrape graphs \
+              backtest kill9
+E2E_ALL    := $(filter-out %/test_run_checks.py %/test_helpers.py %/test_demo_story.py %/test_mail_form.py,\
+                $(wildcard tests/e2e/test_*.py tests/fault/test_*.py tests/conformance/*.sh))
+run-e2e: $(BIN)
+	$(Q)$(PYTHON) tests/lib/run_checks.py --variant $(VARIANT) --bin $(BIN) --timeout 1200 $(if $(T),$(if \
+	  $(filter all,$(T)),$(E2E_ALL),$(filter %/$(T).py,$(E2E_ALL))),$(E2E_CHOICE:%=tests/e2e/test_%.py))
 
 run-fuzz: $(if $(T),$(filter %/$(T),$(FUZZERS)),$(FUZZERS))
 	$(if $^,,$(error no fuzz targets yet: tests/fuzz/fuzz_*.c))

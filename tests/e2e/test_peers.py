@@ -116,17 +116,17 @@ class Peers(unittest.TestCase):
         inbox.hang("webhook")
         hanging = inbox.webhook_url().split("/")[2]
         gone = f"127.0.0.1:{free_port()}"
-        bad = {"timeout": "10m", "path_prefix": "/hook/am",
+        bad = {"timeout": "10m", "path_prefix": "/webhook/am",
                "static_configs": [{"targets": [hanging, gone]}]}
         with Belfry(self.config(bad), rules={"r.yml": RULES}) as belfry:
             wait_until(lambda: self.am.alerts(alertname="High"), what="the alert")
             belfry.write_rules("r.yml", ENDED)
             self.assertEqual(belfry.reload().status, 200)
             wait_until(lambda: not self.am.alerts(alertname="High"), what="its end")
-            waiting = f"http://{hanging}/hook/am/api/v2/alerts"
+            waiting = f"http://{hanging}/webhook/am/api/v2/alerts"
             self.assertEqual(belfry.metric("belfry_peer_errors_total", alertmanager=waiting), 0,
                              "the one that hangs was waited for all the time")
-            url = f"http://{gone}/hook/am/api/v2/alerts"
+            url = f"http://{gone}/webhook/am/api/v2/alerts"
             wait_until(lambda: belfry.metric("belfry_peer_errors_total", alertmanager=url), 10,
                        "the failure counted")
             self.assertGreater(belfry.metric("belfry_peer_queue_alerts", alertmanager=url), 0)

@@ -68,6 +68,9 @@ class Run(unittest.TestCase):
         self.assertEqual(self.run_programs(good, good), ("4 passed, 0 failed", 0))
         self.assertEqual(self.run_programs(good, f"echo '{LIBCHECK.strip()}'; exit 1\n"), ("4 passed, 1 failed", 1))
 
+    def test_no_test_at_all_is_a_failure(self):
+        self.assertEqual(self.run_programs(), ("0 passed, 1 failed", 1))
+
     def test_a_test_that_hangs_is_ended_with_its_children(self):
         self.assertEqual(self.run_programs("sleep 60 & sleep 60\n", options=["--timeout", "1"]),
                          ("0 passed, 1 failed", 1))

@@ -119,6 +119,9 @@ def main():
     options.reports = options.reports or os.path.join("build", options.variant, "reports")
 
     passed = failed = 0
+    if not options.tests:
+        print("no test has that name")
+        failed = 1
     programs = [t for t in options.tests if not is_script(t)]
     scripts = [t for t in options.tests if is_script(t)]
     # Scripts measure and wait for a daemon: they have the machine for themselves.
