@@ -14,6 +14,8 @@
 #include "base/num.h"
 
 #define INJECTED_WAIT_MS 20 /* a moved clock is noticed this soon */
+#define READ_TRIES       8
+#define READ_APART_NS    1000000
 
 static atomic_bool injected;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the five below */
@@ -72,6 +74,27 @@ int64_t clock_passed_ms(void)
 		return ms;
 	}
 	return clock_real_ns() / 1000000;
+}
+
+void clock_read(int64_t *wall_ms, int64_t *passed_ms)
+{
+	int64_t before;
+
+	if (atomic_load(&injected)) {
+		(void)pthread_mutex_lock(&lock);
+		before = elapsed_locked();
+		*wall_ms = base_wall_ms + before;
+		*passed_ms = base_passed_ms + before;
+		(void)pthread_mutex_unlock(&lock);
+		return;
+	}
+	for (int i = 0; i < READ_TRIES; i++) { /* again when the thread was halted between them */
+		before = clock_real_ns();
+		*wall_ms = clock_wall_ms();
+		*passed_ms = before / 1000000;
+		if (clock_real_ns() - before < READ_APART_NS)
+			break;
+	}
 }
 
 int clock_wait_ms(int64_t ms)

@@ -17,6 +17,8 @@ int64_t clock_wall_ms(void); /* Unix time */
 int64_t clock_mono_ms(void); /* for waiting and timeouts; never goes back */
 /* Monotonic, too, but a clock that is set ahead does not move it: what really passed. */
 int64_t clock_passed_ms(void);
+/* Wall time and clock_passed_ms() of one moment: what parts them is that the clock was set. */
+void clock_read(int64_t *wall_ms, int64_t *passed_ms);
 int64_t clock_real_ns(void); /* CLOCK_MONOTONIC, never injected: for measuring */
 
 /* How many real ms to sleep to wait `ms` of clock time: >= 0, and short while a clock is injected.

@@ -157,7 +157,7 @@ void rule_group_adopt(struct rule_group *g, struct rule_group *old)
 		}
 	}
 	if (g->interval_ms == old->interval_ms) {
-		g->offset_ms = old->offset_ms;
+		g->offset_ms = old->offset_ms; /* a clock that was set back has moved it */
 		g->next_slot_ms = old->next_slot_ms;
 	}
 	g->last_eval_ms = old->last_eval_ms;

@@ -157,44 +157,54 @@ static void hold_locked(struct rules *r, int64_t now, int64_t more_ms)
 		rule_group_hold(r->groups[i], now + rules_grace_ms(r->groups[i]) + more_ms);
 }
 
-/* By how much the wall clock went ahead of the time that passed. */
-static int64_t leap_locked(struct rules *r, int64_t now)
+static void went_ahead_locked(struct rules *r, int64_t now, int64_t ms)
 {
-	int64_t passed = clock_passed_ms(), before = r->seen_passed_ms;
-	bool first = r->seen_wall_ms == 0;
+	log_warn("rule", "msg=\"the clock went ahead\" ms=%lld", (long long)ms);
+	begin_alone_locked(r);
+	hold_locked(r, now, 0);
+	end_alone_locked(r);
+}
 
-	r->seen_passed_ms = passed;
-	return first ? 0 : i64_sub_sat(now - r->seen_wall_ms, passed - before);
+/* Slots move by a millisecond: where they were stand the samples of the time that comes again. */
+static void went_back_locked(struct rules *r, int64_t now, int64_t ms)
+{
+	log_warn("rule", "msg=\"the clock was set back\" ms=%lld", (long long)ms);
+	begin_alone_locked(r);
+	for (size_t i = 0; i < r->n_groups; i++) {
+		struct rule_group *g = r->groups[i];
+
+		g->offset_ms = (g->offset_ms + 1) % g->interval_ms;
+		g->next_slot_ms = rules_slot_after(g, now);
+		rule_group_shift(g, ms);
+	}
+	r->last_eval_ms = MIN_OF(r->last_eval_ms, now);
+	hold_locked(r, now, MIN_OF(ms, (int64_t)BACK_HOLD_MS));
+	rules_heap_build(r);
+	end_alone_locked(r);
 }
 
 /*
  * The machine was suspended or the wall clock set ahead: there are no samples of that time yet, so
  * nothing ends by it. The wall clock was set back: slots begin anew from now instead of waiting
  * until the old time is reached again, and the alerts' times move along, so that what pended or
- * fired for a minute still did.
+ * fired for a minute still did. True: time went on meanwhile, as others had to finish first.
  */
-static void follow_clock_locked(struct rules *r, int64_t now)
+static bool follow_clock_locked(struct rules *r)
 {
-	int64_t leap = leap_locked(r, now), back = r->seen_wall_ms - now;
+	bool first = r->seen_wall_ms == 0;
+	int64_t now, passed, leap;
 
+	clock_read(&now, &passed);
+	leap = i64_sub_sat(now - r->seen_wall_ms, passed - r->seen_passed_ms);
 	r->seen_wall_ms = now;
-	if (leap > LEAP_MS) {
-		log_warn("rule", "msg=\"the clock went ahead\" ms=%lld", (long long)leap);
-		begin_alone_locked(r);
-		hold_locked(r, now, 0);
-		end_alone_locked(r);
-	}
-	if (back < CLOCK_STEP_MS)
-		return;
-	log_warn("rule", "msg=\"the clock was set back\" ms=%lld", (long long)back);
-	begin_alone_locked(r);
-	for (size_t i = 0; i < r->n_groups; i++) {
-		r->groups[i]->next_slot_ms = rules_slot_after(r->groups[i], now);
-		rule_group_shift(r->groups[i], back);
-	}
-	hold_locked(r, now, MIN_OF(back, (int64_t)BACK_HOLD_MS));
-	rules_heap_build(r);
-	end_alone_locked(r);
+	r->seen_passed_ms = passed;
+	if (first || (leap <= LEAP_MS && leap > -CLOCK_STEP_MS))
+		return false;
+	if (leap > 0)
+		went_ahead_locked(r, now, leap);
+	else
+		went_back_locked(r, now, -leap);
+	return true;
 }
 
 /* --- the threads --- */
@@ -220,7 +230,7 @@ static void wait_locked(struct rules *r, int64_t ms)
 
 static void turn_locked(struct rules *r)
 {
-	int64_t now = clock_wall_ms(), wait;
+	int64_t now, wait;
 
 	if (r->exclusive) {
 		wait_locked(r, INT64_MAX);
@@ -233,7 +243,9 @@ static void turn_locked(struct rules *r)
 		end_alone_locked(r);
 		return;
 	}
-	follow_clock_locked(r, now);
+	if (follow_clock_locked(r))
+		return;
+	now = clock_wall_ms();
 	wait = r->n_heap > 0 ? r->heap[0]->next_slot_ms - now : INT64_MAX;
 	if (wait <= 0)
 		eval_first_locked(r, now);

@@ -38,6 +38,8 @@ static struct gate make_gate(const struct store *st, const struct batch *b)
 	g.late = MAX_OF(i64_sub_sat(newest, window), -STORE_TIME_MAX);
 	g.in_order =
 		MAX_OF(i64_sub_sat(newest, MAX_OF(window, STORE_IN_ORDER_MS)), -STORE_TIME_MAX);
+	if (g.rules) /* they write at their time: late ones only when the clock was set back */
+		g.late = g.in_order;
 	return g;
 }
 
@@ -217,15 +219,21 @@ static void take_row(struct batch *b, struct batch_run *r, uint32_t i, bool late
 	r->in_order++;
 }
 
+/* An evaluation that a crash interrupted, done once more: what was written first stays. */
+static void repeated_by_rule(struct batch *b)
+{
+	METRIC_DROP("storage", "rules_repeated", 1);
+	b->result.stored++;
+}
+
 static void take_late(struct store *st, struct batch *b, struct batch_run *r, uint32_t row,
 	const struct gate *g, struct known *k)
 {
 	struct err e;
 	int same;
 
-	if (g->rules) {
-		METRIC_DROP("storage", "rules_repeated", 1);
-		b->result.stored++;
+	if (g->rules && b->t[row] == index_get(&st->index, r->id)->hd->last_t) {
+		repeated_by_rule(b);
 		return;
 	}
 	if (b->t[row] < g->late) {
@@ -237,6 +245,10 @@ static void take_late(struct store *st, struct batch *b, struct batch_run *r, ui
 		k->cols.n = 0;
 	}
 	same = compare_late(b, r, row, k);
+	if (same == 2 && g->rules) {
+		repeated_by_rule(b);
+		return;
+	}
 	if (same == 2) {
 		note_row(b, r, st, REFUSED_DUPLICATE, row);
 		return;
@@ -257,6 +269,17 @@ static bool repeats_last(const struct head_series *hd, const struct batch *b, ui
 {
 	return b->t[i] == hd->last_t && hd->last_known && row_hist(b, i) == NULL &&
 	       f64_bits(b->v[i]) == f64_bits(hd->last_v);
+}
+
+/* Of what was taken now: a series that is ahead of a clock that was set back says nothing. An
+ * import of the far future moves no window. */
+static void note_newest(struct store *st, const struct batch *b, const struct batch_run *r)
+{
+	int64_t most = i64_add_sat(st->now, LIMIT_AHEAD_MS);
+	uint32_t end = r->first + r->in_order + r->late;
+
+	for (uint32_t i = r->first; i < end; i++)
+		st->newest = MAX_OF(st->newest, MIN_OF(b->t[i], most));
 }
 
 static void accept_run(struct store *st, struct batch *b, struct batch_run *r, const struct gate *g)
@@ -291,8 +314,7 @@ static void accept_run(struct store *st, struct batch *b, struct batch_run *r, c
 		cols_fini(&k.cols);
 		arena_fini(&k.arena);
 	}
-	/* an import of the far future moves no window */
-	st->newest = MAX_OF(st->newest, MIN_OF(hd->last_t, i64_add_sat(st->now, LIMIT_AHEAD_MS)));
+	note_newest(st, b, r);
 	touch(st, hd);
 }
 
@@ -336,7 +358,7 @@ size_t accept_runs(struct store *st, struct batch *b, size_t from)
 		if (!resolve(st, b, r, &g))
 			continue;
 		s = index_get(&st->index, r->id);
-		if (s->hd->group == st->group && !g.rules && has_late(s->hd, b, r))
+		if (s->hd->group == st->group && has_late(s->hd, b, r))
 			return i;
 		if (!s->logged)
 			writer_log_series(st, r->id);

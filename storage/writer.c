@@ -19,7 +19,8 @@
 #include "storage/store_control.h"
 #include "storage/store_int.h"
 
-#define APPLY_ROWS 20000u /* rows published under one hold of the lock */
+#define CLOCK_STEP_MS 1000   /* less is slewing: it was not set back */
+#define APPLY_ROWS    20000u /* rows published under one hold of the lock */
 
 static bool refused_when_full(enum batch_source s)
 {
@@ -67,11 +68,21 @@ static void refuse_batch(struct batch *b, enum err_kind kind)
 	give_back(b);
 }
 
+/* After it was set back, what lies ahead of it now moves no window. */
+static void look_at_clock(struct store *st)
+{
+	int64_t now = clock_wall_ms();
+
+	if (now < st->now - CLOCK_STEP_MS)
+		st->newest = MIN_OF(st->newest, now);
+	st->now = now;
+}
+
 static void begin_group(struct store *st)
 {
 	if (st->n_items > 0)
 		return;
-	st->now = clock_wall_ms();
+	look_at_clock(st);
 	st->head.now = st->now;
 	st->head.now_s = (uint32_t)(clock_mono_ms() / 1000);
 	upkeep_disk(st);
