@@ -8,9 +8,11 @@
  *   FIRING a, b ended then FIRING a c      one message: FIRING a c, b ended
  *   FIRING a         then RESOLVED a      after LATE_MS one message: RESOLVED, with a note when it
  *                                         fired and why that could not be told; before: both
- *   FIRING a, b ended then FIRING a b      both: the end of b must be told before its new beginning
+ *   FIRING a, b ended then FIRING a b      both: the end of b must be told before its new start.
+ *                                         One, when an older message of the group waits, too
+ *
  * Receivers that pair the two by a key (type->pairs) always get both. An incident is thus told at
- * least once, and every end of an alert whose beginning was told.
+ * least once, and every end of an alert whose beginning was told, unless it goes on flapping.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,9 +79,12 @@ static const struct message_alert *alert_in(const struct message *m, const struc
 	return NULL;
 }
 
-/* The ends that only the waiting row tells come into m. False: they can't. */
+/* The ends that only the waiting row tells come into m. False: they can't, since an alert of them
+ * fires again. Once more than one message of the group waits, that is no reason any more: alerts
+ * that flap would fill the outbox of a dead receiver with what nobody will read. */
 static bool take_ends(struct notify *n, struct message *m, const struct row *old, struct arena *a)
 {
+	bool late = outbox_has_older(n, old);
 	struct message was = {0};
 	struct message_alert *v;
 	size_t count, bytes;
@@ -107,7 +112,7 @@ static bool take_ends(struct notify *n, struct message *m, const struct row *old
 
 		if (was.alerts[i].firing)
 			continue;
-		ok = now == NULL || !now->firing;
+		ok = now == NULL || !now->firing || late;
 		if (now == NULL)
 			v[count++] = was.alerts[i];
 	}

@@ -189,6 +189,31 @@ START_TEST(an_end_is_not_swallowed_by_a_new_beginning)
 }
 END_TEST
 
+START_TEST(flapping_alerts_do_not_fill_the_outbox_of_a_dead_receiver)
+{
+	struct delivery_rig r;
+
+	delivery_start(&r);
+	delivery_say(&r, "A", "one", "c", true);
+	delivery_say(&r, "A", "two", "c", true);
+	delivery_pass(&r, 3 * SECOND, SECOND);
+	delivery_plan(0, "c", 500, 0);
+	for (int i = 0; i < 10; i++) {
+		delivery_say(&r, "A", "one", "c", false);
+		delivery_pass(&r, 3 * SECOND, SECOND);
+		delivery_say(&r, "A", "one", "c", true);
+		delivery_pass(&r, 3 * SECOND, SECOND);
+	}
+	ck_assert_uint_le(r.notify->n_rows, 3);
+	delivery_plan(0, "c", 200, 0);
+	delivery_pass(&r, 2 * MINUTE, 5 * SECOND);
+	ck_assert_uint_eq(r.notify->n_rows, 0);
+	delivery_stop(&r);
+	ck_assert_ptr_nonnull(strstr(delivery_last("c")->body, "instance=one"));
+	ck_assert_ptr_null(strstr(delivery_last("c")->body, "resolved"));
+}
+END_TEST
+
 START_TEST(what_is_over_before_it_could_be_told_is_told_once)
 {
 	struct delivery_rig r;
@@ -270,6 +295,7 @@ int main(void)
 	tcase_add_test(t, what_waits_is_replaced_by_the_newer_state);
 	tcase_add_test(t, an_end_that_waits_is_told_by_what_replaces_it);
 	tcase_add_test(t, an_end_is_not_swallowed_by_a_new_beginning);
+	tcase_add_test(t, flapping_alerts_do_not_fill_the_outbox_of_a_dead_receiver);
 	tcase_add_test(t, what_is_over_before_it_could_be_told_is_told_once);
 	tcase_add_test(t, a_receiver_that_pairs_beginnings_and_ends_gets_both);
 	tcase_add_test(t, a_graph_is_waited_for_two_seconds_before_each_attempt);
