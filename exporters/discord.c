@@ -187,15 +187,6 @@ static struct send_request *request(
 	return req;
 }
 
-/* 204, or 200 with the message when the address says ?wait=true. */
-static enum verdict judge(const struct integration *in, const struct delivery *d,
-	const struct send_request *req, struct buf *data)
-{
-	if (req->transport_ok && req->status == 400)
-		return VERDICT_DEGRADE;
-	return integration_judge_http(in, d, req, data);
-}
-
 /* {"retry_after": 0.65} in seconds; more exact than the header. */
 static int64_t retry_after_ms(const struct send_request *req)
 {
@@ -216,5 +207,5 @@ const struct integration_type integration_discord = {.name = "discord",
 	.place = place,
 	.render = render,
 	.request = request,
-	.judge = judge,
+	.judge = integration_judge_form,
 	.retry_after_ms = retry_after_ms};

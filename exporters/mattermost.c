@@ -210,15 +210,6 @@ static struct send_request *request(
 	return req;
 }
 
-/* 200 "ok". */
-static enum verdict judge(const struct integration *in, const struct delivery *d,
-	const struct send_request *req, struct buf *data)
-{
-	if (req->transport_ok && (req->status == 400 || req->status == 413))
-		return VERDICT_DEGRADE;
-	return integration_judge_http(in, d, req, data);
-}
-
 static void place(const struct integration *in, struct buf *out)
 {
 	const struct mattermost_config *c = in->conf;
@@ -232,4 +223,4 @@ const struct integration_type integration_mattermost = {.name = "mattermost",
 	.place = place,
 	.render = render,
 	.request = request,
-	.judge = judge};
+	.judge = integration_judge_form};

@@ -42,6 +42,10 @@ int notify_templates_try(
 
 /* --- running (renderers) --- */
 
+/* A receiver's name as messages show it: upstream quotes it as regexp.QuoteMeta does, and templates
+ * and webhooks rely on that. */
+struct str notify_template_receiver(struct arena *a, struct str s);
+
 /* The template to use for a field: its own text when one was given; else, when the user's files
  * redefine `name` (or what it calls), "{{ template NAME . }}"; else empty: use belfry's own
  * message. name is a default definition, "slack.default.title". */

@@ -57,8 +57,7 @@ static struct tv alert(const struct message *m, const struct message_alert *al, 
 	return tv_struct(a, "template.Alert", f, ALERT_FIELDS);
 }
 
-/* As regexp.QuoteMeta: upstream quotes the receiver's name, and templates rely on it. */
-static struct str quoted(struct arena *a, struct str s)
+struct str notify_template_receiver(struct arena *a, struct str s)
 {
 	struct str out = s;
 	struct buf b;
@@ -90,7 +89,7 @@ struct tv notify_template_data(const struct message *m, struct arena *a)
 		return (struct tv){.kind = TV_NONE};
 	for (size_t i = 0; i < m->n; i++)
 		alerts[i] = alert(m, &m->alerts[i], a);
-	v[0] = tv_str(quoted(a, m->receiver));
+	v[0] = tv_str(notify_template_receiver(a, m->receiver));
 	v[1] = tv_str(m->firing ? STR("firing") : STR("resolved"));
 	v[2] = tv_named_list(TV_ALERTS, alerts, m->n);
 	v[3] = tv_str(str_c(message_reason_text(m->reason)));

@@ -139,6 +139,10 @@ static int render(
 	title(&j, &f, c);
 	if (!chat_expand(&f, c->message, "message", MESSAGE_BYTES / 4, &b))
 		own_text(m, markdown ? CHAT_MARKDOWN : CHAT_PLAIN, &b);
+	if (f.note.n > 0 && b.n + 400 <= MESSAGE_BYTES + 96) {
+		buf_ch(&b, '\n');
+		chat_escape(&b, buf_view(&f.note), markdown ? CHAT_MARKDOWN : CHAT_PLAIN, 100);
+	}
 	jsonw_kv_str(&j, "message", buf_view(&b));
 	if (markdown)
 		jsonw_kv_bool(&j, "markdown", true);

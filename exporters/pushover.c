@@ -12,6 +12,7 @@
 
 #define TITLE_MAX     250u
 #define MESSAGE_MAX   1024u
+#define NOTE_ROOM     400u /* escaped, a character may take six */
 #define URL_MAX       512u
 #define URL_TITLE_MAX 100u
 
@@ -99,6 +100,11 @@ static void message_fields(struct buf *out, struct chat_form *f, const struct pu
 		      : chat_expand(f, text, "message", MESSAGE_MAX, &b)) &&
 		!chat_body(m, how, 0, MESSAGE_MAX, &b))
 		chat_count_truncated("pushover");
+	if (f->note.n > 0) { /* a template that failed */
+		(void)chat_clip(&b, 0, MESSAGE_MAX - NOTE_ROOM);
+		buf_ch(&b, '\n');
+		chat_escape(&b, buf_view(&f->note), how, NOTE_ROOM / 8);
+	}
 	field(out, "message", str_trim(buf_view(&b)).n > 0 ? buf_view(&b) : STR("(no text)"));
 	if (c->html)
 		field(out, "html", STR("1"));

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/num.h"
+#include "exporters/chat.h"
 #include "exporters/graph.h"
 #include "exporters/notify_template.h"
 
@@ -299,23 +300,40 @@ static struct send_request *request(
 	return req;
 }
 
-/* Success is 200 with "ok", or ok:true from servers that answer as the Web API does. */
-static enum verdict webhook_verdict(const struct slack_config *c, const struct delivery *d,
-	const struct send_request *req, struct buf *data)
+/* From servers that answer as the Web API does: {"ok":false,"error":"..."}. What begins as JSON and
+ * is none was cut on its way. */
+static enum verdict json_verdict(const struct send_request *req, struct str reply)
+{
+	struct arena a;
+	struct str ok, error;
+	enum verdict v = VERDICT_FINAL;
+
+	arena_init(&a, (size_t)1 << 20);
+	ok = chat_answer(req, "ok", &a);
+	error = chat_answer(req, "error", &a);
+	if (str_eq(ok, STR("true")))
+		v = VERDICT_OK;
+	else if (error.n > 0)
+		v = slack_error_verdict(error);
+	else if (ok.n == 0 && reply.n > 0 && reply.p[0] == '{')
+		v = VERDICT_RETRY;
+	arena_fini(&a);
+	return v;
+}
+
+/* Success is 200 with "ok". */
+static enum verdict webhook_verdict(
+	const struct delivery *d, const struct send_request *req, struct buf *data)
 {
 	struct str reply = str_trim(str_n(req->reply != NULL ? req->reply : "", req->reply_len));
 
-	(void)c;
 	if (!req->transport_ok)
 		return VERDICT_RETRY;
 	if (req->status == 400 || req->status == 413)
 		return VERDICT_DEGRADE;
 	if (req->status != 200)
 		return integration_judge_http(NULL, d, req, data);
-	if (str_eq(reply, STR("ok")) || str_has(reply, STR("\"ok\":true")) ||
-		str_has(reply, STR("\"ok\": true")))
-		return VERDICT_OK;
-	return VERDICT_FINAL;
+	return str_eq(reply, STR("ok")) ? VERDICT_OK : json_verdict(req, reply);
 }
 
 static enum verdict judge(const struct integration *in, const struct delivery *d,
@@ -325,7 +343,7 @@ static enum verdict judge(const struct integration *in, const struct delivery *d
 
 	if (slack_is_bot(in->conf))
 		return slack_bot_judge(in->conf, d, req, data);
-	v = webhook_verdict(in->conf, d, req, data);
+	v = webhook_verdict(d, req, data);
 	if (v == VERDICT_DEGRADE && d->degraded)
 		return d->step == 0 ? VERDICT_NEXT : VERDICT_FINAL;
 	return v;

@@ -11,6 +11,7 @@
 #include "exporters/chat.h"
 #include "exporters/integration.h"
 #include "exporters/message.h"
+#include "exporters/notify_template.h"
 
 static const struct str zero_time = {"0001-01-01T00:00:00Z", 20};
 
@@ -66,6 +67,15 @@ static void route_labels(const struct message *m, struct jsonw *j)
 	buf_fini(&f.note);
 }
 
+static void put_receiver(const struct message *m, struct jsonw *j)
+{
+	struct arena a;
+
+	arena_init(&a, (size_t)64 << 10);
+	jsonw_kv_str(j, "receiver", notify_template_receiver(&a, m->receiver));
+	arena_fini(&a);
+}
+
 /* The configured body instead of ours. */
 static void payload_of(const struct message *m, const struct webhook_config *c, struct buf *out)
 {
@@ -91,7 +101,7 @@ void webhook_render(const struct message *m, const struct webhook_config *c, str
 	jsonw_object(&j);
 	jsonw_kv_c(&j, "version", "4");
 	jsonw_kv_str(&j, "groupKey", m->group_key);
-	jsonw_kv_str(&j, "receiver", m->receiver);
+	put_receiver(m, &j);
 	jsonw_kv_c(&j, "status", m->firing ? "firing" : "resolved");
 	jsonw_kv_c(&j, "notification_reason", message_reason_text(m->reason));
 	jsonw_key(&j, "groupLabels");

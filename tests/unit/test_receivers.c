@@ -411,6 +411,27 @@ START_TEST(a_template_that_fails_does_not_cost_the_alert)
 }
 END_TEST
 
+START_TEST(ntfy_and_pushover_say_that_a_template_failed)
+{
+	struct ntfy_config n = rig_ntfy;
+	struct pushover_config p = rig_pushover;
+	struct integration in = {INT_NTFY, 0, true, &n};
+	json_t *j;
+
+	n.message = p.message = STR("{{ template \"no.such\" . }}");
+	rig_plan(&(struct message_plan){.n = 3});
+	rig_render(&in);
+	rig_ask(&in);
+	j = rig_body();
+	ck_assert_ptr_nonnull(strstr(rig_at(j, "message"), "template of message failed"));
+	json_decref(j);
+	in = (struct integration){INT_PUSHOVER, 0, true, &p};
+	rig_render(&in);
+	rig_ask(&in);
+	ck_assert_ptr_nonnull(strstr(rig_req->body, "template%20of%20message%20failed"));
+}
+END_TEST
+
 START_TEST(a_sparkline_stands_where_there_is_one)
 {
 	static const double values[] = {1, 2, 3, 4};
@@ -528,6 +549,7 @@ int main(void)
 	tcase_add_test(tc, configured_texts_replace_belfrys);
 	tcase_add_test(tc, a_default_that_the_users_files_replace_is_used);
 	tcase_add_test(tc, a_template_that_fails_does_not_cost_the_alert);
+	tcase_add_test(tc, ntfy_and_pushover_say_that_a_template_failed);
 	tcase_add_test(tc, a_sparkline_stands_where_there_is_one);
 	tcase_add_test(tc, discord_and_telegram_take_a_picture_along);
 	tcase_add_test(tc, a_webhook_gets_route_labels_or_the_configured_payload);

@@ -419,6 +419,38 @@ START_TEST(errors_of_the_web_api_are_told_apart)
 }
 END_TEST
 
+START_TEST(a_webhooks_answers_are_told_apart)
+{
+	static const struct {
+		int status;
+		const char *reply;
+		enum verdict v;
+	} cases[] = {{200, "ok", VERDICT_OK}, {200, "ok\n", VERDICT_OK},
+		{200, "{\"ok\": true}", VERDICT_OK},
+		{200, "{\"ok\":false,\"error\":\"invalid_blocks\"}", VERDICT_DEGRADE},
+		{200, "{\"ok\":false,\"error\":\"ratelimited\"}", VERDICT_RETRY},
+		{200, "{\"ok\":false,\"error\":\"invalid_auth\"}", VERDICT_FINAL},
+		{200, "{\"ok\":tr", VERDICT_RETRY}, {200, "no_service", VERDICT_FINAL},
+		{200, "{\"text\":\"\\\"ok\\\":true\",\"ok\":false}", VERDICT_FINAL},
+		{400, "invalid_payload", VERDICT_DEGRADE}, {403, "invalid_token", VERDICT_FINAL},
+		{404, "no_service", VERDICT_FINAL}, {410, "channel_is_archived", VERDICT_FINAL},
+		{429, "{\"ok\":false,\"error\":\"rate_limited\"}", VERDICT_RETRY},
+		{500, "rollup_error", VERDICT_RETRY}, {0, "", VERDICT_RETRY}};
+	struct message_fixture f;
+	struct trip t;
+
+	plan(&f, 1, 0, REASON_FIRST);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		trip_start(&t, &webhook, &f.m);
+		ask_message(&t);
+		ck_assert_msg(answer(&t, cases[i].status, cases[i].reply) == cases[i].v, "%d %s",
+			cases[i].status, cases[i].reply);
+		trip_end(&t);
+	}
+	message_fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(a_post_that_is_refused_twice_goes_as_plain_text)
 {
 	static const char refusal[] = "{\"ok\":false,\"error\":\"msg_blocks_too_long\"}";
@@ -753,6 +785,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_root_that_is_gone_is_posted_anew, 0, 5);
 	tcase_add_test(tc, a_reply_that_cannot_be_made_becomes_a_message);
 	tcase_add_test(tc, errors_of_the_web_api_are_told_apart);
+	tcase_add_test(tc, a_webhooks_answers_are_told_apart);
 	tcase_add_test(tc, a_post_that_is_refused_twice_goes_as_plain_text);
 	tcase_add_test(tc, an_update_that_is_too_long_is_made_plainer);
 	tcase_add_test(tc, a_sparkline_and_the_offenders_stand_in_the_text);
