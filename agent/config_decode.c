@@ -348,7 +348,10 @@ static void tell_use(struct loader *l, const struct config_key *k, const struct 
 		return;
 	if (k->flags & CF_NO_EFFECT)
 		diag_warn(l->diag, p->key->pos, "%s has no effect in belfry", k->name);
-	else if (!l->check)
+	else if (l->check)
+		diag_warn(l->diag, p->key->pos, "%s is only checked: belfry cannot run with it",
+			k->name);
+	else
 		diag_error(l->diag, p->key->pos, "%s is only checked: belfry cannot run with it",
 			k->name);
 }

@@ -48,6 +48,12 @@ static void matcher_line(
 		diag_error(l->diag, node->pos, "empty entry in %s", key);
 		return;
 	}
+	if (node->kind == YAML_MAP) {
+		diag_error(l->diag, node->pos,
+			"%s must be a list of texts such as 'severity=\"critical\"', not a map",
+			key);
+		return;
+	}
 	if (!config_scalar(l, key, node, &text))
 		return;
 	if (matchers_parse(l->arena, text, &m, &n, &e) == 0)

@@ -2,6 +2,7 @@
 /* config_receiver_email - email_configs: the mail server, who signs in how, headers and texts. */
 #include "agent/config_receiver.h"
 #include "base/num.h"
+#include "exporters/mail_text.h"
 
 struct conf_threading {
 	const struct yaml_node *node;
@@ -153,6 +154,28 @@ static void finish_tls(const struct loader *l, struct conf_email *s)
 	c->insecure_skip_verify = s->tls.insecure_skip_verify;
 }
 
+/* What could never be sent. Alertmanager takes it and fails when it fires: there it is a warning.
+ */
+static void check_recipients(struct loader *l, const char *key, struct str list, struct diag_pos at)
+{
+	struct mail_who who;
+	bool bad = false;
+	size_t n = 0;
+
+	if (str_has(list, STR("{{")))
+		return;
+	while (mail_next_address(&list, &who, &bad))
+		n++;
+	if (!bad && n > 0)
+		return;
+	if (l->alertmanager)
+		diag_warn(l->diag, at, "%s: not a mail address; write for example ops@example.org",
+			key);
+	else
+		diag_error(l->diag, at, "%s: not a mail address; write for example ops@example.org",
+			key);
+}
+
 static void check_email(struct loader *l, const struct conf_email *s)
 {
 	const struct email_config *c = &s->pub;
@@ -172,6 +195,10 @@ static void check_email(struct loader *l, const struct conf_email *s)
 	if (has_control(c->to) || has_control(c->from) || has_control(c->hello))
 		diag_error(
 			l->diag, node->pos, "to, from and hello must not hold control characters");
+	if (c->to.n > 0)
+		check_recipients(l, "to", c->to, config_pos(node, "to"));
+	if (config_given(node, "from"))
+		check_recipients(l, "from", c->from, config_pos(node, "from"));
 	if ((c->cert_file.n > 0) != (c->key_file.n > 0))
 		diag_error(l->diag, config_pos(node, "tls_config"),
 			"cert_file and key_file go together");

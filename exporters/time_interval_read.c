@@ -33,6 +33,8 @@ static int name_index(struct str s, const char *const *names, size_t n)
 
 static bool wrong(struct err *e, const char *what, struct str s)
 {
+	if (s.n == 0)
+		s = STR("an empty name");
 	return err_set(e, ERR_INPUT, 0, STR_FMT " %s", STR_ARG(s), what) == 0;
 }
 
