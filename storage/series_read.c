@@ -4,7 +4,8 @@
  *
  * The order matters: a strip leaves memory only after its partition's commit, so what is no
  * longer in memory when the lock is held can be read from the partitions listed then. What is read
- * twice is dropped by cols_settle.
+ * twice is dropped by cols_settle. A partition whose files went away meanwhile (a rewrite took its
+ * place, or retention did) may have been opened without its WAL: then all is read again.
  */
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@
 #define MEMO_WIDE  1024u             /* packs */
 #define MEMO_WORTH 64u               /* misses among the few */
 #define MEMO_BYTES ((size_t)4 << 20) /* held beside what the cache holds */
+#define READ_TRIES 5                 /* a rewrite or retention between two of them is rare */
 
 /* One series_read. */
 struct reading {
@@ -228,7 +230,9 @@ static int read_part(const struct reading *r, struct part *p, struct err *e)
 	return 0;
 }
 
-static int read_all(const struct reading *r, struct err *e)
+/* Memory, then the partitions listed under the same hold of the lock. *again: one of them is gone,
+ * so that neither success nor failure says anything. */
+static int read_once(const struct reading *r, bool *again, struct err *e)
 {
 	struct part_list l; /* the few need not be zero */
 	const struct series *s;
@@ -249,8 +253,26 @@ static int read_all(const struct reading *r, struct err *e)
 	store_unlock(r->st);
 	for (size_t i = 0; i < l.n && rc == 0; i++)
 		rc = read_part(r, l.v[i], e);
+	*again = false;
+	for (size_t i = 0; i < l.n; i++) /* set before its files are touched */
+		*again = *again || atomic_load(&l.v[i]->gone);
 	unlist_parts(&l);
 	return rc;
+}
+
+static int read_all(const struct reading *r, struct err *e)
+{
+	size_t n = r->c->n;
+
+	for (int i = 0; i < READ_TRIES; i++) {
+		bool again;
+		int rc = read_once(r, &again, e);
+
+		if (!again)
+			return rc;
+		r->c->n = n;
+	}
+	return err_set(e, ERR_AGAIN, 0, "partitions were replaced while they were read");
 }
 
 int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
