@@ -277,6 +277,8 @@ int find_series(struct store *st, const struct matcher *m, size_t n, int64_t min
 	*out = (struct id_list){0};
 	if (c == NULL)
 		return err_set(e, ERR_LIMIT, 0, "no memory for a search");
+	candidates(out, st, m, n);
+	/* after them: a label that a candidate has is known by now */
 	for (size_t i = 0; i < n; i++) {
 		c[i].m = &m[i];
 		c[i].absent = matcher_matches(&m[i], STR(""));
@@ -286,7 +288,6 @@ int find_series(struct store *st, const struct matcher *m, size_t n, int64_t min
 			c[i].pair = index_pair_find(&st->index, m[i].name, m[i].value);
 		store_unlock(st);
 	}
-	candidates(out, st, m, n);
 	if (!out->failed)
 		filter(st, c, n, mint, maxt, out);
 	free(c);
