@@ -47,6 +47,7 @@ struct builder {
 	size_t n_anchors, cap_anchors;
 	/* the cursor: character index and its byte, line and line start */
 	size_t at_char, at_byte, line_start;
+	size_t bom; /* bytes of a byte order mark: the first character stands behind it */
 	unsigned line;
 	bool stopped; /* a limit was hit; it was told */
 };
@@ -59,7 +60,8 @@ static size_t byte_of(struct builder *b, size_t index)
 	struct str text = b->file->text;
 
 	if (index < b->at_char) {
-		b->at_char = b->at_byte = b->line_start = 0;
+		b->at_char = 0;
+		b->at_byte = b->line_start = b->bom;
 		b->line = 1;
 	}
 	while (b->at_char < index && b->at_byte < text.n) {
@@ -454,9 +456,9 @@ static void syntax_error(struct builder *b)
 	if (p->error == YAML_READER_ERROR) {
 		/* bytes, not characters; a place that is no UTF-8 boundary is still a place */
 		struct diag_pos where = {b->file, 1, 1, 1};
-		size_t off = MIN_OF(p->problem_offset, b->file->text.n);
+		size_t off = MIN_OF(p->problem_offset + b->bom, b->file->text.n);
 
-		for (size_t i = 0; i < off; i++) {
+		for (size_t i = b->bom; i < off; i++) {
 			where.col++;
 			if (b->file->text.p[i] == '\n') {
 				where.line++;
@@ -525,8 +527,11 @@ const struct yaml_node *const *yaml_parse(
 		diag_error(d, whole, "out of memory");
 		return NULL;
 	}
+	b.bom = str_starts(file->text, STR("\xef\xbb\xbf")) ? 3 : 0; /* of editors on Windows */
+	b.at_byte = b.line_start = b.bom;
 	yaml_parser_set_input_string(&b.parser,
-		(const unsigned char *)(file->text.n > 0 ? file->text.p : ""), file->text.n);
+		(const unsigned char *)(file->text.n > 0 ? file->text.p + b.bom : ""),
+		file->text.n - b.bom);
 	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
 	while (next_event(&b))
 		continue;

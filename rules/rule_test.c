@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/regex.h"
@@ -115,7 +116,7 @@ static bool run_file(const struct options *o, const char *path, struct rule_test
 	arena_init(&a, LIMIT_CONFIG_BYTES * (size_t)8);
 	buf_init(&out, (size_t)4 << 20);
 	d = diag_new(&a);
-	f = rule_test_load(&a, str_c(path), o->ignore_unknown, d);
+	f = rule_test_load(&a, str_c(path), d);
 	if (f != NULL)
 		rules = (o->ignore_unknown ? rule_set_load_lenient : rule_set_load)(
 			f->rule_files, f->n_rule_files, false, d, &a);
@@ -164,6 +165,7 @@ int rules_test_main(int argc, char **argv)
 			regex_free(o.runs[i]);
 		return usage();
 	}
+	hash_init();
 	log_init(LOG_ERROR, LOG_LOGFMT); /* what fails is in the report */
 	buf_init(&junit, (size_t)256 << 20);
 	buf_init(&report.cases, (size_t)256 << 20);

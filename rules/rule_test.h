@@ -70,7 +70,6 @@ struct rule_test_file {
 	struct str *order;   /* group_eval_order */
 	size_t n_order;
 	bool fuzzy; /* values may differ in the last bit */
-	bool lenient;
 	struct rule_test *tests;
 	size_t n;
 };
@@ -89,8 +88,7 @@ struct rule_test_result {
 };
 
 /* NULL when d has errors. Everything lives in a. */
-struct rule_test_file *rule_test_load(
-	struct arena *a, struct str path, bool ignore_unknown, struct diag *d);
+struct rule_test_file *rule_test_load(struct arena *a, struct str path, struct diag *d);
 
 /* Run one test: failures are added to *res, texts in `a`. -1 and *e only when the test could not
  * be run at all. */

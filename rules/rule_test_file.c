@@ -8,6 +8,7 @@
 #include "base/f64.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/num.h"
 #include "base/yaml.h"
 #include "rules/rule_test.h"
@@ -16,7 +17,6 @@ struct reader {
 	struct arena *a;
 	struct diag *d;
 	struct rule_test_file *f;
-	bool ignore_unknown;
 };
 
 static const struct str file_keys[] = {{"rule_files", 10}, {"evaluation_interval", 19},
@@ -41,7 +41,7 @@ static bool is_map(const struct reader *r, const struct yaml_node *n, const stru
 		diag_error(r->d, n->pos, "%s must be a map", what);
 		return false;
 	}
-	for (size_t i = 0; i < n->n && !r->ignore_unknown; i++) {
+	for (size_t i = 0; i < n->n; i++) {
 		struct str key = n->pairs[i].key->scalar, near;
 		bool known = false;
 
@@ -164,15 +164,15 @@ static bool series_name(
 static void read_series(
 	const struct reader *r, const struct yaml_node *n, struct rule_test_series *out)
 {
-	const struct yaml_node *values;
+	const struct yaml_node *values = get(n, "values");
 	struct series_value *v = NULL;
 	struct err e;
 
 	if (!is_map(r, n, series_keys, ARRAY_LEN(series_keys), "an input series"))
 		return;
-	if (!series_name(r, n, "series", &out->labels) && get(n, "series") == NULL)
+	if (!series_name(r, n, "series", &out->labels) && get(n, "series") == NULL &&
+		values != NULL)
 		diag_error(r->d, n->pos, "an input series needs \"series\"");
-	values = get(n, "values");
 	if (values == NULL)
 		return;
 	if (series_values_parse(r->a, text(r, n, "values"), &v, &out->n, &e) != 0)
@@ -204,19 +204,73 @@ static void read_alerts(
 	out->n = out->want != NULL ? count : 0;
 }
 
-static bool yaml_number(struct str s, double *out)
+/* Digits of a base, underscores passed over. */
+static bool yaml_int(struct str s, unsigned base, double *out)
 {
-	if (f64_parse(s, out))
-		return true;
-	if (str_eq_nocase(s, STR(".nan"))) {
+	double v = 0;
+	size_t digits = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)(s.p[i] | 0x20);
+		unsigned d = c >= '0' && c <= '9'   ? (unsigned)(s.p[i] - '0')
+			     : c >= 'a' && c <= 'f' ? c - 'a' + 10u
+						    : 99u;
+
+		if (s.p[i] == '_')
+			continue;
+		if (d >= base)
+			return false;
+		v = v * base + d;
+		digits++;
+	}
+	*out = v;
+	return digits > 0;
+}
+
+/* A number as go-yaml reads one, which takes no text for it: 2, 1e3, 0x1f, 0o17, 017, 0b1, 1_000,
+ * .inf, -.Inf, .nan. */
+static bool yaml_number(const struct yaml_node *n, double *out)
+{
+	static const struct {
+		const char *prefix;
+		unsigned base;
+	} bases[] = {{"0x", 16}, {"0X", 16}, {"0o", 8}, {"0O", 8}, {"0b", 2}, {"0B", 2}, {"0", 8}};
+	struct str s = n->scalar;
+	bool minus = s.n > 0 && s.p[0] == '-', done = false;
+	char plain[64];
+	size_t used = 0;
+
+	if (n->kind != YAML_SCALAR || n->quoted)
+		return false;
+	if (str_eq(s, STR(".nan")) || str_eq(s, STR(".NaN")) || str_eq(s, STR(".NAN"))) {
 		*out = normal_nan();
 		return true;
 	}
-	if (str_ends(s, STR(".inf")) || str_ends(s, STR(".Inf")) || str_ends(s, STR(".INF"))) {
-		*out = s.p[0] == '-' ? -INFINITY : INFINITY;
-		return s.n == 4 || (s.n == 5 && (s.p[0] == '-' || s.p[0] == '+'));
+	if (minus || (s.n > 0 && s.p[0] == '+'))
+		s = str_sub(s, 1, s.n);
+	if (str_eq(s, STR(".inf")) || str_eq(s, STR(".Inf")) || str_eq(s, STR(".INF"))) {
+		*out = minus ? -INFINITY : INFINITY;
+		return true;
 	}
-	return str_to_f64(s, out);
+	for (size_t i = 0; !done && i < ARRAY_LEN(bases); i++) {
+		size_t len = strlen(bases[i].prefix);
+
+		done = s.n > len && str_starts(s, str_c(bases[i].prefix)) &&
+		       yaml_int(str_sub(s, len, s.n), bases[i].base, out);
+	}
+	for (size_t i = 0; i < s.n && used < sizeof plain; i++) {
+		if (s.p[i] != '_')
+			plain[used++] = s.p[i];
+		/* no words, and no second sign */
+		if (!done && strchr("0123456789.eE+-_", s.p[i]) == NULL)
+			return false;
+	}
+	if (s.n == 0 || s.p[0] == '+' || s.p[0] == '-' || s.p[0] == '_')
+		return false;
+	if (!done && (used == sizeof plain || !f64_parse(str_n(plain, used), out)))
+		return false;
+	*out = minus ? -*out : *out;
+	return true;
 }
 
 static void read_sample(
@@ -231,11 +285,12 @@ static void read_sample(
 		return;
 	(void)series_name(r, n, "labels", &out->labels);
 	value = get(n, "value");
-	if (value != NULL && !yaml_number(value->scalar, &out->v))
-		diag_error(r->d, value->pos, "value: \"" STR_FMT "\" is not a number",
-			STR_ARG(value->scalar));
+	if (value != NULL && !yaml_number(value, &out->v))
+		diag_error(r->d, value->pos, "value: \"" STR_FMT "\" is not a number%s",
+			STR_ARG(value->scalar),
+			value->quoted ? " but a text: write it without quotes" : "");
 	hist = get(n, "histogram");
-	if (hist == NULL)
+	if (hist == NULL || text(r, n, "histogram").n == 0)
 		return;
 	if (series_values_parse(r->a, text(r, n, "histogram"), &v, &count, &e) != 0)
 		diag_error(r->d, yaml_scalar_pos(hist, e.off, 1), "%s", e.msg);
@@ -279,6 +334,33 @@ static int64_t start_time(const struct reader *r, const struct yaml_node *map)
 	return 0;
 }
 
+/* As in promtool: of two definitions of a series the last one counts, alone. */
+static void last_counts(
+	const struct reader *r, struct rule_test *t, const struct yaml_node *const *nodes)
+{
+	struct map seen;
+
+	map_init(&seen);
+	for (size_t i = 0; t->series != NULL && i < t->n_series; i++) {
+		struct rule_test_series *s = &t->series[i], *had;
+		uint64_t hash = labels_hash(s->labels);
+		struct map_iter it;
+
+		had = map_first(&seen, hash, &it);
+		while (had != NULL && !labels_eq(had->labels, s->labels))
+			had = map_next(&seen, &it);
+		if (had != NULL) {
+			had->n = 0;
+			map_remove(&seen, hash, had);
+			diag_warn(r->d, nodes[had - t->series]->pos,
+				"this series stands again in line %u, and only that counts",
+				nodes[i]->pos.line);
+		}
+		map_add(&seen, hash, s);
+	}
+	map_fini(&seen);
+}
+
 static void read_test(const struct reader *r, const struct yaml_node *n, struct rule_test *t)
 {
 	const struct yaml_node *const *v;
@@ -298,6 +380,7 @@ static void read_test(const struct reader *r, const struct yaml_node *n, struct 
 	t->series = ARENA_ARRAY(r->a, t->n_series, struct rule_test_series);
 	for (size_t i = 0; t->series != NULL && i < t->n_series; i++)
 		read_series(r, v[i], &t->series[i]);
+	last_counts(r, t, v);
 	t->n_alerts = items(r, n, "alert_rule_test", &v);
 	t->alerts = ARENA_ARRAY(r->a, t->n_alerts, struct rule_test_alerts);
 	for (size_t i = 0; t->alerts != NULL && i < t->n_alerts; i++)
@@ -309,6 +392,27 @@ static void read_test(const struct reader *r, const struct yaml_node *n, struct 
 }
 
 /* --- the file --- */
+
+/* What no name can match because it is no pattern: a class without its end, a backslash before
+ * nothing. */
+static bool pattern_is_bad(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\' && ++i == s.n)
+			return true;
+		if (s.p[i] != '[')
+			continue;
+		i += i + 1 < s.n && s.p[i + 1] == '^';
+		i++; /* a first ] is an ordinary one only behind a backslash: the class is empty */
+		if (i < s.n && s.p[i] == ']')
+			return true;
+		while (i < s.n && s.p[i] != ']')
+			i += s.p[i] == '\\' ? 2 : 1;
+		if (i >= s.n)
+			return true;
+	}
+	return false;
+}
 
 /* A pattern beside the test file, as paths in *out. */
 static void match_files(const struct reader *r, const struct yaml_node *n, struct str **out,
@@ -326,6 +430,11 @@ static void match_files(const struct reader *r, const struct yaml_node *n, struc
 				    n->scalar.p);
 	if (pattern.p == NULL)
 		return;
+	if (pattern_is_bad(n->scalar)) {
+		diag_error(r->d, n->pos, "\"" STR_FMT "\" is not a pattern of file names",
+			STR_ARG(n->scalar));
+		return;
+	}
 	if (glob(pattern.p, 0, NULL, &g) != 0) {
 		diag_warn(r->d, n->pos, "no file matches \"" STR_FMT "\"", STR_ARG(pattern));
 		return;
@@ -387,12 +496,11 @@ static void read_document(const struct reader *r, const struct yaml_node *doc)
 		read_test(r, v[i], &r->f->tests[i]);
 }
 
-struct rule_test_file *rule_test_load(
-	struct arena *a, struct str path, bool ignore_unknown, struct diag *d)
+struct rule_test_file *rule_test_load(struct arena *a, struct str path, struct diag *d)
 {
 	struct rule_test_file *f = ARENA_NEW(a, struct rule_test_file);
 	struct diag_file *file = ARENA_NEW(a, struct diag_file);
-	struct reader r = {.a = a, .d = d, .f = f, .ignore_unknown = ignore_unknown};
+	struct reader r = {.a = a, .d = d, .f = f};
 	const struct yaml_node *const *docs;
 	size_t before = diag_errors(d), n = 0;
 	struct err e;
@@ -400,7 +508,6 @@ struct rule_test_file *rule_test_load(
 	if (f == NULL || file == NULL)
 		return NULL;
 	f->path = file->path = arena_str(a, path);
-	f->lenient = ignore_unknown;
 	f->interval_ms = 60000;
 	if (fd_read_file(f->path.p, LIMIT_YAML_BYTES, a, &file->text, &e) != 0) {
 		diag_error(d, (struct diag_pos){.file = file}, "%s", e.msg);

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "rules/promql/engine.h"
 #include "rules/promql/hacc.h"
+#include "rules/promql/lex.h"
 
 struct reader {
 	struct arena *a;
@@ -32,29 +33,54 @@ static char at(const struct reader *r, size_t i)
 	return r->pos + i < r->s.n ? r->s.p[r->pos + i] : '\0';
 }
 
+static bool is_word_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' ||
+	       c == ':';
+}
+
+/* A name of a value stands alone: "infx3" is none. */
+static bool word_ends(struct str s, size_t i)
+{
+	return i >= s.n || !is_word_char(s.p[i]);
+}
+
+/* Digits with a point, an exponent and underscores: what pq_number reads. */
+static size_t scan_digits(struct str s, size_t i)
+{
+	while (i < s.n && (is_digit(s.p[i]) || s.p[i] == '.' || s.p[i] == '_'))
+		i++;
+	if (i + 1 < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
+		i++;
+		i += s.p[i] == '+' || s.p[i] == '-';
+		while (i < s.n && (is_digit(s.p[i]) || s.p[i] == '_'))
+			i++;
+	}
+	return i;
+}
+
 /* No hexadecimal: 0x3 is zero four times. */
 bool series_number(struct str s, size_t *pos, double *out)
 {
-	size_t i = *pos;
+	size_t i = *pos, from;
+	bool minus = false;
 	struct str word;
 
 	if (i < s.n && (s.p[i] == '+' || s.p[i] == '-'))
-		i++;
+		minus = s.p[i++] == '-';
+	from = i;
 	word = str_sub(s, i, i + 3);
 	if (str_eq_nocase(word, STR("inf")) || str_eq_nocase(word, STR("nan"))) {
 		i += 3;
+		if (!word_ends(s, i))
+			return false;
 	} else {
-		while (i < s.n && (is_digit(s.p[i]) || s.p[i] == '.'))
-			i++;
-		if (i + 1 < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
-			i++;
-			i += s.p[i] == '+' || s.p[i] == '-';
-			while (i < s.n && is_digit(s.p[i]))
-				i++;
-		}
+		i = scan_digits(s, i);
 	}
-	if (!f64_parse(str_sub(s, *pos, i), out))
+	if (!pq_number(str_sub(s, from, i), out))
 		return false;
+	if (minus)
+		*out = -*out;
 	if (*out != *out)
 		*out = normal_nan();
 	*pos = i;
@@ -123,15 +149,18 @@ static bool read_number(struct reader *r)
 	struct series_value x = {0};
 	size_t n = 0;
 	double step = 0;
+	bool stepped;
 
-	if (str_starts(str_sub(r->s, r->pos, r->s.n), STR("stale"))) {
+	if (str_starts(str_sub(r->s, r->pos, r->s.n), STR("stale")) &&
+		word_ends(r->s, r->pos + 5)) {
 		x.v = stale_nan();
 		r->pos += 5;
 	} else if (!series_number(r->s, &r->pos, &x.v)) {
 		(void)err_set_at(r->e, ERR_INPUT, r->pos, "expected a value, _ or stale");
 		return false;
 	}
-	if (at(r, 0) == '+' || at(r, 0) == '-') {
+	stepped = at(r, 0) == '+' || at(r, 0) == '-';
+	if (stepped) {
 		if (!series_number(r->s, &r->pos, &step)) {
 			(void)err_set_at(r->e, ERR_INPUT, r->pos, "expected a step");
 			return false;
@@ -144,8 +173,8 @@ static bool read_number(struct reader *r)
 	for (size_t i = 0; i <= n; i++) {
 		if (!add(r, x))
 			return false;
-		if (!is_stale_nan(x.v))
-			x.v += step;
+		if (stepped) /* a marker and a step are an ordinary NaN */
+			x.v = is_stale_nan(x.v) ? normal_nan() : x.v + step;
 	}
 	return true;
 }

@@ -90,10 +90,13 @@ class RuleTests(unittest.TestCase):
         self.assertIn('- used{pool="b"} 2', done.stdout + done.stderr)
         self.assertIn('+ used{pool="b"} 1', done.stdout + done.stderr)
 
-    def test_unknown_fields_are_errors_unless_passed_over(self):
+    def test_unknown_fields_of_rules_are_errors_unless_passed_over_and_of_tests_always(self):
         (self.dir / "more.yml").write_text(TEST.replace("interval: 1m\n  input", "x_extra: 1\n  interval: 1m\n  input"))
         self.assertEqual(self.run_tests("--run", "calm", "more.yml").returncode, 1)
-        self.assertEqual(self.run_tests("--ignore-unknown-fields", "--run", "calm", "more.yml").returncode, 0)
+        self.assertEqual(self.run_tests("--ignore-unknown-fields", "--run", "calm", "more.yml").returncode, 1)
+        (self.dir / "rules.yml").write_text(RULES.replace("- name: g\n", "- name: g\n  x_extra: 1\n"))
+        self.assertEqual(self.run_tests("--run", "calm", "test.yml").returncode, 1)
+        self.assertEqual(self.run_tests("--ignore-unknown-fields", "--run", "calm", "test.yml").returncode, 0)
 
     def junit(self, *files):
         out = self.dir / "out.xml"

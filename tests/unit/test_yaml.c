@@ -92,8 +92,22 @@ START_TEST(an_empty_file_has_no_documents_and_many_are_given_in_order)
 	ck_assert_ptr_null(parse(STR("# only a comment\n")));
 	parse(STR("a: 1\n---\nb: 2\n---\n- c\n"));
 	ck_assert_uint_eq(n_docs, 3);
-	ck_assert_ptr_nonnull(parse(STR("\xef\xbb\xbf"
-					"a: 1\n")));
+}
+END_TEST
+
+START_TEST(a_byte_order_mark_is_no_part_of_the_text)
+{
+	const struct yaml_node *m = parse(STR("\xef\xbb\xbf"
+					      "a: 1\nb: {c: d}\n"));
+
+	ck_assert_ptr_nonnull(m);
+	ck_assert_uint_eq(m->n, 2);
+	PLACE(m->pairs[1].key, 2, 1, 1);
+	PLACE(yaml_get(yaml_get(m, STR("b")), STR("c")), 2, 8, 1);
+	ck_assert_ptr_null(parse(STR("\xef\xbb\xbf")));
+	refused(STR("\xef\xbb\xbf"
+		    "a: 1\nb: \xff\n"),
+		"f.yml:2:4: ");
 }
 END_TEST
 
@@ -286,6 +300,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_document_becomes_a_tree_with_places);
 	tcase_add_test(tc, an_empty_file_has_no_documents_and_many_are_given_in_order);
+	tcase_add_test(tc, a_byte_order_mark_is_no_part_of_the_text);
 	tcase_add_test(tc, an_alias_is_the_node_itself);
 	tcase_add_test(tc, merge_keys_fill_what_the_map_lacks);
 	tcase_add_test(tc, what_is_wrong_is_told_with_its_place);
