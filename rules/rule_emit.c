@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/log.h"
 #include "base/metrics.h"
 #include "base/num.h"
 #include "rules/rule_group.h"
+#include "rules/rule_refusal.h"
 #include "storage/store.h"
 
 struct emitted {
@@ -151,25 +151,14 @@ static struct batch *stale_marks(struct emitter *em)
 
 static void on_done(struct batch *b, void *arg)
 {
-	const struct batch_result *res = batch_result(b);
-
-	(void)arg;
-	if (res->fail != ERR_NONE)
-		METRIC_DROP("rule", "store_refused", batch_rows(b));
-	for (int k = REFUSED_NONE + 1; k < REFUSED_KINDS; k++)
-		METRIC_DROP("rule", "sample_refused", res->refused[k]);
-	if (res->first != REFUSED_NONE) {
-		char q[LOG_Q_MAX];
-
-		log_warn("rule", "msg=\"a rule's sample was refused\" error=%s",
-			log_q(q, str_c(res->first_msg)));
-	}
+	rule_refusals_take(arg, batch_result(b), batch_rows(b));
+	rule_refusals_unref(arg);
 	batch_free(b);
 }
 
 static void on_marked(struct batch *b, void *arg)
 {
-	(void)arg;
+	rule_refusals_unref(arg);
 	if (batch_result(b)->fail != ERR_NONE)
 		METRIC_DROP("rule", "store_refused", batch_rows(b));
 	batch_free(b);
@@ -179,6 +168,7 @@ static void on_marked(struct batch *b, void *arg)
 static int submit(struct emitter *em, struct batch *b, void (*done)(struct batch *b, void *arg),
 	bool wait, struct err *e)
 {
+	struct rule_refusals *told;
 	int rc;
 
 	if (batch_failed(b) || batch_rows(b) == 0) {
@@ -187,15 +177,17 @@ static int submit(struct emitter *em, struct batch *b, void (*done)(struct batch
 		batch_free(b);
 		return rc;
 	}
+	told = rule_refusals_ref(em->rule->refusals);
 	if (wait || em->env->wait_all) {
 		rc = store_submit_wait(em->env->store, b, e);
 		if (rc == 0 && done == on_done && batch_result(b)->first != REFUSED_NONE)
 			rc = err_set(e, ERR_INPUT, 0, "%s", batch_result(b)->first_msg);
-		done(b, NULL);
+		done(b, told);
 		return rc;
 	}
-	if (store_submit(em->env->store, b, done, NULL, e) == 0)
+	if (store_submit(em->env->store, b, done, told, e) == 0)
 		return 0;
+	rule_refusals_unref(told);
 	batch_free(b);
 	return -1;
 }

@@ -16,6 +16,7 @@
 #include "base/slot.h"
 #include "rules/rule_alert.h"
 #include "rules/rule_plan.h"
+#include "rules/rule_refusal.h"
 #include "storage/store.h"
 
 #define LOOKBACK_MS 300000
@@ -55,9 +56,9 @@ int rule_query(const struct rule_env *env, struct arena *a, const struct pq_expr
 	return rule_query_range(env, a, x, &when, out, e);
 }
 
-static void rule_init(struct rule *r, const struct rule_def *def)
+static void rule_init(struct rule *r, const struct rule_def *def, struct rule_refusals *refusals)
 {
-	*r = (struct rule){.def = def};
+	*r = (struct rule){.def = def, .refusals = refusals};
 	map_init(&r->alerts);
 	map_init(&r->by_sample);
 	map_init(&r->emitted);
@@ -94,10 +95,11 @@ struct rule_group *rule_group_new(const struct rule_group_def *def, const struct
 		env->slot_unit_ms, env->n_groups);
 	make_metrics(g, env);
 	rule_plan_init(&g->plan, def);
+	g->refusals = rule_refusals_new(def->name);
 	g->rules = calloc(def->n > 0 ? def->n : 1, sizeof *g->rules);
 	ASSERT(g->rules != NULL);
 	for (size_t i = 0; i < def->n; i++) {
-		rule_init(&g->rules[i], &def->rules[i]);
+		rule_init(&g->rules[i], &def->rules[i], g->refusals);
 	}
 	return g;
 }
@@ -118,6 +120,7 @@ void rule_group_free(struct rule_group *g)
 		emit_forget(&g->rules[i]);
 	}
 	rule_plan_fini(&g->plan);
+	rule_refusals_unref(g->refusals);
 	free(g->rules);
 	free(g);
 }
@@ -127,10 +130,12 @@ void rule_group_free(struct rule_group *g)
 static void rule_move(struct rule *to, struct rule *from)
 {
 	const struct rule_def *def = to->def;
+	struct rule_refusals *own = to->refusals, *refusals = from->refusals;
 	struct absent *fresh = to->absent;
 
 	*to = *from;
 	to->def = def;
+	to->refusals = own;
 	if (def->absent_after_ms > 0 && to->absent == NULL) {
 		to->absent = fresh;
 		fresh = NULL;
@@ -139,7 +144,7 @@ static void rule_move(struct rule *to, struct rule *from)
 	}
 	absent_free(fresh);
 	/* emptied: nothing of it is shared */
-	rule_init(from, from->def);
+	rule_init(from, from->def, refusals);
 	from->given_away = true;
 }
 
@@ -366,6 +371,7 @@ void rule_group_eval(struct rule_group *g, const struct rule_env *env, int64_t s
 {
 	int64_t start = clock_real_ns();
 
+	rule_refusals_turn(g->refusals);
 	rule_plan_run(g, env, slot_ms);
 	*batch = rule_group_batch(g, env, slot_ms);
 	(void)pthread_mutex_lock(env->lock);

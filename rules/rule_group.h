@@ -48,7 +48,8 @@ struct rule_env {
 };
 
 struct emitted; /* a series a rule wrote at its last evaluation */
-struct absent;  /* rule_absent.c: label sets of a belfry_absent_after rule */
+struct rule_refusals;
+struct absent; /* rule_absent.c: label sets of a belfry_absent_after rule */
 
 /* An alert of a rule; labels and annotations are clones. */
 struct alert {
@@ -77,11 +78,12 @@ struct alert {
 
 struct rule {
 	const struct rule_def *def;
-	struct map alerts;     /* by fingerprint */
-	struct map by_sample;  /* those with a known sample, by its hash */
-	struct map emitted;    /* by labels hash */
-	struct absent *absent; /* NULL: no belfry_absent_after */
-	uint64_t turn;         /* of emitting */
+	struct map alerts;              /* by fingerprint */
+	struct map by_sample;           /* those with a known sample, by its hash */
+	struct map emitted;             /* by labels hash */
+	struct rule_refusals *refusals; /* the group's; not owned */
+	struct absent *absent;          /* NULL: no belfry_absent_after */
+	uint64_t turn;                  /* of emitting */
 	uint64_t eval_turn;
 	/* for the API */
 	int64_t last_eval_ms;
@@ -101,6 +103,7 @@ struct rule_group {
 	const struct rule_group_def *def;
 	struct rule_plan plan;
 	struct rule *rules;
+	struct rule_refusals *refusals;
 	int64_t interval_ms, offset_ms; /* slots are offset + k * interval */
 	int64_t next_slot_ms;
 	int64_t last_eval_ms;

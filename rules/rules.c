@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "base/role.h"
+#include "base/steps.h"
 #include "rules/rules_internal.h"
 
 #define OUTAGE_MS      60000 /* no sample for this long: alerts are held after the start */
@@ -377,6 +378,7 @@ void rules_take_reload(struct rules *r)
 	rule_set_free(old_set);
 	(void)pthread_mutex_lock(&r->lock);
 	rules_tell_orphans(r);
+	steps_work_end();
 }
 
 void rules_reload(struct rules *r, struct rule_set *take, const struct rules_opts *o)
@@ -386,7 +388,9 @@ void rules_reload(struct rules *r, struct rule_set *take, const struct rules_opt
 	ASSERT(a != NULL);
 	arena_init(a, (size_t)8 << 20);
 	(void)pthread_mutex_lock(&r->lock);
+	steps_work_begin();        /* until an evaluator has taken it */
 	if (r->next_set != NULL) { /* overtaken before it was taken */
+		steps_work_end();
 		rule_set_free(r->next_set);
 		arena_fini(r->next_arena);
 		free(r->next_arena);
@@ -412,6 +416,8 @@ void rules_free(struct rules *r)
 	free(r->groups);
 	free(r->heap);
 	rule_set_free(r->set);
+	if (r->next_set != NULL)
+		steps_work_end();
 	rule_set_free(r->next_set);
 	if (r->next_arena != NULL)
 		arena_fini(r->next_arena);
