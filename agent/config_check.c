@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config_check - belfry check config [--lint-fatal] [--alertmanager[=VERSION]] FILE: exit code 0
- * fine, 1 wrong, 2 usage, 3 lint with --lint-fatal.
+ * config_check - belfry check config [--strict] [--alertmanager[=VERSION]] FILE: exit code 0
+ * fine, 1 wrong, 2 usage, 3 lint with --strict (promtool's name for it, --lint-fatal, is taken
+ * too).
  *
  * With --alertmanager the file must be one that both can run: belfry, and the Alertmanager of that
  * version (0.33 when none is given).
@@ -69,7 +70,7 @@ static bool read_args(int argc, char **argv, struct asked *out)
 		const char *s = argv[i], *value = s + sizeof option - 1;
 		bool ours = strncmp(s, option, sizeof option - 1) == 0;
 
-		if (strcmp(s, "--lint-fatal") == 0)
+		if (strcmp(s, "--lint-fatal") == 0 || strcmp(s, "--strict") == 0)
 			out->fatal = true;
 		else if (ours && (*value == '\0' || *value == '='))
 			out->flags.alertmanager_minor =
@@ -98,7 +99,7 @@ int config_check_main(int argc, char **argv)
 	size_t errors, lints = 0;
 
 	if (!read_args(argc, argv, &asked)) {
-		(void)fprintf(stderr, "usage: belfry check config [--lint-fatal] "
+		(void)fprintf(stderr, "usage: belfry check config [--strict] "
 				      "[--alertmanager[=VERSION]] FILE\n");
 		return 2;
 	}
@@ -111,7 +112,7 @@ int config_check_main(int argc, char **argv)
 			c->query_experimental, d, &a);
 	errors = diag_errors(d);
 	if (errors == 0 && c != NULL)
-		lints = config_lint(c, rules, d, &a, &out);
+		lints = config_lint(c, rules, d, &a);
 	diag_print(d, &out);
 	if (out.n > 0)
 		(void)fwrite(out.p, 1, out.n, stderr);

@@ -6,9 +6,9 @@
 #include "agent/config.h"
 #include "rules/rule_set.h"
 
-/* A line "PATH: lint: ..." for each problem, and what `belfry check rules` says of the rules; how
- * many problems. rules: NULL is fine; d and scratch are those of its loading. */
+/* Warnings "lint: ..." at their places, and what `belfry check rules` says of the rules; how many
+ * problems. rules: NULL is fine; d and scratch are those of loading c and rules. */
 size_t config_lint(const struct config *c, const struct rule_set *rules, struct diag *d,
-	struct arena *scratch, struct buf *out);
+	struct arena *scratch);
 
 #endif

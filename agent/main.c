@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * main - the belfry binary: finds the command in a table and runs it. Exit codes: 0 fine, 1 wrong
- * or failed, 2 usage, 3 lint only (with --lint-fatal), 78 bad configuration at start (EX_CONFIG).
+ * or failed, 2 usage, 3 lint only (with --strict), 78 bad configuration at start (EX_CONFIG).
  */
 #include <curl/curl.h>
 #include <event2/event.h>
@@ -41,11 +41,11 @@ static const struct command commands[] = {
 		"--config FILE [--storage.path DIR] [--web.listen HOST:PORT] [--log.level LEVEL] "
 		"[--log.format logfmt|json]",
 		"the daemon in the foreground; SIGHUP or POST /-/reload reloads"},
-	{"check", "config", config_check_main, "[--lint-fatal] [--alertmanager[=VERSION]] FILE",
+	{"check", "config", config_check_main, "[--strict] [--alertmanager[=VERSION]] FILE",
 		"validate a configuration file and the rules it names; --alertmanager: an "
 		"Alertmanager's, which may use nothing that Alertmanager (0.33) does not know"},
-	{"check", "rules", rules_check_main, "[--lint-fatal] FILE...",
-		"validate rule files; 3 when --lint-fatal and lint finds a problem"},
+	{"check", "rules", rules_check_main, "[--strict] FILE...",
+		"validate rule files; 3 when --strict and lint finds a problem"},
 	{"test", "rules", rules_test_main,
 		"[--run RE] [--diff] [--junit FILE] [--ignore-unknown-fields] FILE...",
 		"run rule unit tests, in promtool's format"},

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rule_check - belfry check rules [--lint-fatal] FILE...: what would a start with these files say?
+ * rule_check - belfry check rules [--strict] FILE...: what would a start with these files say?
  *
- * Exit codes: 0 fine, 1 errors, 2 usage, 3 lint found a problem and --lint-fatal was given. Each
+ * Exit codes: 0 fine, 1 errors, 2 usage, 3 lint found a problem and --strict (or
+ * promtool's --lint-fatal) was given. Each
  * file is looked at alone.
  */
 #include <stdio.h>
@@ -79,7 +80,8 @@ int rules_check_main(int argc, char **argv)
 			first++;
 			break;
 		}
-		if (strcmp(argv[first], "--lint-fatal") != 0) {
+		if (strcmp(argv[first], "--lint-fatal") != 0 &&
+			strcmp(argv[first], "--strict") != 0) {
 			(void)fprintf(
 				stderr, "belfry check rules: unknown option %s\n", argv[first]);
 			first = argc;
@@ -88,7 +90,7 @@ int rules_check_main(int argc, char **argv)
 		fatal = true;
 	}
 	if (first >= argc) {
-		(void)fprintf(stderr, "usage: belfry check rules [--lint-fatal] FILE...\n");
+		(void)fprintf(stderr, "usage: belfry check rules [--strict] FILE...\n");
 		return 2;
 	}
 	for (int i = first; i < argc; i++)

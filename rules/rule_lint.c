@@ -189,6 +189,106 @@ static void check_duplicates(struct lint *l, const struct rule_set *rs)
 	}
 }
 
+/* --- what routes and readers go by --- */
+
+static bool has_severity(const struct rule_def *r)
+{
+	for (size_t i = 0; i < r->n_labels; i++) {
+		if (str_eq(r->labels[i].name, STR("severity")))
+			return true;
+	}
+	return false;
+}
+
+static bool any_severity(const struct rule_set *rs)
+{
+	for (size_t g = 0; g < rs->n; g++) {
+		for (size_t i = 0; i < rs->groups[g].n; i++) {
+			if (rs->groups[g].rules[i].is_alert &&
+				has_severity(&rs->groups[g].rules[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void check_severity(struct lint *l)
+{
+	if (has_severity(l->r) || !l->others_severe)
+		return;
+	l->hints++;
+	diag_warn(l->d, part(l, "alert")->pos,
+		"hint: no label severity, which other alerts here have: routes, inhibition and "
+		"colours go by it");
+}
+
+/* --- names that nobody records --- */
+
+struct recorded {
+	struct lint *l;
+	struct str *names; /* of recording rules */
+	size_t n;
+};
+
+/* rate1m and rate5m are two names, not one mistyped. */
+static bool differs_in_digits_only(struct str a, struct str b)
+{
+	size_t i = 0, k = 0;
+
+	for (;;) {
+		while (i < a.n && a.p[i] >= '0' && a.p[i] <= '9')
+			i++;
+		while (k < b.n && b.p[k] >= '0' && b.p[k] <= '9')
+			k++;
+		if (i == a.n || k == b.n)
+			return i == a.n && k == b.n;
+		if (a.p[i++] != b.p[k++])
+			return false;
+	}
+}
+
+static void check_recorded(/* NOLINT(misc-no-recursion): the height of the tree */
+	struct recorded *w, const struct pq_expr *x)
+{
+	const struct pq_expr *c;
+
+	if (x->kind == PQ_SELECTOR && str_find(x->u.selector.name, ':') < x->u.selector.name.n) {
+		struct str name = x->u.selector.name, near = STR("");
+		bool known = false;
+
+		for (size_t i = 0; i < w->n && !known; i++)
+			known = str_eq(w->names[i], name);
+		if (!known)
+			near = diag_nearest(name, w->names, w->n);
+		if (near.n > 0 && !differs_in_digits_only(near, name))
+			lint_problem(w->l, x,
+				"no rule records \"" STR_FMT "\"; did you mean \"" STR_FMT "\"?",
+				STR_ARG(name), STR_ARG(near));
+	}
+	for (size_t i = 0; (c = pq_child(x, i)) != NULL; i++)
+		check_recorded(w, c);
+}
+
+static void check_names(struct lint *l, const struct rule_set *rs)
+{
+	struct recorded w = {.l = l, .names = ARENA_ARRAY(l->a, rs->n_rules, struct str)};
+
+	for (size_t g = 0; w.names != NULL && g < rs->n; g++) {
+		for (size_t i = 0; i < rs->groups[g].n; i++) {
+			if (!rs->groups[g].rules[i].is_alert)
+				w.names[w.n++] = rs->groups[g].rules[i].name;
+		}
+	}
+	for (size_t g = 0; w.n > 0 && g < rs->n; g++) {
+		l->g = &rs->groups[g];
+		for (size_t i = 0; i < rs->groups[g].n; i++) {
+			l->r = &rs->groups[g].rules[i];
+			l->expr = yaml_get(l->r->node, STR("expr"));
+			check_recorded(&w, l->r->expr);
+		}
+	}
+}
+
 static void check_rule(struct lint *l)
 {
 	l->expr = yaml_get(l->r->node, STR("expr"));
@@ -196,15 +296,20 @@ static void check_rule(struct lint *l)
 	if (!l->r->is_alert)
 		return;
 	check_labels(l);
+	lint_texts(l);
 	if (l->no_hints)
 		return;
 	check_notes(l);
+	check_severity(l);
 	check_times(l);
 }
 
 void rule_lint(struct lint *l, const struct rule_set *rs)
 {
+	l->others_severe = any_severity(rs);
 	check_duplicates(l, rs);
+	if (l->all_rules)
+		check_names(l, rs);
 	for (size_t g = 0; g < rs->n; g++) {
 		l->g = &rs->groups[g];
 		for (size_t i = 0; i < rs->groups[g].n; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * rule_lint - what is probably not meant in rules that load: problems ("lint: ...", fatal with
- * --lint-fatal) and advice ("hint: ...").
+ * --strict) and advice ("hint: ...").
  */
 #ifndef BELFRY_RULES_RULE_LINT_H
 #define BELFRY_RULES_RULE_LINT_H
@@ -12,12 +12,14 @@
 struct lint {
 	struct diag *d; /* everything is a warning there */
 	struct arena *a;
-	bool no_hints; /* problems only */
+	bool no_hints;  /* problems only */
+	bool all_rules; /* the set is all that is evaluated: what nobody records is missing */
 	size_t problems, hints;
 	/* the rule looked at */
 	const struct rule_group_def *g;
 	const struct rule_def *r;
 	const struct yaml_node *expr; /* where its expression stands */
+	bool others_severe;           /* alerts of the set have a label severity */
 };
 
 /* All rules of the set; the scratch arena of loading must still live. */
@@ -41,5 +43,10 @@ struct lint_range lint_values(const struct pq_expr *x);
 const struct pq_expr *lint_never(const struct pq_expr *x);
 /* Whether two vectors cannot be matched, as their label names differ for certain. */
 bool lint_labels_differ(const struct pq_expr *a, const struct pq_expr *b);
+/* rule_lint_labels.c */
+/* Whether an element of x may have this label. False is certain. */
+bool lint_may_have(const struct pq_expr *x, struct str label);
+/* Templates of the rule that name a label which the expression has not. */
+void lint_texts(struct lint *l);
 
 #endif

@@ -132,6 +132,10 @@ static void check_absent(struct walk *w, const struct pq_expr *x)
 			"there");
 		return;
 	}
+	if (arg->kind == PQ_AGGREGATE)
+		lint_hint(w->l, x,
+			"absent() of an aggregation has no labels: this alert will not say what is "
+			"missing; absent() of the series does");
 	if (sel == NULL)
 		return;
 	for (size_t i = 0; i < sel->u.selector.n; i++) {
@@ -344,6 +348,50 @@ static void check_condition(struct lint *l)
 			"true or not");
 }
 
+/* Something in it decides: a comparison, a set operator, or a function that gives nothing. */
+static bool decides(const struct pq_expr *x) /* NOLINT(misc-no-recursion) */
+{
+	const struct pq_expr *c;
+
+	if (x->kind == PQ_BINARY &&
+		(pq_op_is_comparison(x->u.binary.op) || x->u.binary.op == PQ_OP_AND ||
+			x->u.binary.op == PQ_OP_UNLESS || x->u.binary.op == PQ_OP_OR))
+		return true;
+	if (x->kind == PQ_CALL && (x->u.call.func->id == PQ_FN_ABSENT ||
+					  x->u.call.func->id == PQ_FN_ABSENT_OVER_TIME))
+		return true;
+	if (x->kind == PQ_SELECTOR && str_starts(x->u.selector.name, STR("ALERTS")))
+		return true; /* it is there while an alert is */
+	for (size_t i = 0; (c = pq_child(x, i)) != NULL; i++) {
+		if (decides(c))
+			return true;
+	}
+	return false;
+}
+
+static bool reads_series(const struct pq_expr *x) /* NOLINT(misc-no-recursion) */
+{
+	const struct pq_expr *c;
+
+	if (x->kind == PQ_SELECTOR)
+		return true;
+	for (size_t i = 0; (c = pq_child(x, i)) != NULL; i++) {
+		if (reads_series(c))
+			return true;
+	}
+	return false;
+}
+
+/* A watchdog's vector(1) is meant so. */
+static void check_decides(struct lint *l)
+{
+	if (reads_series(l->r->expr) && !decides(l->r->expr) && l->r->absent_after_ms == 0)
+		lint_hint(l, l->r->expr,
+			"nothing is compared: the alert fires while there is a series, whatever "
+			"its "
+			"value");
+}
+
 /* errors / requests > 0.05 is one of three at night. */
 static void check_traffic(struct lint *l)
 {
@@ -368,6 +416,7 @@ void lint_expr(struct lint *l)
 	if (l->r->is_alert) {
 		check_condition(l);
 		check_traffic(l);
+		check_decides(l);
 	}
 	walk(&w, l->r->expr);
 }

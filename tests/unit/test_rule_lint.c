@@ -15,6 +15,7 @@
 static struct arena arena;
 static struct buf out;
 static struct lint l;
+static bool all_rules;
 
 /* What lint prints about a rule file. */
 static const char *lint(const char *text)
@@ -29,7 +30,7 @@ static const char *lint(const char *text)
 	rs = rule_set_load_with(NULL, 0, &file, 1, true, d, &arena);
 	buf_reset(&out);
 	if (rs != NULL) {
-		l = (struct lint){.d = d, .a = &arena};
+		l = (struct lint){.d = d, .a = &arena, .all_rules = all_rules};
 		rule_lint(&l, rs);
 	}
 	diag_print(d, &out);
@@ -132,6 +133,13 @@ static const struct {
 	{"sum by (a, b) (x) / sum by (b, a) (y) > 1", ""},
 	{"sum by (a) (x) / y > 1", ""},
 	{"sum by (a) (x) or sum(y)", ""},
+	/* conditions */
+	{"x", "hint: nothing is compared: the alert fires while there is a series"},
+	{"sum by (a) (rate(x_total[5m]))", "hint: nothing is compared"},
+	{"x unless on (a) y", ""},
+	{"max_over_time((x > 1)[5m:])", ""},
+	{"ALERTS{alertname=\"B\"}", ""},
+	{"absent(sum(up))", "hint: absent() of an aggregation has no labels"},
 	/* traffic */
 	{"sum(rate(e_total[5m])) / sum(rate(r_total[5m])) > 0.05", "hint: a ratio of rates"},
 	{"sum(rate(e_total[5m])) / sum(rate(r_total[5m])) > 0.05 and sum(rate(r_total[5m])) > 1",
@@ -208,6 +216,115 @@ START_TEST(rules_that_write_the_same_are_told)
 }
 END_TEST
 
+/* What lint says of an alert with this expression and summary. */
+static const char *lint_note(const char *expr, const char *note)
+{
+	char text[2048];
+
+	snprintf(text, sizeof text,
+		"groups:\n- name: g\n  rules:\n  - alert: A\n    expr: '%s'\n"
+		"    annotations:\n      summary: \"%s\"\n",
+		expr, note);
+	return lint(text);
+}
+
+static const struct {
+	const char *expr;
+	bool has; /* the label a, perhaps */
+} labelled[] = {
+	{"x > 1", true},
+	{"sum(x) > 1", false},
+	{"sum by (b) (x) > 1", false},
+	{"sum by (a) (x) > 1", true},
+	{"sum by (a) (sum by (b) (x)) > 1", false},
+	{"sum without (a) (x) > 1", false},
+	{"sum without (b) (x) > 1", true},
+	{"topk by (b) (1, x) > 1", true},
+	{"count_values(\"a\", sum(x)) > 1", true},
+	{"count_values(\"b\", x) > 1", false},
+	{"absent(x{a=\"1\"})", true},
+	{"absent(x{a=~\"1\"})", false},
+	{"absent_over_time(x[5m])", false},
+	{"vector(1)", false},
+	{"vector(time()) > 1", false},
+	{"label_replace(sum(x), \"a\", \"$1\", \"b\", \"(.*)\") > 1", true},
+	{"label_replace(sum(x), \"c\", \"$1\", \"b\", \"(.*)\") > 1", false},
+	{"label_join(sum(x), \"a\", \",\", \"b\") > 1", true},
+	{"x / on (b) y > 1", false},
+	{"x / ignoring (a) y > 1", false},
+	{"x / on (a) y > 1", true},
+	{"x / on (b) group_left () y > 1", true},
+	{"sum(x) / on () group_left (a) y > 1", true},
+	{"sum by (b) (x) / on (b) group_left () sum by (b) (y) > 1", false},
+	{"sum(x) and on () y{a=\"1\"}", false},
+	{"x and on () sum(y)", true},
+	{"sum(x) or y", true},
+	{"sum(x) or sum(y)", false},
+	{"histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m]))) > 1", false},
+	{"max_over_time(sum(x)[5m:]) > 1", false},
+	{"-sum(x) < 1", false},
+	{"clamp_max(x, 3) > 1", true},
+};
+
+START_TEST(texts_that_name_a_label_the_expression_drops)
+{
+	const char *expr = labelled[_i].expr, *said;
+
+	said = lint_note(expr, "at {{ $labels.a }}");
+	ck_assert_msg((strstr(said, "lint: annotation") == NULL) == labelled[_i].has, "%s: %s",
+		expr, said);
+	ck_assert_uint_eq(l.problems, labelled[_i].has ? 0 : 1);
+	/* the text that says nothing of it */
+	said = lint_note(expr, "at $labels.b {{ $value }} {{ .Labels.a }} {{ $labels.alertname }}");
+	ck_assert_msg(strstr(said, "names label \"a\"") == NULL, "%s: %s", expr, said);
+}
+END_TEST
+
+START_TEST(the_place_in_a_text_is_the_label_s)
+{
+	ck_assert_str_eq(lint_note("sum(x) > 1", "{{ $value }} of {{ $labels.room }}"),
+		"r.yml:7:44: warning: lint: annotation \"summary\" names label \"room\", which the "
+		"expression has not: it will be empty\n"
+		"    7 |       summary: \"{{ $value }} of {{ $labels.room }}\"\n"
+		"      |                                            ^~~~\n");
+}
+END_TEST
+
+START_TEST(an_alert_without_the_severity_that_others_have)
+{
+	const char *said = lint("groups:\n- name: g\n  rules:\n"
+				"  - {alert: A, expr: x > 1, labels: {severity: page}, "
+				"annotations: {summary: s}}\n"
+				"  - {alert: B, expr: x > 2, annotations: {summary: s}}\n");
+
+	ck_assert_ptr_nonnull(strstr(said, "r.yml:5:13: warning: hint: no label severity, which"));
+	ck_assert_uint_eq(l.hints, 1);
+	ck_assert_str_eq(lint("groups:\n- name: g\n  rules:\n"
+			      "  - {alert: B, expr: x > 2, annotations: {summary: s}}\n"),
+		"");
+}
+END_TEST
+
+START_TEST(names_of_recording_rules_that_are_mistyped)
+{
+	static const char text[] = "groups:\n- name: g\n  rules:\n"
+				   "  - {record: 'job:errors:rate5m', expr: sum(x)}\n"
+				   "  - {record: a, expr: 'job:error:rate5m > 1'}\n"
+				   "  - {record: b, expr: 'job:errors:rate1m > 1'}\n"
+				   "  - {record: c, expr: 'job:errors:rate5m > 1'}\n"
+				   "  - {record: d, expr: 'fed:from:elsewhere > 1'}\n";
+
+	all_rules = true;
+	ck_assert_str_eq(lint(text),
+		"r.yml:5:24: warning: lint: no rule records \"job:error:rate5m\"; did you mean "
+		"\"job:errors:rate5m\"?\n"
+		"    5 |   - {record: a, expr: 'job:error:rate5m > 1'}\n"
+		"      |                        ^~~~~~~~~~~~~~~~\n");
+	all_rules = false; /* another file may record it */
+	ck_assert_str_eq(lint(text), "");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("rule_lint");
@@ -220,6 +337,11 @@ int main(void)
 	tcase_add_test(tc, labels_with_the_value_are_other_alerts_each_time);
 	tcase_add_test(tc, advice_on_summaries_and_times);
 	tcase_add_test(tc, rules_that_write_the_same_are_told);
+	tcase_add_loop_test(tc, texts_that_name_a_label_the_expression_drops, 0,
+		(int)(sizeof labelled / sizeof *labelled));
+	tcase_add_test(tc, the_place_in_a_text_is_the_label_s);
+	tcase_add_test(tc, an_alert_without_the_severity_that_others_have);
+	tcase_add_test(tc, names_of_recording_rules_that_are_mistyped);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }
