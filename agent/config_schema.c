@@ -329,7 +329,8 @@ static const struct config_section remote_write_receiver = CONFIG_SECTION(
 
 static const struct config_key self_keys[] = {
 	CK(CT_BOOL, struct conf_switch, enabled, "enabled", "true", CF_FIXED,
-		"Keeps belfry's own metrics in its own store."),
+		"Keeps belfry's own metrics in its own store, every global.scrape_interval, or "
+		"evaluation_interval when that is shorter (but not below 5s)."),
 };
 static const struct config_section self =
 	CONFIG_SECTION("self", self_keys, struct conf_switch, "belfry's own metrics.");
@@ -359,7 +360,9 @@ static const struct config_key pack_keys[] = {
 		"file of one of your own, with its .pack file beside it."),
 	CK(CT_PAIRS, struct conf_pack, set, "set", NULL, 0,
 		"Parameters of the pack (belfry packs show NAME lists them), and time_scale, which "
-		"multiplies all windows, offsets, for and keep_firing_for."),
+		"multiplies all windows, offsets, for and keep_firing_for; windows keep three "
+		"times "
+		"scrape_interval (5 seconds)."),
 	CK(CT_STRS, struct conf_pack, disable, "disable", NULL, 0,
 		"Alerts of the pack that are left out."),
 	CK(CT_STR, struct conf_pack, runbooks, "runbooks", NULL, 0,

@@ -85,6 +85,10 @@ static void print_params(const struct pack *p)
 			p->params[i].name.p, p->params[i].def, STR_ARG(p->params[i].doc));
 	(void)printf("#   %-24s %-10d Multiplies all windows, offsets, for and keep_firing_for.\n",
 		"time_scale", 1);
+	(void)printf(
+		"#   %-24s %-10d Seconds between samples; windows that time_scale shrinks keep "
+		"three of them.\n",
+		"scrape_interval", 5);
 	for (size_t i = 0; i < p->n_uses; i++)
 		(void)printf("# Brings along: " STR_FMT "\n", STR_ARG(p->uses[i]));
 	(void)printf("# As it is now:\n#\n");

@@ -19,7 +19,8 @@
 #include "base/metrics.h"
 #include "base/num.h"
 
-#define LABELS_MAX 8u /* of one own metric */
+#define LABELS_MAX           8u   /* of one own metric */
+#define SELF_INTERVAL_MIN_MS 5000 /* unless scrapes are more frequent */
 
 struct self_metrics {
 	struct app *app;
@@ -179,7 +180,9 @@ int self_start(struct self_metrics **out, struct app *app, const struct config *
 	if (s == NULL)
 		return err_set(e, ERR_LIMIT, 0, "out of memory");
 	s->app = app;
-	s->interval_ms = c->scrape_interval_ms;
+	/* as often as the rules that watch it run, within reason */
+	s->interval_ms = MIN_OF(
+		c->scrape_interval_ms, MAX_OF(c->evaluation_interval_ms, SELF_INTERVAL_MIN_MS));
 	(void)snprintf(s->instance, sizeof s->instance, STR_FMT,
 		STR_ARG(c->n_web_listen > 0 ? c->web_listen[0] : STR("local")));
 	s->timer = loop_timer_new(app->loop, on_timer, s);

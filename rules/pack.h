@@ -10,8 +10,10 @@
  *
  * pack_render() gives what belfry really uses: a rule file again, with the numbers put in,
  * switched-off alerts left out, and every duration multiplied by time_scale: ranges, subqueries,
- * offsets, predict_linear's horizon, `for` and `keep_firing_for`. It works on parsed expressions,
- * never on text. Recorded names keep the window that stands in them.
+ * offsets, predict_linear's horizon, `for` and `keep_firing_for`. A range over samples that were
+ * not recorded by a rule does not shrink below three times scrape_interval (a setting like
+ * time_scale, 5 s): fewer samples make no rate. It works on parsed expressions, never on text.
+ * Recorded names keep the window that stands in them.
  */
 #ifndef BELFRY_RULES_PACK_H
 #define BELFRY_RULES_PACK_H
@@ -41,7 +43,7 @@ struct pack {
 
 /* How a pack is used. */
 struct pack_use {
-	const struct label *set; /* parameter and value; time_scale among them */
+	const struct label *set; /* parameter and value; time_scale and scrape_interval, too */
 	size_t n_set;
 	const struct yaml_node *set_node; /* the map they came from, for places; or NULL */
 	const struct str *disable;        /* alerts that are left out */

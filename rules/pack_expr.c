@@ -64,8 +64,26 @@ static int scale_horizon(const struct pq_expr *call, double scale, struct err *e
 	return 0;
 }
 
-static int scale_node(struct pq_expr *x, double scale, struct err *e)
+/* What a rule recorded has a sample every evaluation, whatever the scrapes do. */
+static bool is_recorded(const struct pq_expr *selector)
 {
+	return str_find(selector->u.selector.name, ':') < selector->u.selector.name.n;
+}
+
+/* A range over scraped or sent samples keeps enough of them when it shrinks. */
+static int64_t scale_range_ms(const struct pq_expr *range, const struct pack_values *val)
+{
+	int64_t full = range->u.range.range_ms, ms = pack_scale_ms(full, val->time_scale);
+
+	if (is_recorded(range->u.range.of))
+		return ms;
+	return MAX_OF(ms, MIN_OF(full, PACK_RANGE_SAMPLES * val->sample_ms));
+}
+
+static int scale_node(struct pq_expr *x, const struct pack_values *val, struct err *e)
+{
+	double scale = val->time_scale;
+
 	switch (x->kind) {
 	case PQ_NUMBER:
 		if (x->u.number.is_duration)
@@ -73,7 +91,7 @@ static int scale_node(struct pq_expr *x, double scale, struct err *e)
 		return 0;
 	case PQ_SELECTOR: return scale_when(&x->u.selector.when, scale, e);
 	case PQ_RANGE:
-		x->u.range.range_ms = pack_scale_ms(x->u.range.range_ms, scale);
+		x->u.range.range_ms = scale_range_ms(x, val);
 		return no_expression(x->u.range.range_expr, e);
 	case PQ_SUBQUERY:
 		x->u.subquery.range_ms = pack_scale_ms(x->u.subquery.range_ms, scale);
@@ -94,15 +112,15 @@ static int scale_node(struct pq_expr *x, double scale, struct err *e)
 
 /* Recursion is bounded by the height of the tree. */
 static int scale_tree(const struct pq_expr *x, /* NOLINT(misc-no-recursion) */
-	double scale, struct err *e)
+	const struct pack_values *val, struct err *e)
 {
 	const struct pq_expr *c;
 
 	for (size_t i = 0; (c = pq_child(x, i)) != NULL; i++) {
-		if (scale_tree(c, scale, e) != 0)
+		if (scale_tree(c, val, e) != 0)
 			return -1;
 	}
-	return scale_node(change(x), scale, e);
+	return scale_node(change(x), val, e);
 }
 
 /* --- marks --- */
@@ -206,7 +224,7 @@ int pack_expr(struct arena *a, const struct pack *p, struct str text, const stru
 	}
 	if (val == NULL)
 		return 0;
-	if ((val->time_scale < 1 || val->time_scale > 1) && scale_tree(x, val->time_scale, e) != 0)
+	if ((val->time_scale < 1 || val->time_scale > 1) && scale_tree(x, val, e) != 0)
 		return -1;
 	pq_expr_pretty(out, x);
 	return 0;

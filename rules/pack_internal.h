@@ -11,7 +11,11 @@
 struct pack_values {
 	const double *v;
 	double time_scale;
+	int64_t sample_ms; /* between samples of what is scraped or sent */
 };
+
+#define PACK_SAMPLE_DEFAULT 5 /* seconds; the setting scrape_interval */
+#define PACK_RANGE_SAMPLES  3 /* a rate of fewer is a guess, and none when one is lost */
 
 /* An expression with its parameters put in and its durations scaled, laid out on lines. `p` NULL:
  * only check that marks name parameters whose default stands there. Errors have e->off. */

@@ -8,8 +8,9 @@
 #include "base/num.h"
 #include "rules/pack_internal.h"
 
-#define SCALE_MIN 0.0001
-#define SCALE_MAX 10000.0
+#define SCALE_MIN  0.0001
+#define SCALE_MAX  10000.0
+#define SAMPLE_MAX 3600.0 /* seconds */
 
 struct writer {
 	struct arena *a;
@@ -35,7 +36,7 @@ static struct diag_pos set_pos(const struct pack_use *use, struct str name, bool
 
 static void unknown_setting(const struct writer *w, struct str name)
 {
-	struct str *names = ARENA_ARRAY(w->a, w->p->n_params + 1, struct str), near;
+	struct str *names = ARENA_ARRAY(w->a, w->p->n_params + 2, struct str), near;
 	struct diag_pos at = set_pos(w->use, name, false);
 
 	if (names == NULL)
@@ -43,7 +44,8 @@ static void unknown_setting(const struct writer *w, struct str name)
 	for (size_t i = 0; i < w->p->n_params; i++)
 		names[i] = w->p->params[i].name;
 	names[w->p->n_params] = STR("time_scale");
-	near = diag_nearest(name, names, w->p->n_params + 1);
+	names[w->p->n_params + 1] = STR("scrape_interval");
+	near = diag_nearest(name, names, w->p->n_params + 2);
 	if (near.n > 0)
 		diag_error(w->d, at,
 			"pack " STR_FMT " has no parameter \"" STR_FMT "\", did you mean \"" STR_FMT
@@ -72,12 +74,22 @@ static void read_scale(struct writer *w, const struct label *s)
 		w->val.time_scale = v;
 }
 
+static void read_interval(struct writer *w, const struct label *s)
+{
+	double v = 0;
+
+	if (!str_to_f64(s->value, &v) || !(v >= 0) || v > SAMPLE_MAX)
+		out_of_range(w, s->name, 0, SAMPLE_MAX);
+	else
+		w->val.sample_ms = num_clamp_i64(v * 1000);
+}
+
 static void read_set(struct writer *w)
 {
 	const struct pack *p = w->p;
 	double *v = ARENA_ARRAY(w->a, p->n_params, double);
 
-	w->val = (struct pack_values){v, 1};
+	w->val = (struct pack_values){v, 1, PACK_SAMPLE_DEFAULT * 1000};
 	for (size_t i = 0; v != NULL && i < p->n_params; i++)
 		v[i] = p->params[i].def;
 	for (size_t i = 0; v != NULL && i < w->use->n_set; i++) {
@@ -87,6 +99,10 @@ static void read_set(struct writer *w)
 
 		if (str_eq(s->name, STR("time_scale"))) {
 			read_scale(w, s);
+			continue;
+		}
+		if (str_eq(s->name, STR("scrape_interval"))) {
+			read_interval(w, s);
 			continue;
 		}
 		for (size_t j = 0; j < p->n_params; j++) {
@@ -248,7 +264,8 @@ static void write_head(const struct writer *w)
 	for (size_t i = 0; i < w->p->n_params; i++)
 		buf_printf(w->b, "#   %.*s: %.15g\n", (int)w->p->params[i].name.n,
 			w->p->params[i].name.p, w->val.v[i]);
-	buf_printf(w->b, "#   time_scale: %.15g\ngroups:\n", w->val.time_scale);
+	buf_printf(w->b, "#   time_scale: %.15g\n#   scrape_interval: %.15g\ngroups:\n",
+		w->val.time_scale, (double)w->val.sample_ms / 1000);
 }
 
 static bool has_alert(const struct yaml_node *groups, struct str name)

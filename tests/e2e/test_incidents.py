@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The services pack over recordings of labelled incidents, replayed by a backtest: all planned incidents are found and
-nothing that pages is false (tests/incidents/run.py without --backtest is the live measure, 17 minutes). The scoring
+"""The services pack over recordings of labelled incidents, replayed by backtests (tests/incidents/sweep.py): all planned
+incidents are found and nothing that pages is false (tests/incidents/run.py is the live measure, 17 minutes). The scoring
 itself on made-up firings. Recordings are read from ../shared/incidents; without them that part is skipped."""
-import json
 import os
 import pathlib
 import subprocess
@@ -61,16 +60,22 @@ class Scoring(unittest.TestCase):
 
 @unittest.skipUnless(RECORDINGS.is_dir(), f"no recordings at {RECORDINGS}")
 class Recordings(unittest.TestCase):
-    def test_every_planned_incident_is_found_and_nothing_is_false(self):
+    """Scrapes only: StatsD takes half a minute to record (sweep.py --variant all has it)."""
+
+    def sweep(self, variants, scales):
         folders = [RECORDINGS] + sorted(p for p in RECORDINGS.iterdir() if (p / "labels.json").exists())
-        with tempfile.NamedTemporaryFile() as out:
+        with tempfile.TemporaryDirectory() as cache:
             done = subprocess.run(
-                [sys.executable, TESTS / "incidents" / "run.py", "--backtest", "--json", out.name, *folders],
-                capture_output=True, text=True, env=os.environ)
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            for recording in json.loads(pathlib.Path(out.name).read_text()):
-                self.assertEqual((recording["recall"], recording["false"]), (1, []), recording["name"])
-                self.assertTrue(all(i["seconds"] <= 60 for i in recording["incidents"]))
+                [sys.executable, TESTS / "incidents" / "sweep.py", "--cache", cache, "--variant", variants, "--scale", scales,
+                 *folders], capture_output=True, text=True, env=os.environ)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertNotIn(": not ", done.stdout)  # every category of every incident fired
+
+    def test_every_planned_incident_is_found_and_nothing_is_false_at_any_fitting_scale(self):
+        self.sweep("scrape-only", "0.05,0.07,0.1,0.125")
+
+    def test_nor_does_it_depend_on_the_names_of_the_metrics(self):
+        self.sweep("spring,go,otel", "0.05,0.1")
 
 
 if __name__ == "__main__":

@@ -7,16 +7,12 @@
 A RECORDING is a folder with scrapes.txt.xz, statsd.xz and labels.json, and push.py there or above it.
 --speed 1 (the default) is live: push.py --live --statsd, 17 minutes in real time; this is the measure. A higher
 speed is for developing: belfry's clock is injected and runs that many times as fast, with the original times.
---backtest loads the scrapes with their original times and replays the rules over them by belfry backtest, in seconds;
-StatsD is not in it, so what only StatsD shows is not asked for. Several recordings run at the same time, in a belfry
-each.
+Several recordings run at the same time, in a belfry each. sweep.py does it by backtests, in seconds, for many time scales
+and variants of a recording.
 """
 import argparse
-import datetime
-import importlib.util
 import json
 import pathlib
-import re
 import socket
 import subprocess
 import sys
@@ -25,23 +21,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from lib.belfry import Belfry, binary  # noqa: E402
+from lib.belfry import Belfry  # noqa: E402
+from stores import AFTER_MS, load_push  # noqa: E402
 import score as scoring  # noqa: E402
 
-AFTER_MS = 20_000  # how long the rules go on after the last scrape
-LABEL = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
-NOT_LABELS = ("__name__", "alertname", "alertstate", "category", "severity")
-
-
-def load_push(folder):
-    for place in (folder, *folder.parents):
-        path = place / "push.py"
-        if path.exists():
-            spec = importlib.util.spec_from_file_location("push", path)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            return path, module
-    raise SystemExit(f"{folder}: no push.py")
 
 
 def config(scale, extra, intervals):
@@ -107,44 +90,8 @@ def read_firings(belfry, lo_ms, hi_ms, shift):
             else:
                 spans.append([ms, ms])
         out.append(scoring.Firing(labels["alertname"], labels.get("category", ""), labels.get("severity", ""),
-                                  {k: v for k, v in labels.items() if k not in NOT_LABELS}, [tuple(s) for s in spans]))
+                                  {k: v for k, v in labels.items() if k not in scoring.NOT_LABELS}, [tuple(s) for s in spans]))
     return out
-
-
-def stamp(text):
-    return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
-
-
-def backtest(folder, opts, result):
-    """Loads the recording and replays the rules; the labels then ask for nothing that only StatsD shows."""
-    push_path, _ = load_push(folder)
-    labels = json.loads((folder / "labels.json").read_text())
-    first, last = labels[0]["start_ms"], max(i["end_ms"] for i in labels)
-    b = result["belfry"]
-    with b:
-        subprocess.run([sys.executable, push_path, folder / "scrapes.txt.xz", "--url", b.url("/api/v1/write")],
-                       check=True, capture_output=True)
-        b.stop()
-        done = subprocess.run(
-            [binary(), "backtest", "--config", b.config_path, "--storage.path", b.data_dir, "--json", "--warm-up", "0s",
-             "--from", str(first / 1000), "--to", str((last + AFTER_MS) / 1000)], capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-    found = json.loads(done.stdout)["runs"][0]
-    result["firings"] = []
-    for rule in found["rules"]:
-        for span in rule.get("alerts", []):
-            of = {"alertname": rule["name"], **{k: json.loads(v) for k, v in LABEL.findall(span["labels"])}}
-            end = stamp(span["end"]) if span["end"] else last + AFTER_MS
-            result["firings"].append(scoring.Firing(
-                rule["name"], of.get("category", ""), of.get("severity", ""),
-                {k: v for k, v in of.items() if k not in NOT_LABELS}, [(stamp(span["start"]), end)]))
-    for item in labels:
-        if item["kind"] != "statsd-silence":
-            item["expect"] = [c for c in item["expect"] if c != "statsd-silence"]
-    labels = [i for i in labels if i["kind"] != "statsd-silence"]
-    result.update(score=scoring.score(labels, result["firings"]), first=first, failed_rules=[], missed=0, cpu_seconds=0,
-                  rules=len(found["rules"]), backtest_seconds=found["seconds"])
 
 
 def run_one(folder, opts, result):
@@ -193,7 +140,6 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("recordings", nargs="+", type=pathlib.Path)
     ap.add_argument("--speed", type=float, default=1)
-    ap.add_argument("--backtest", action="store_true")
     ap.add_argument("--scale", type=float, default=0.05)
     ap.add_argument("--intervals", default="2s,1s,1s", help="of belfry's own metrics, of evaluation, of StatsD flushes")
     ap.add_argument("--set", action="append", default=[], metavar="PARAMETER=VALUE")
@@ -208,7 +154,6 @@ def main():
         if opts.speed != 1:  # one clock: start now, not when all are prepared
             r["fast"].start = time.time() + 2
             r["belfry"].env["BELFRY_CLOCK"] = f"{r['fast'].first - round(2000 * opts.speed)},{opts.speed}"
-        r["belfry"]._wait = opts.backtest
         t = threading.Thread(target=guarded, args=(folder.resolve(), opts, r))
         t.start()
         threads.append(t)
@@ -229,7 +174,7 @@ def main():
 
 def guarded(folder, opts, result):
     try:
-        (backtest if opts.backtest else run_one)(folder, opts, result)
+        run_one(folder, opts, result)
     except BaseException as err:  # told by tell()
         result["error"] = repr(err)
 
@@ -244,8 +189,6 @@ def tell(r, opts):
             spans = " ".join(f"{(a - r['first']) / 1000:.0f}-{(b - r['first']) / 1000:.0f}" for a, b in f.spans)
             print(f"  {f.name:26} {f.severity:8} {f.category:15} {spans}  {f.labels}")
     print(scoring.report(r["name"], s, r["first"]))
-    if "backtest_seconds" in r:
-        print(f"  replayed in {r['backtest_seconds']:.1f} s")
     print(f"  {r['rules']} rules, {r['cpu_seconds']:.1f} s of CPU, missed iterations {r['missed']:.0f}")
     if opts.keep:
         print(f"  kept: {r['belfry'].dir}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 DETECT_MS = 60_000   # an alert counts as detection until this long after the end
 VISIBLE_MS = 90_000  # and as a consequence until this long
 PAGING = ("critical", "warning")
+NOT_LABELS = ("__name__", "alertname", "alertstate", "category", "severity")  # of a firing: told apart
 RESTARTS = ("crash", "deploy-restart")  # leave a cold cache behind
 
 

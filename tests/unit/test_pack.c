@@ -114,6 +114,44 @@ START_TEST(time_scale_multiplies_every_duration_of_an_expression)
 }
 END_TEST
 
+START_TEST(a_range_over_samples_keeps_three_of_them)
+{
+	static const struct {
+		const char *expr, *want;
+	} cases[] = {
+		{"rate(a[5m]) > 1", "rate(a[15s]) > 1"},
+		{"rate({__name__=~\"a.*\"}[5m]) > 1", "[15s]"},
+		{"max_over_time(up[10s]) > 1", "[10s]"}, /* never more than at scale 1 */
+		{"rate(a[1h]) > 1", "rate(a[36s]) > 1"},
+		{"max_over_time(a:b:c[5m]) > 1", "max_over_time(a:b:c[3s]) > 1"},
+		{"a offset 5m > 1", "a offset 3s > 1"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char rules[1024];
+
+		(void)snprintf(rules, sizeof rules,
+			"groups:\n- name: g\n  rules:\n  - alert: A\n    expr: |\n      %s\n"
+			"    for: 10m\n",
+			cases[i].expr);
+		assert_has(render(parse(rules), "time_scale", "0.01"), cases[i].want);
+		assert_has(render(parse(rules), "time_scale", "0.01"), "for: 6s\n");
+	}
+}
+END_TEST
+
+START_TEST(the_interval_of_samples_can_be_set)
+{
+	const struct label set[] = {
+		{STR("time_scale"), STR("0.01")}, {STR("scrape_interval"), STR("1")}};
+	struct pack_use use = {.set = set, .n_set = 2};
+
+	assert_has(pack_render(&arena, parse(RULE("rate(a[2m]) > 1")), &use, d).p, "a[3s]");
+	ck_assert_ptr_null(render(parse(RULE("a > 1")), "scrape_interval", "-1"));
+	assert_has(errors(), "scrape_interval must be a number from 0 to 3600");
+}
+END_TEST
+
 START_TEST(a_duration_that_is_an_expression_is_not_scaled_silently)
 {
 	const struct pack *p = parse(RULE("rate(a[5m + 1m]) > 1"));
@@ -238,6 +276,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_parameter_replaces_its_number_and_nothing_else);
 	tcase_add_test(tc, time_scale_multiplies_every_duration_of_an_expression);
+	tcase_add_test(tc, a_range_over_samples_keeps_three_of_them);
+	tcase_add_test(tc, the_interval_of_samples_can_be_set);
 	tcase_add_test(tc, a_duration_that_is_an_expression_is_not_scaled_silently);
 	tcase_add_test(tc, wrong_marks_are_told_where_they_stand);
 	tcase_add_test(tc, a_dollar_inside_quotes_is_no_mark);
