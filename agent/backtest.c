@@ -150,7 +150,6 @@ static bool parse_time(const char *text, int64_t now_ms, int64_t *out)
 	struct err e;
 	int64_t back;
 	double v;
-	char *rest;
 
 	if (str_eq(s, STR("now"))) {
 		*out = now_ms;
@@ -164,8 +163,7 @@ static bool parse_time(const char *text, int64_t now_ms, int64_t *out)
 	}
 	if (time_parse_rfc3339(s, out))
 		return true;
-	v = strtod(text, &rest);
-	if (*text == '\0' || *rest != '\0' || !isfinite(v) || fabs(v) > 1e12)
+	if (!str_to_f64(s, &v) || !isfinite(v) || fabs(v) > 1e12)
 		return false;
 	*out = num_clamp_i64(v * 1000);
 	return true;

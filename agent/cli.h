@@ -116,8 +116,7 @@ int cli_mark_main(int argc, char **argv);
 #define CLI_NOTIFY_TEST_ARGS    "[--url URL] [--timeout D] [--no-resolve] [--json] RECEIVER"
 #define CLI_OUTBOX_ARGS                                                                            \
 	"[--url URL] [--state waiting|parked|expired] [--receiver NAME] [--limit N] [--json]"
-#define CLI_OUTBOX_RESEND_ARGS                                                                     \
-	"[--url URL] [-a AUTHOR] [--stale] ID... | --receiver NAME | --all"
+#define CLI_OUTBOX_RESEND_ARGS "[--url URL] [-a AUTHOR] [--stale] ID... | --receiver NAME | --all"
 #define CLI_QUERY_ARGS                                                                             \
 	"[--url URL] [--time T | --start T [--end T] [--step D]] "                                 \
 	"[--format table|json|csv|graph] [--explain] EXPR"

@@ -9,6 +9,7 @@
  */
 #include "base/matcher_parse.h"
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/quote.h"
@@ -425,11 +426,12 @@ int matchers_parse(struct arena *a, struct str s, struct matcher **out, size_t *
 int matcher_parse_one_as(
 	struct arena *a, struct str s, enum matcher_grammar g, struct matcher *out, struct err *e)
 {
-	struct matcher *m;
-	size_t n;
+	struct matcher *m = NULL;
+	size_t n = 0;
 
 	if (read_by(a, s, g, true, &m, &n, e) != 0)
 		return -1;
+	ASSERT(m != NULL && n == 1);
 	*out = m[0];
 	return 0;
 }

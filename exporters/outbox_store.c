@@ -407,8 +407,7 @@ struct row *outbox_store_take_back(struct notify *n, sqlite3 *db, int64_t id, st
 	struct row *r = NULL;
 
 	ASSERT(row_by_id(n, id) == NULL);
-	if (db_prepare(db, &st, "SELECT " COLUMNS " FROM outbox WHERE id=?", e) !=
-		0)
+	if (db_prepare(db, &st, "SELECT " COLUMNS " FROM outbox WHERE id=?", e) != 0)
 		return NULL;
 	(void)sqlite3_bind_int64(st, 1, id);
 	if (db_step_row(st, "read a message", e) > 0) {

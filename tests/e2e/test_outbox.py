@@ -93,11 +93,12 @@ class Outbox(unittest.TestCase):
         self.assertEqual(waits["id"], row["id"])
         self.belfry.kill9()
         self.belfry.start()
+        self.cli("resend", row["id"])  # one that waits: now; it is put off again
+        self.assertIn("tried at once by ann", self.story())
         self.inbox.answer("webhook", 404)
-        self.cli("resend", row["id"])  # one that waits: now
+        self.cli("resend", row["id"])  # or its own next attempt, whichever comes first
         wait_until(lambda: self.messages()["counts"]["parked"] == 1, 20, "parked again")
         self.assertEqual(len(self.inbox.mails), 1, "the fallback was told twice")
-        self.assertIn("tried at once by ann", self.story())
 
     def test_an_alarm_for_what_is_over_is_sent_only_when_said(self):
         self.start(404)

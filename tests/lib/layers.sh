@@ -72,7 +72,7 @@ calls() {
 	while IFS= read -r found; do
 		breach "${found%%:	*}" 'banned: see base/banned.h and docs/contributing.md'
 	done < <(grep -nE "(^|[^A-Za-z0-9_>.\"])($1)[[:space:]]*\(" -- "${product[@]}" /dev/null |
-		grep -vE '^base/banned\.h:|^[^:]*:[0-9]+:[[:space:]]*(/?\*|//)' | sed -E 's/^([^:]*:[0-9]+):.*/\1:	/')
+		grep -vE '^base/(banned\.h|str\.c):|^[^:]*:[0-9]+:[[:space:]]*(/?\*|//)' | sed -E 's/^([^:]*:[0-9]+):.*/\1:	/')
 }
 
 shape() {
@@ -90,8 +90,26 @@ shape() {
 		esac
 	done
 	while IFS=: read -r file line _; do
+		breach "$file:$line" 'a typedef of something else than a function pointer'
+	done < <(grep -nE '^[[:space:]]*typedef\b' -- "${sources[@]}" /dev/null | grep -vE '\(\*')
+	while IFS=: read -r file line _; do
+		breach "$file:$line" 'names that end in _t are the C library'"'"'s'
+	done < <(grep -nE '^[[:space:]]*(struct|enum|union) [a-z0-9_]+_t \{' -- "${sources[@]}" /dev/null)
+	while IFS=: read -r file line _; do
 		breach "$file:$line" 'TODO without an issue: write TODO(#12): ...'
 	done < <(grep -nE '\b(TODO|FIXME|XXX)\b' -- "${sources[@]}" /dev/null | grep -vE 'TODO\(#[0-9]+\):')
+}
+
+# What people wrote and is no C: each begins with its SPDX line, too (a script after its #!).
+others() {
+	local file
+	while IFS= read -r file; do
+		head -3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' ||
+			breach "$file:1" 'does not begin with its SPDX line'
+	done < <(find .ci Makefile agent rules packaging dashboards tests \( -name node_modules -o -path tests/data \
+		-o -path tests/fuzz/corpus \) -prune -o -type f -size +0 \( -name '*.py' -o -name '*.sh' \
+		-o -name '*.js' -o -name '*.mjs' -o -name '*.css' -o -name '*.html' -o -name '*.proto' -o -name '*.awk' \
+		-o -name Makefile -o -path .ci/run \) -print 2>/dev/null | sort)
 }
 
 mapfile -t sources < <(find base storage rules exporters agent tests \
@@ -103,8 +121,10 @@ if [ "${#sources[@]}" -gt 0 ]; then
 	calls 'gmtime|localtime|ctime|asctime|system|popen|fork|vfork|execve?|execvp?|execl[pe]?'
 	calls 'strerror|s?rand|s?random|[dels]rand48|getpw(nam|uid)|getgr(nam|gid)|gethostbyname|inet_ntoa|ttyname'
 	calls 'setlocale|setenv|unsetenv|putenv|clearenv|tmpnam|tempnam|mktemp'
+	calls 'strto(l|ul|ll|ull|d|f|ld)'
 	shape
 fi
+others
 if [ "$breaches" -gt 0 ]; then
 	echo "layers: $breaches breaches"
 	exit 1

@@ -44,5 +44,16 @@ try base/a_b.h clean "$spdx" '#define BELFRY_BASE_A_B_H'
 try base/a.c 'TODO without an issue' "$spdx" '/* TODO: later */'
 try base/a.c clean "$spdx" '/* TODO(#12): later */'
 
+try base/a.c 'base/a.c:2: banned' "$spdx" 'long x = strtol(s, NULL, 10);'
+try base/a.c 'base/a.c:801: over 800 lines' "$spdx" $(seq 800)
+try base/a.c 'base/a.c:2: a typedef of something' "$spdx" 'typedef struct a a;'
+try base/a.c clean "$spdx" 'typedef int (*fn)(void);'
+try base/a.c 'base/a.c:2: names that end in _t' "$spdx" 'struct a_t {'
+try base/a.cc 'base/a.cc:2: may not include "storage/store.h"' "$spdx" '#include "storage/store.h"'
+try tests/lib/a.py 'tests/lib/a.py:1: does not begin with its SPDX line' '"""words"""'
+try packaging/a.sh clean '#!/bin/sh' '# SPDX-License-Identifier: Apache-2.0'
+try packaging/a.sh 'packaging/a.sh:1: does not begin' '#!/bin/sh' 'true'
+try tests/data/a.py clean 'data'
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

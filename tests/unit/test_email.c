@@ -16,6 +16,7 @@
 #include "exporters/graph.h"
 #include "tests/lib/message_fixture.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/trip.h"
 
 static struct email_config plain = {.to = {"\"On, Call\" <ops@example.org>, b@example.org", 43},
 	.from = {"Belfry Größe <belfry@example.org>", 35},
@@ -24,35 +25,6 @@ static struct email_config plain = {.to = {"\"On, Call\" <ops@example.org>, b@ex
 	.threading = true,
 	.graph = true,
 	.send_resolved = true};
-
-struct trip {
-	struct integration in;
-	struct buf payload, data;
-	struct delivery d;
-	struct send_request *req;
-};
-
-static void trip_start(struct trip *t, const struct email_config *c, const struct message *m)
-{
-	struct err e;
-
-	*t = (struct trip){.in = {.kind = INT_EMAIL, .conf = c}};
-	buf_init(&t->payload, (size_t)8 << 20);
-	buf_init(&t->data, LIMIT_THREAD_DATA);
-	ck_assert_int_eq(integration_email.render(m, &t->in, &t->payload, &e), 0);
-	t->d = (struct delivery){.id = m->id, .thread = m->thread, .firing = m->firing};
-}
-
-static void trip_next(struct trip *t, const struct message *m)
-{
-	struct err e;
-
-	buf_reset(&t->payload);
-	ck_assert_int_eq(integration_email.render(m, &t->in, &t->payload, &e), 0);
-	t->d.id = m->id;
-	t->d.step = 0;
-	t->d.degraded = false;
-}
 
 static void leave_a_copy(const struct send_request *req)
 {
@@ -113,14 +85,9 @@ static void ask(struct trip *t)
 {
 	static const char *const once[] = {"From", "To", "Subject", "Date", "Message-ID",
 		"MIME-Version", "Content-Type", "Auto-Submitted", "List-Id", "X-Belfry-Id"};
-	struct err e;
 	struct buf v;
 
-	send_request_free(t->req);
-	t->d.payload = buf_view(&t->payload);
-	t->d.data = buf_view(&t->data);
-	t->req = integration_email.request(&t->in, &t->d, &e);
-	ck_assert_msg(t->req != NULL, "%s", e.msg);
+	trip_request(t);
 	check_lines(t->req);
 	buf_init(&v, 65536);
 	for (size_t i = 0; i < ARRAY_LEN(once); i++)
@@ -128,43 +95,6 @@ static void ask(struct trip *t)
 	ck_assert(!header(t->req, "Bcc", &v));
 	buf_fini(&v);
 	leave_a_copy(t->req);
-}
-
-static enum verdict answer(struct trip *t, int status, const char *reply, const char *error)
-{
-	enum verdict v;
-	struct buf data;
-
-	t->req->transport_ok = status != 0;
-	t->req->status = status;
-	free(t->req->reply);
-	t->req->reply = strdup(reply);
-	t->req->reply_len = strlen(reply);
-	(void)snprintf(t->req->error, sizeof t->req->error, "%s", error);
-	buf_init(&data, LIMIT_THREAD_DATA);
-	v = integration_email.judge(&t->in, &t->d, t->req, &data);
-	if (data.n > 0) {
-		buf_reset(&t->data);
-		buf_str(&t->data, buf_view(&data));
-	}
-	buf_fini(&data);
-	if (v == VERDICT_NEXT)
-		t->d.step++;
-	if (v == VERDICT_DEGRADE)
-		t->d.degraded = true;
-	return v;
-}
-
-static void trip_end(struct trip *t)
-{
-	send_request_free(t->req);
-	buf_fini(&t->payload);
-	buf_fini(&t->data);
-}
-
-static bool body_has(const struct trip *t, const char *text)
-{
-	return memmem(t->req->body, t->req->body_len, text, strlen(text)) != NULL;
 }
 
 static bool header_is(const struct trip *t, const char *name, const char *value)
@@ -196,14 +126,14 @@ static void both_forms(const struct message *m)
 {
 	struct trip t;
 
-	trip_start(&t, &plain, m);
+	trip_start(&t, INT_EMAIL, &plain, m);
 	ask(&t);
-	ck_assert(body_has(&t, "multipart/alternative"));
+	ck_assert(trip_says(&t, "multipart/alternative"));
 	ck_assert_uint_lt(t.req->body_len, 200000);
-	ck_assert_int_eq(answer(&t, 552, "too big", ""), VERDICT_DEGRADE);
+	ck_assert_int_eq(trip_answer(&t, 552, "too big", ""), VERDICT_DEGRADE);
 	ask(&t);
-	ck_assert(!body_has(&t, "text/html"));
-	ck_assert(body_has(&t, "Content-Type: text/plain"));
+	ck_assert(!trip_says(&t, "text/html"));
+	ck_assert(trip_says(&t, "Content-Type: text/plain"));
 	trip_end(&t);
 }
 
@@ -253,7 +183,7 @@ START_TEST(names_are_encoded_and_addresses_are_not)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &plain, &f.m);
+	trip_start(&t, INT_EMAIL, &plain, &f.m);
 	ask(&t);
 	ck_assert(header_is(&t, "From", "=?UTF-8?Q?Belfry_Gr=C3=B6=C3=9Fe?= <belfry@example.org>"));
 	ck_assert(header_is(&t, "To", "\"On, Call\" <ops@example.org>, b@example.org"));
@@ -277,25 +207,25 @@ START_TEST(a_graph_stands_in_the_html_part)
 	struct trip t;
 
 	plan(&f, 1, 0, _i == 0 ? REASON_FIRST : REASON_REPEAT);
-	trip_start(&t, &plain, &f.m);
+	trip_start(&t, INT_EMAIL, &plain, &f.m);
 	t.d.graph = g;
 	ask(&t);
-	ck_assert(body_has(&t, "Content-Type: multipart/related; type=\"text/html\""));
-	ck_assert(body_has(&t, "Content-ID: <" EMAIL_CID ">"));
-	ck_assert(body_has(&t, "\r\niVBORw0KGgo"));
-	ck_assert(body_has(&t, "cid:" EMAIL_CID));
-	ck_assert(body_has(&t, "=E2=96=81")); /* the sparkline, in the text part */
-	ck_assert(body_has(&t, "route=3D/api &lt;b&gt;&amp; 41 %"));
-	ck_assert(body_has(&t, "route=3D/api <b>& 41 %"));
-	ck_assert_int_eq(answer(&t, 552, "", ""), VERDICT_DEGRADE);
+	ck_assert(trip_says(&t, "Content-Type: multipart/related; type=\"text/html\""));
+	ck_assert(trip_says(&t, "Content-ID: <" EMAIL_CID ">"));
+	ck_assert(trip_says(&t, "\r\niVBORw0KGgo"));
+	ck_assert(trip_says(&t, "cid:" EMAIL_CID));
+	ck_assert(trip_says(&t, "=E2=96=81")); /* the sparkline, in the text part */
+	ck_assert(trip_says(&t, "route=3D/api &lt;b&gt;&amp; 41 %"));
+	ck_assert(trip_says(&t, "route=3D/api <b>& 41 %"));
+	ck_assert_int_eq(trip_answer(&t, 552, "", ""), VERDICT_DEGRADE);
 	ask(&t); /* smaller: without the picture, with the sparkline */
-	ck_assert(!body_has(&t, "image/png"));
-	ck_assert(body_has(&t, "=E2=96=81"));
+	ck_assert(!trip_says(&t, "image/png"));
+	ck_assert(trip_says(&t, "=E2=96=81"));
 	t.d.degraded = false;
 	t.d.graph = NULL;
 	ask(&t);
-	ck_assert(!body_has(&t, "multipart/related"));
-	ck_assert(!body_has(&t, "cid:"));
+	ck_assert(!trip_says(&t, "multipart/related"));
+	ck_assert(!trip_says(&t, "cid:"));
 	trip_end(&t);
 	message_fixture_fini(&f);
 	graph_free(g);
@@ -310,11 +240,11 @@ START_TEST(one_incident_is_one_conversation)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &plain, &f.m);
+	trip_start(&t, INT_EMAIL, &plain, &f.m);
 	ask(&t);
 	ck_assert(header_is(&t, "Message-ID", "<belfry-fedcba9876543210@example.org>"));
 	ck_assert(header_is(&t, "Subject", "=?UTF-8?Q?=5Bbelfry=5D_PoolExhausted_=C2=B7_shop?="));
-	ck_assert_int_eq(answer(&t, 250, "2.0.0 Ok", ""), VERDICT_OK);
+	ck_assert_int_eq(trip_answer(&t, 250, "2.0.0 Ok", ""), VERDICT_OK);
 	message_fixture_fini(&f);
 
 	/* the group has grown: its alerts have less in common, the subject stays */
@@ -328,7 +258,7 @@ START_TEST(one_incident_is_one_conversation)
 	ck_assert(header_is(&t, "In-Reply-To", "<belfry-fedcba9876543210@example.org>"));
 	ck_assert(
 		header_is(&t, "Subject", "Re: =?UTF-8?Q?=5Bbelfry=5D_PoolExhausted_=C2=B7_shop?="));
-	ck_assert_int_eq(answer(&t, 250, "2.0.0 Ok", ""), VERDICT_OK);
+	ck_assert_int_eq(trip_answer(&t, 250, "2.0.0 Ok", ""), VERDICT_OK);
 	ask(&t); /* and stays through a second round */
 	ck_assert(
 		header_is(&t, "Subject", "Re: =?UTF-8?Q?=5Bbelfry=5D_PoolExhausted_=C2=B7_shop?="));
@@ -346,7 +276,7 @@ START_TEST(without_threading_each_message_stands_alone)
 
 	c.threading = false;
 	plan(&f, 1, 1, REASON_ALL_RESOLVED);
-	trip_start(&t, &c, &f.m);
+	trip_start(&t, INT_EMAIL, &c, &f.m);
 	ask(&t);
 	buf_init(&v, 4096);
 	ck_assert(!header(t.req, "References", &v));
@@ -367,7 +297,7 @@ START_TEST(a_day_can_be_the_conversation)
 
 	c.thread_by = MAIL_THREAD_DAY;
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &c, &f.m);
+	trip_start(&t, INT_EMAIL, &c, &f.m);
 	ask(&t);
 	ck_assert(header_is(&t, "Message-ID", "<belfry-0123456789abcdef-7@example.org>"));
 	ck_assert(header_is(&t, "References", "<belfry-fedcba9876543210-2026-09-21@example.org>"));
@@ -392,7 +322,7 @@ START_TEST(configured_headers_replace_and_add)
 	c.headers = headers;
 	c.n_headers = ARRAY_LEN(headers);
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &c, &f.m);
+	trip_start(&t, INT_EMAIL, &c, &f.m);
 	ask(&t);
 	ck_assert(header_is(&t, "Subject", "pool trouble"));
 	ck_assert(header_is(&t, "To", "everybody@example.org"));
@@ -430,10 +360,10 @@ START_TEST(a_part_that_is_configured_away_is_not_sent)
 		c.has_text = cases[i].has_text;
 		c.html = cases[i].html;
 		c.text = cases[i].text;
-		trip_start(&t, &c, &f.m);
+		trip_start(&t, INT_EMAIL, &c, &f.m);
 		ask(&t);
-		ck_assert_msg(body_has(&t, cases[i].there), "%zu", i);
-		ck_assert_msg(!body_has(&t, cases[i].not_there), "%zu", i);
+		ck_assert_msg(trip_says(&t, cases[i].there), "%zu", i);
+		ck_assert_msg(!trip_says(&t, cases[i].not_there), "%zu", i);
 		trip_end(&t);
 	}
 	message_fixture_fini(&f);
@@ -450,7 +380,7 @@ START_TEST(ways_to_sign_in_are_kept_apart)
 	c.auth_username = STR("u");
 	c.auth_identity = STR("acts-as");
 	c.auth_password = STR("p");
-	trip_start(&t, &c, &f.m);
+	trip_start(&t, INT_EMAIL, &c, &f.m);
 	ask(&t);
 	ck_assert_str_eq(t.req->login_options, "AUTH=PLAIN;AUTH=LOGIN");
 	ck_assert_str_eq(t.req->password, "p");
@@ -488,10 +418,10 @@ START_TEST(smtp_answers_are_told_apart)
 
 	plan(&f, 1, 0, REASON_FIRST);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		trip_start(&t, &plain, &f.m);
+		trip_start(&t, INT_EMAIL, &plain, &f.m);
 		ask(&t);
-		ck_assert_msg(
-			answer(&t, cases[i].status, "", "") == cases[i].v, "%d", cases[i].status);
+		ck_assert_msg(trip_answer(&t, cases[i].status, "", "") == cases[i].v, "%d",
+			cases[i].status);
 		trip_end(&t);
 	}
 	message_fixture_fini(&f);
@@ -504,23 +434,23 @@ START_TEST(recipients_that_are_put_off_are_asked_again_alone)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &plain, &f.m);
+	trip_start(&t, INT_EMAIL, &plain, &f.m);
 	ask(&t);
-	ck_assert_int_eq(answer(&t, 250, "450 4.2.0 greylisted <b@example.org>\n",
+	ck_assert_int_eq(trip_answer(&t, 250, "450 4.2.0 greylisted <b@example.org>\n",
 				 "1 of 2 recipients refused"),
 		VERDICT_NEXT);
 	ask(&t);
 	ck_assert_uint_eq(t.req->n_rcpt, 1);
 	ck_assert_str_eq(t.req->rcpt[0], "b@example.org");
-	ck_assert_int_eq(answer(&t, 450, "4.2.0 greylisted", ""), VERDICT_RETRY);
+	ck_assert_int_eq(trip_answer(&t, 450, "4.2.0 greylisted", ""), VERDICT_RETRY);
 	ask(&t);
 	ck_assert_uint_eq(t.req->n_rcpt, 1);
-	ck_assert_int_eq(answer(&t, 250, "2.0.0 Ok", ""), VERDICT_OK);
+	ck_assert_int_eq(trip_answer(&t, 250, "2.0.0 Ok", ""), VERDICT_OK);
 	ck_assert(!str_has(buf_view(&t.data), STR("rcpt")));
 	trip_end(&t);
-	trip_start(&t, &plain, &f.m); /* refused for good: told as such, not repeated */
+	trip_start(&t, INT_EMAIL, &plain, &f.m); /* refused for good: told as such, not repeated */
 	ask(&t);
-	ck_assert_int_eq(answer(&t, 250, "550 5.1.1 no such user <b@example.org>\n",
+	ck_assert_int_eq(trip_answer(&t, 250, "550 5.1.1 no such user <b@example.org>\n",
 				 "1 of 2 recipients refused"),
 		VERDICT_OK);
 	trip_end(&t);
@@ -540,7 +470,7 @@ START_TEST(without_a_recipient_there_is_no_request)
 		struct trip t;
 
 		c.to = str_c(lists[i]);
-		trip_start(&t, &c, &f.m);
+		trip_start(&t, INT_EMAIL, &c, &f.m);
 		t.d.payload = buf_view(&t.payload);
 		t.d.data = STR("");
 		ck_assert_ptr_null(integration_email.request(&t.in, &t.d, &e));

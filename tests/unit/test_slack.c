@@ -15,6 +15,7 @@
 #include "tests/lib/message_fixture.h"
 #include "tests/lib/slack_schema.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/trip.h"
 
 static struct slack_config webhook = {
 	.api_url = {"https://hooks.example.org/services/T/B/x", 40}, .send_resolved = true};
@@ -28,24 +29,6 @@ static struct slack_config bot = {.bot_token = {"xoxb-1", 6},
 
 /* --- a row on its way --- */
 
-struct trip {
-	struct integration in;
-	struct buf payload, data;
-	struct delivery d;
-	struct send_request *req;
-};
-
-static void trip_start(struct trip *t, const struct slack_config *c, const struct message *m)
-{
-	struct err e;
-
-	*t = (struct trip){.in = {.kind = INT_SLACK, .conf = c}};
-	buf_init(&t->payload, (size_t)1 << 20);
-	buf_init(&t->data, LIMIT_THREAD_DATA);
-	ck_assert_int_eq(integration_slack.render(m, &t->in, &t->payload, &e), 0);
-	t->d = (struct delivery){.id = m->id, .thread = m->thread, .firing = m->firing};
-}
-
 static const char *header(const struct send_request *req, const char *name)
 {
 	for (size_t i = 0; i < req->n_headers; i++) {
@@ -58,13 +41,7 @@ static const char *header(const struct send_request *req, const char *name)
 /* The next request; its body must be one Slack takes. */
 static void ask(struct trip *t)
 {
-	struct err e;
-
-	send_request_free(t->req);
-	t->d.payload = buf_view(&t->payload);
-	t->d.data = buf_view(&t->data);
-	t->req = integration_slack.request(&t->in, &t->d, &e);
-	ck_assert_msg(t->req != NULL, "%s", e.msg);
+	trip_request(t);
 	ck_assert_str_eq(header(t->req, "X-Belfry-Id"), "belfry-0123456789abcdef-7");
 	ck_assert_ptr_null(memchr(t->req->body, PAYLOAD_MARK, t->req->body_len));
 }
@@ -76,53 +53,6 @@ static void ask_message(struct trip *t)
 	ask(t);
 	said = slack_schema_check(t->req->body, t->req->body_len);
 	ck_assert_msg(said == NULL, "%s\n%.3000s", said, t->req->body);
-}
-
-static enum verdict answer(struct trip *t, int status, const char *reply)
-{
-	enum verdict v;
-	struct buf data;
-
-	t->req->transport_ok = status != 0;
-	t->req->status = status;
-	free(t->req->reply);
-	t->req->reply = strdup(reply);
-	t->req->reply_len = strlen(reply);
-	buf_init(&data, LIMIT_THREAD_DATA);
-	v = integration_slack.judge(&t->in, &t->d, t->req, &data);
-	if (data.n > 0) {
-		buf_reset(&t->data);
-		buf_str(&t->data, buf_view(&data));
-	}
-	buf_fini(&data);
-	if (v == VERDICT_NEXT)
-		t->d.step++;
-	if (v == VERDICT_DEGRADE)
-		t->d.degraded = true;
-	return v;
-}
-
-static void trip_end(struct trip *t)
-{
-	send_request_free(t->req);
-	buf_fini(&t->payload);
-	buf_fini(&t->data);
-}
-
-/* The next message of the same incident. */
-static void trip_next(struct trip *t, const struct message *m)
-{
-	struct err e;
-
-	buf_reset(&t->payload);
-	ck_assert_int_eq(integration_slack.render(m, &t->in, &t->payload, &e), 0);
-	t->d.step = 0;
-	t->d.degraded = false;
-}
-
-static bool body_has(const struct trip *t, const char *text)
-{
-	return strstr(t->req->body, text) != NULL;
 }
 
 static bool url_is(const struct trip *t, const char *url)
@@ -148,15 +78,15 @@ static void all_forms(const struct slack_config *c, const struct message *m)
 {
 	struct trip t;
 
-	trip_start(&t, c, m);
+	trip_start(&t, INT_SLACK, c, m);
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 400, "invalid_blocks"), VERDICT_DEGRADE);
+	ck_assert_int_eq(trip_answer(&t, 400, "invalid_blocks", ""), VERDICT_DEGRADE);
 	ask_message(&t);
-	ck_assert(!body_has(&t, "\"blocks\""));
-	ck_assert_int_eq(answer(&t, 400, "invalid_attachments"), VERDICT_NEXT);
+	ck_assert(!trip_says(&t, "\"blocks\""));
+	ck_assert_int_eq(trip_answer(&t, 400, "invalid_attachments", ""), VERDICT_NEXT);
 	ask_message(&t);
-	ck_assert(!body_has(&t, "\"attachments\""));
-	ck_assert_int_eq(answer(&t, 400, "no_text"), VERDICT_FINAL);
+	ck_assert(!trip_says(&t, "\"attachments\""));
+	ck_assert_int_eq(trip_answer(&t, 400, "no_text", ""), VERDICT_FINAL);
 	trip_end(&t);
 }
 
@@ -211,23 +141,23 @@ START_TEST(one_alert_reads_as_it_should)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &webhook, &f.m);
+	trip_start(&t, INT_SLACK, &webhook, &f.m);
 	ask_message(&t);
-	ck_assert_msg(body_has(&t, "\\u0001") == false, "%s", t.req->body);
-	ck_assert(body_has(&t, "FIRING PoolExhausted · shop: pool orders at 97 %"));
-	ck_assert(body_has(&t, "#D32F2F"));
-	ck_assert(body_has(&t, "<!date^1789999800^"));
-	ck_assert(body_has(&t, "Acknowledge"));
-	ck_assert(body_has(&t, "Silence 1h"));
-	ck_assert(body_has(&t, "https://runbooks.example.org/pool?x=1&y=2"));
+	ck_assert_msg(trip_says(&t, "\\u0001") == false, "%s", t.req->body);
+	ck_assert(trip_says(&t, "FIRING PoolExhausted · shop: pool orders at 97 %"));
+	ck_assert(trip_says(&t, "#D32F2F"));
+	ck_assert(trip_says(&t, "<!date^1789999800^"));
+	ck_assert(trip_says(&t, "Acknowledge"));
+	ck_assert(trip_says(&t, "Silence 1h"));
+	ck_assert(trip_says(&t, "https://runbooks.example.org/pool?x=1&y=2"));
 	trip_end(&t);
 	message_fixture_fini(&f);
 	plan(&f, 1, 1, REASON_ALL_RESOLVED);
-	trip_start(&t, &webhook, &f.m);
+	trip_start(&t, INT_SLACK, &webhook, &f.m);
 	ask_message(&t);
-	ck_assert(body_has(&t, "RESOLVED PoolExhausted · shop: "));
-	ck_assert(body_has(&t, "#2E7D32"));
-	ck_assert(!body_has(&t, "Acknowledge"));
+	ck_assert(trip_says(&t, "RESOLVED PoolExhausted · shop: "));
+	ck_assert(trip_says(&t, "#2E7D32"));
+	ck_assert(!trip_says(&t, "Acknowledge"));
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -239,15 +169,15 @@ START_TEST(a_critical_alert_calls_once)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	ask_message(&t);
-	ck_assert(body_has(&t, "\"text\":\"<!here> "));
+	ck_assert(trip_says(&t, "\"text\":\"<!here> "));
 	trip_end(&t);
 	message_fixture_fini(&f);
 	plan(&f, 1, 0, REASON_REPEAT);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	ask_message(&t);
-	ck_assert(!body_has(&t, "<!here>"));
+	ck_assert(!trip_says(&t, "<!here>"));
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -299,32 +229,33 @@ START_TEST(the_root_is_posted_then_edited_and_its_thread_told)
 	struct trip t;
 
 	plan(&f, 2, 0, REASON_FIRST);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	ask_message(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/chat.postMessage"));
 	ck_assert_str_eq(header(t.req, "Authorization"), "Bearer xoxb-1");
-	ck_assert(body_has(&t, "\"channel\":\"#ops\""));
-	ck_assert_int_eq(answer(&t, 200, POSTED), VERDICT_OK);
+	ck_assert(trip_says(&t, "\"channel\":\"#ops\""));
+	ck_assert_int_eq(trip_answer(&t, 200, POSTED, ""), VERDICT_OK);
 	message_fixture_fini(&f);
 
 	plan(&f, 2, 1, REASON_SOME_RESOLVED);
 	trip_next(&t, &f.m);
 	ask_message(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/chat.update"));
-	ck_assert(body_has(&t, "\"channel\":\"C01\",\"ts\":\"1503435956.000247\""));
-	ck_assert_int_eq(answer(&t, 200, POSTED), VERDICT_NEXT);
+	ck_assert(trip_says(&t, "\"channel\":\"C01\",\"ts\":\"1503435956.000247\""));
+	ck_assert_int_eq(trip_answer(&t, 200, POSTED, ""), VERDICT_NEXT);
 	ask_message(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/chat.postMessage"));
-	ck_assert(body_has(&t, "\"thread_ts\":\"1503435956.000247\""));
-	ck_assert(body_has(&t, "1 resolved, 1 still firing"));
+	ck_assert(trip_says(&t, "\"thread_ts\":\"1503435956.000247\""));
+	ck_assert(trip_says(&t, "1 resolved, 1 still firing"));
 	ck_assert_int_eq(
-		answer(&t, 200, "{\"ok\":true,\"channel\":\"C01\",\"ts\":\"9.9\"}"), VERDICT_OK);
+		trip_answer(&t, 200, "{\"ok\":true,\"channel\":\"C01\",\"ts\":\"9.9\"}", ""),
+		VERDICT_OK);
 	message_fixture_fini(&f);
 
 	plan(&f, 2, 2, REASON_ALL_RESOLVED);
 	trip_next(&t, &f.m);
 	ask_message(&t);
-	ck_assert(body_has(&t, "\"ts\":\"1503435956.000247\"")); /* the root's, not the reply's */
+	ck_assert(trip_says(&t, "\"ts\":\"1503435956.000247\"")); /* the root's, not the reply's */
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -339,23 +270,24 @@ START_TEST(a_root_that_is_gone_is_posted_anew)
 	char reply[80];
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 200, POSTED), VERDICT_OK);
+	ck_assert_int_eq(trip_answer(&t, 200, POSTED, ""), VERDICT_OK);
 	message_fixture_fini(&f);
 	plan(&f, 2, 0, REASON_NEW_ALERTS);
 	trip_next(&t, &f.m);
 	ask_message(&t);
 	(void)snprintf(reply, sizeof reply, "{\"ok\":false,\"error\":\"%s\"}", errors[_i]);
-	ck_assert_int_eq(answer(&t, 200, reply), VERDICT_NEXT);
+	ck_assert_int_eq(trip_answer(&t, 200, reply, ""), VERDICT_NEXT);
 	ask_message(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/chat.postMessage"));
-	ck_assert(body_has(&t, "\"channel\":\"#ops\""));
+	ck_assert(trip_says(&t, "\"channel\":\"#ops\""));
 	ck_assert_int_eq(
-		answer(&t, 200, "{\"ok\":true,\"channel\":\"C02\",\"ts\":\"5.5\"}"), VERDICT_OK);
+		trip_answer(&t, 200, "{\"ok\":true,\"channel\":\"C02\",\"ts\":\"5.5\"}", ""),
+		VERDICT_OK);
 	trip_next(&t, &f.m);
 	ask_message(&t);
-	ck_assert(body_has(&t, "\"channel\":\"C02\",\"ts\":\"5.5\""));
+	ck_assert(trip_says(&t, "\"channel\":\"C02\",\"ts\":\"5.5\""));
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -367,19 +299,19 @@ START_TEST(a_reply_that_cannot_be_made_becomes_a_message)
 	struct trip t;
 
 	plan(&f, 1, 1, REASON_ALL_RESOLVED);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	buf_c(&t.data, "channel C01\nts 1.1\n");
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 200, POSTED), VERDICT_NEXT);
+	ck_assert_int_eq(trip_answer(&t, 200, POSTED, ""), VERDICT_NEXT);
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 0, ""), VERDICT_RETRY);
+	ck_assert_int_eq(trip_answer(&t, 0, "", ""), VERDICT_RETRY);
 	ask_message(&t); /* the same again, not the update */
-	ck_assert(body_has(&t, "thread_ts"));
-	ck_assert_int_eq(
-		answer(&t, 200, "{\"ok\":false,\"error\":\"thread_not_found\"}"), VERDICT_NEXT);
+	ck_assert(trip_says(&t, "thread_ts"));
+	ck_assert_int_eq(trip_answer(&t, 200, "{\"ok\":false,\"error\":\"thread_not_found\"}", ""),
+		VERDICT_NEXT);
 	ask_message(&t);
-	ck_assert(!body_has(&t, "thread_ts"));
-	ck_assert(body_has(&t, "RESOLVED"));
+	ck_assert(!trip_says(&t, "thread_ts"));
+	ck_assert(trip_says(&t, "RESOLVED"));
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -409,10 +341,10 @@ START_TEST(errors_of_the_web_api_are_told_apart)
 
 	plan(&f, 1, 0, REASON_FIRST);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		trip_start(&t, &bot, &f.m);
+		trip_start(&t, INT_SLACK, &bot, &f.m);
 		ask_message(&t);
-		ck_assert_msg(answer(&t, cases[i].status, cases[i].reply) == cases[i].v, "%d %s",
-			cases[i].status, cases[i].reply);
+		ck_assert_msg(trip_answer(&t, cases[i].status, cases[i].reply, "") == cases[i].v,
+			"%d %s", cases[i].status, cases[i].reply);
 		trip_end(&t);
 	}
 	message_fixture_fini(&f);
@@ -441,10 +373,10 @@ START_TEST(a_webhooks_answers_are_told_apart)
 
 	plan(&f, 1, 0, REASON_FIRST);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		trip_start(&t, &webhook, &f.m);
+		trip_start(&t, INT_SLACK, &webhook, &f.m);
 		ask_message(&t);
-		ck_assert_msg(answer(&t, cases[i].status, cases[i].reply) == cases[i].v, "%d %s",
-			cases[i].status, cases[i].reply);
+		ck_assert_msg(trip_answer(&t, cases[i].status, cases[i].reply, "") == cases[i].v,
+			"%d %s", cases[i].status, cases[i].reply);
 		trip_end(&t);
 	}
 	message_fixture_fini(&f);
@@ -458,16 +390,17 @@ START_TEST(a_post_that_is_refused_twice_goes_as_plain_text)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 200, refusal), VERDICT_DEGRADE);
+	ck_assert_int_eq(trip_answer(&t, 200, refusal, ""), VERDICT_DEGRADE);
 	ask_message(&t);
-	ck_assert(!body_has(&t, "\"blocks\""));
-	ck_assert_int_eq(answer(&t, 200, refusal), VERDICT_NEXT);
+	ck_assert(!trip_says(&t, "\"blocks\""));
+	ck_assert_int_eq(trip_answer(&t, 200, refusal, ""), VERDICT_NEXT);
 	ask_message(&t);
-	ck_assert(!body_has(&t, "\"attachments\""));
-	ck_assert(body_has(&t, "FIRING"));
-	ck_assert_int_eq(answer(&t, 200, refusal), VERDICT_DEGRADE); /* which the outbox ends */
+	ck_assert(!trip_says(&t, "\"attachments\""));
+	ck_assert(trip_says(&t, "FIRING"));
+	ck_assert_int_eq(
+		trip_answer(&t, 200, refusal, ""), VERDICT_DEGRADE); /* which the outbox ends */
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -480,17 +413,17 @@ START_TEST(an_update_that_is_too_long_is_made_plainer)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_REPEAT);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	buf_c(&t.data, "channel C01\nts 1.1\n");
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 200, refusal), VERDICT_NEXT);
+	ck_assert_int_eq(trip_answer(&t, 200, refusal, ""), VERDICT_NEXT);
 	ask_message(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/chat.update"));
-	ck_assert(body_has(&t, "\"blocks\":[]"));
-	ck_assert_int_eq(answer(&t, 200, refusal), VERDICT_NEXT);
+	ck_assert(trip_says(&t, "\"blocks\":[]"));
+	ck_assert_int_eq(trip_answer(&t, 200, refusal, ""), VERDICT_NEXT);
 	ask_message(&t);
-	ck_assert(body_has(&t, "\"attachments\":[]"));
-	ck_assert_int_eq(answer(&t, 200, refusal), VERDICT_NEXT);
+	ck_assert(trip_says(&t, "\"attachments\":[]"));
+	ck_assert_int_eq(trip_answer(&t, 200, refusal, ""), VERDICT_NEXT);
 	ask_message(&t); /* then a message of its own */
 	ck_assert(url_is(&t, "https://slack.com/api/chat.postMessage"));
 	trip_end(&t);
@@ -509,15 +442,15 @@ START_TEST(a_sparkline_and_the_offenders_stand_in_the_text)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &webhook, &f.m);
+	trip_start(&t, INT_SLACK, &webhook, &f.m);
 	t.d.graph = g;
 	ask_message(&t);
-	ck_assert(body_has(&t, "▁"));
-	ck_assert(body_has(&t, "route=/api &lt;b&gt;&amp; 41 %"));
+	ck_assert(trip_says(&t, "▁"));
+	ck_assert(trip_says(&t, "route=/api &lt;b&gt;&amp; 41 %"));
 	t.d.graph = NULL;
 	ask_message(&t);
-	ck_assert(!body_has(&t, "\"text\":\"\""));
-	ck_assert(!body_has(&t, "\"text\":\"\\n\""));
+	ck_assert(!trip_says(&t, "\"text\":\"\""));
+	ck_assert(!trip_says(&t, "\"text\":\"\\n\""));
 	trip_end(&t);
 	message_fixture_fini(&f);
 	graph_free(g);
@@ -530,29 +463,30 @@ START_TEST(a_graph_is_uploaded_into_the_thread)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	t.d.graph = &picture;
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 200, POSTED), VERDICT_NEXT);
+	ck_assert_int_eq(trip_answer(&t, 200, POSTED, ""), VERDICT_NEXT);
 	ask(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/files.getUploadURLExternal"));
 	ck_assert_str_eq(t.req->body, "filename=graph.png&length=12");
 	ck_assert_str_eq(header(t.req, "Content-Type"), "application/x-www-form-urlencoded");
-	ck_assert_int_eq(answer(&t, 200,
+	ck_assert_int_eq(trip_answer(&t, 200,
 				 "{\"ok\":true,\"upload_url\":\"https://files.example.org/up/1\","
-				 "\"file_id\":\"F01\"}"),
+				 "\"file_id\":\"F01\"}",
+				 ""),
 		VERDICT_NEXT);
 	ask(&t);
 	ck_assert(url_is(&t, "https://files.example.org/up/1"));
 	ck_assert_str_eq(header(t.req, "Authorization"), ""); /* the token is Slack's API's only */
 	ck_assert_uint_eq(t.req->body_len, 12);
 	ck_assert_int_eq(memcmp(t.req->body, picture.png.p, 12), 0);
-	ck_assert_int_eq(answer(&t, 200, "OK - 12"), VERDICT_NEXT);
+	ck_assert_int_eq(trip_answer(&t, 200, "OK - 12", ""), VERDICT_NEXT);
 	ask(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/files.completeUploadExternal"));
-	ck_assert(body_has(&t, "\"thread_ts\":\"1503435956.000247\""));
-	ck_assert(body_has(&t, "\"id\":\"F01\""));
-	ck_assert_int_eq(answer(&t, 200, "{\"ok\":true,\"files\":[]}"), VERDICT_OK);
+	ck_assert(trip_says(&t, "\"thread_ts\":\"1503435956.000247\""));
+	ck_assert(trip_says(&t, "\"id\":\"F01\""));
+	ck_assert_int_eq(trip_answer(&t, 200, "{\"ok\":true,\"files\":[]}", ""), VERDICT_OK);
 	ck_assert(str_has(buf_view(&t.data), STR("ts 1503435956.000247")));
 	trip_end(&t);
 	message_fixture_fini(&f);
@@ -565,11 +499,11 @@ START_TEST(while_alerts_wait_no_graph_is_uploaded)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	t.d.graph = &picture;
 	t.d.behind = 4;
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 200, POSTED), VERDICT_OK);
+	ck_assert_int_eq(trip_answer(&t, 200, POSTED, ""), VERDICT_OK);
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -595,14 +529,15 @@ START_TEST(an_upload_that_fails_anywhere_does_not_fail_the_alert)
 		for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 			if (i >= 4 && stage != 1)
 				continue; /* an upload's answer is no JSON */
-			trip_start(&t, &bot, &f.m);
+			trip_start(&t, INT_SLACK, &bot, &f.m);
 			t.d.graph = &picture;
 			for (size_t k = 0; k < stage; k++) {
 				ask(&t);
-				ck_assert_int_eq(answer(&t, 200, good[k]), VERDICT_NEXT);
+				ck_assert_int_eq(trip_answer(&t, 200, good[k], ""), VERDICT_NEXT);
 			}
 			ask(&t);
-			ck_assert_int_eq(answer(&t, bad[i].status, bad[i].reply), VERDICT_OK);
+			ck_assert_int_eq(
+				trip_answer(&t, bad[i].status, bad[i].reply, ""), VERDICT_OK);
 			ck_assert(str_has(buf_view(&t.data), STR("ts 1503435956.000247")));
 			trip_end(&t);
 		}
@@ -617,14 +552,14 @@ START_TEST(a_graph_lost_in_a_restart_ends_the_row_quietly)
 	struct trip t;
 
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &bot, &f.m);
+	trip_start(&t, INT_SLACK, &bot, &f.m);
 	t.d.graph = &picture;
 	ask_message(&t);
-	ck_assert_int_eq(answer(&t, 200, POSTED), VERDICT_NEXT);
+	ck_assert_int_eq(trip_answer(&t, 200, POSTED, ""), VERDICT_NEXT);
 	t.d.graph = NULL;
 	ask(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/api.test"));
-	ck_assert_int_eq(answer(&t, 200, "{\"ok\":true}"), VERDICT_OK);
+	ck_assert_int_eq(trip_answer(&t, 200, "{\"ok\":true}", ""), VERDICT_OK);
 	buf_reset(&t.data); /* and when not even the thread's data could be kept */
 	ask(&t);
 	ck_assert(url_is(&t, "https://slack.com/api/api.test"));
@@ -657,16 +592,16 @@ START_TEST(configured_fields_make_alertmanagers_attachment)
 	c.n_actions = 1;
 	plan(&f, 3, 0, REASON_FIRST);
 	ck_assert(slack_is_templated(&c, &f.m));
-	trip_start(&t, &c, &f.m);
+	trip_start(&t, INT_SLACK, &c, &f.m);
 	ask_message(&t);
-	ck_assert_msg(body_has(&t, "\"title\":\"a title\""), "%s", t.req->body);
-	ck_assert(body_has(&t, "\"text\":\"text for <!here>\""));
-	ck_assert(body_has(&t, "\"color\":\"warning\""));
-	ck_assert(body_has(&t, "\"username\":\"Bell\""));
-	ck_assert(body_has(&t, "\"channel\":\"#alerts\""));
-	ck_assert(body_has(
+	ck_assert_msg(trip_says(&t, "\"title\":\"a title\""), "%s", t.req->body);
+	ck_assert(trip_says(&t, "\"text\":\"text for <!here>\""));
+	ck_assert(trip_says(&t, "\"color\":\"warning\""));
+	ck_assert(trip_says(&t, "\"username\":\"Bell\""));
+	ck_assert(trip_says(&t, "\"channel\":\"#alerts\""));
+	ck_assert(trip_says(
 		&t, "\"fields\":[{\"title\":\"Where\",\"value\":\"here\",\"short\":true}]"));
-	ck_assert(!body_has(&t, "\"name\""));
+	ck_assert(!trip_says(&t, "\"name\""));
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -706,14 +641,14 @@ START_TEST(alertmanagers_form_keeps_to_the_limits_and_calls_only_whom_it_names)
 					 .reason = REASON_FIRST,
 					 .severity = "critical",
 					 .hostile = hostile_texts[_i]});
-	trip_start(&t, &c, &f.m);
+	trip_start(&t, INT_SLACK, &c, &f.m);
 	ask_message(&t);
-	ck_assert(!body_has(&t, "<!channel>"));
-	ck_assert(!body_has(&t, "<@U"));
-	ck_assert(body_has(&t, "\"color\":\"danger\""));
-	ck_assert_int_eq(answer(&t, 400, "invalid_attachments"), VERDICT_DEGRADE);
+	ck_assert(!trip_says(&t, "<!channel>"));
+	ck_assert(!trip_says(&t, "<@U"));
+	ck_assert(trip_says(&t, "\"color\":\"danger\""));
+	ck_assert_int_eq(trip_answer(&t, 400, "invalid_attachments", ""), VERDICT_DEGRADE);
 	ask_message(&t); /* then belfry's own words */
-	ck_assert(body_has(&t, "FIRING"));
+	ck_assert(trip_says(&t, "FIRING"));
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
@@ -728,11 +663,11 @@ START_TEST(a_template_that_fails_leaves_the_alert_told)
 	c.title = STR("{{ .Nothing.There }}");
 	c.text = STR("{{ template \"no.such\" . }}");
 	plan(&f, 1, 0, REASON_FIRST);
-	trip_start(&t, &c, &f.m);
+	trip_start(&t, INT_SLACK, &c, &f.m);
 	ask_message(&t);
-	ck_assert(body_has(&t, "PoolExhausted"));
-	ck_assert(body_has(&t, "now 95 %") || body_has(&t, "now 0.95"));
-	ck_assert(body_has(&t, "\"footer\":\"the template of"));
+	ck_assert(trip_says(&t, "PoolExhausted"));
+	ck_assert(trip_says(&t, "now 95 %") || trip_says(&t, "now 0.95"));
+	ck_assert(trip_says(&t, "\"footer\":\"the template of"));
 	trip_end(&t);
 	message_fixture_fini(&f);
 }
