@@ -148,8 +148,19 @@ static void rule_move(struct rule *to, struct rule *from)
 	from->given_away = true;
 }
 
+static void set_refusals(struct rule_group *g, struct rule_refusals *take)
+{
+	g->refusals = take;
+	for (size_t i = 0; i < g->def->n; i++)
+		g->rules[i].refusals = take;
+}
+
 void rule_group_adopt(struct rule_group *g, struct rule_group *old)
 {
+	struct rule_refusals *fresh = g->refusals;
+
+	set_refusals(g, old->refusals);
+	set_refusals(old, fresh);
 	for (size_t i = 0; i < g->def->n; i++) {
 		for (size_t j = 0; j < old->def->n; j++) {
 			struct rule *to = &g->rules[i], *from = &old->rules[j];
