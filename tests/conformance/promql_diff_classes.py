@@ -1,115 +1,314 @@
 # SPDX-License-Identifier: Apache-2.0
 """The classes of differences between belfry (which follows Prometheus 3.14) and Prometheus 3.5.
 
-Each class is a list of rules, each with why and how it is recognised: by the smallest inner
-expression on which the two differ, and by what differs in it. Numbers after # are pull requests of
-prometheus/prometheus as its changelog names them, after the version that brought them.
+Each class is a list of rules. A rule says of one difference in the smallest inner expression on
+which the two differ whether it is of its kind, and believes nothing that can be evaluated: it asks
+for operands, raw samples or a variant of the expression (promql_diff_case.py). Numbers after # are
+pull requests of prometheus/prometheus as its changelog names them, after the version that brought
+them.
 """
 
+import math
 import re
 
-AGAIN = " (but not when asked again)"
-CHOICE = " (the same values of other series)"
-NATIVE = re.compile(r"nh_|nhcb_|mixed")
-EXTRAPOLATED = re.compile(r"^[-+( ]*(histogram_\w+\()?(rate|increase)\(")
-NHCB_SUMS = re.compile(r"\b(sum|avg|rate|increase|delta|irate|idelta|sum_over_time|avg_over_time)\b|[-+]")
-STATS = re.compile(r"^[-+( ]*histogram_(count|sum|avg)\(.*(irate|rate|increase)\(")
-COMPARES = re.compile(r"==|!=|<|>")
+from promql_diff_compare import by_labels, compare, histogram_parts, same_number
+from promql_diff_rounding import cancelled, last_digits, rounded_remainder
+from promql_diff_ties import arbitrary_choice
+
+OTHER_BOUNDS = {"nhcb_seconds": 'instance!="c:3"', "nhcb_moving": 'i!="1"'}
+COMPARES = ("==", "!=", "<", ">", "<=", ">=")
 
 
-def begins(expr, name):
-    return re.match(r"[-+( ]*" + name + r"\b", expr) is not None
-
-
-def native_bounds(expr, what):
+def native_bounds(case, diff):
     """3.8 (#17278): custom-bucket histograms whose bounds differ are added and subtracted over the
-    bounds they share; 3.5 drops the result with a warning."""
-    return "nhcb_seconds" in expr and NHCB_SUMS.search(expr) \
-        and re.search(r"only belfry .*only the other \[\]|points at", what)
+    bounds they share; 3.5 drops the result with a warning. Shown by leaving the series with other
+    bounds out: points missing on one side are gone."""
+    if diff.kind == "labels" and diff.b or diff.kind not in ("labels", "points"):
+        return False
+    if diff.kind == "points" and diff.t in case.theirs_at(diff.labels):
+        return False
+    if "same bounds" not in case.cache:
+        text = case.expr
+        for name, matcher in OTHER_BOUNDS.items():
+            text = re.sub(rf"\b{name}\b(?!\{{)", name + "{}", text)
+            text = re.sub(rf"\b{name}\{{", f"{name}{{{matcher},", text).replace(",}", "}")
+        case.cache["same bounds"] = text != case.expr and not any(
+            d.kind not in ("value", "histogram") for d in case.differ(text))
+    return case.cache["same bounds"]
 
 
-def native_extrapolation(expr, what):
+def native_extrapolation(case, diff):
     """3.6 (#16828): rate() and increase() of native histograms do not extrapolate to before the
-    count was zero; 3.5 does."""
-    return NATIVE.search(expr) and EXTRAPOLATED.search(expr) \
-        and re.search(r"histogram (count|sum|bucket)|: value", what)
+    count was zero; 3.5 does. Shown by the factor: the same for all of the histogram, and what the
+    samples in the window say."""
+    name, operands = case.function()
+    if name not in ("rate", "increase") or diff.kind != "histogram":
+        return False
+    ours, theirs = (histogram_parts(t[diff.labels][diff.t][1]) for t in case.answers())
+    count = float(theirs["count"])
+    if not count or ours.keys() != theirs.keys():
+        return False
+    factor = float(ours["count"]) / count
+    if not all(same_number(float(ours[k]), float(theirs[k]) * factor) for k in ours):
+        return False
+    said = expected_factor(case, operands[0], diff, count if name == "increase" else 0)
+    return 0 < factor < 1 if said is None else same_number(factor, said, 1e-6)
 
 
-def native_stats_of_gauge(expr, what):
-    """Below histogram_count(), _sum() and _avg() Prometheus (both versions) reads counts and sums
-    only; rate() and the like of a gauge histogram (no use, it warns) then no longer see a bucket
-    that fell. belfry gives what the same expression gives without histogram_count()."""
-    return STATS.search(expr) and "nh_gauge" in expr and ": value" in what
+def expected_factor(case, matrix, diff, count):
+    """What 3.14's extrapolation is of 3.5's, or None when the window is not simple."""
+    edges = case.edges(matrix, diff.t)
+    found = [w for labels, w in case.windows(matrix, diff.t)
+             if {k: v for k, v in labels if k != "__name__"} == dict(diff.labels)]
+    if edges is None or len(found) != 1:
+        return None
+    start, end = edges
+    times = [t for t, _ in found[0]]
+    sampled = times[-1] - times[0]
+    gap = sampled / (len(times) - 1)
+    before, after = times[0] - start, end - times[-1]
+    if after >= 1.1 * gap:
+        after = gap / 2
+    if before >= 1.1 * gap:
+        before = gap / 2
+    old = (sampled + before + after) / sampled
+    if not count:  # rate: a second's share
+        count = float(histogram_parts(case.theirs_at(diff.labels)[diff.t][1])["count"]) * (end - start)
+    to_zero = sampled * float(found[0][0][1]["count"]) / (count / old)
+    return (sampled + min(before, to_zero) + after) / sampled / old
 
 
-def first_bucket(expr, what):
+def native_stats_of_gauge(case, diff):
+    """Below histogram_count(), _sum() and _avg() 3.14 reads counts and sums only, and rate() and
+    the like of a gauge histogram (no use, it warns) do not see a bucket that fell; 3.5 does. Shown
+    by 3.5's answer without histogram_count(), which is the same."""
+    name, operands = case.function()
+    if name not in ("histogram_count", "histogram_sum", "histogram_avg") or diff.kind != "value" \
+            or "gauge" not in case.expr:
+        return False
+    inner = case.tables(operands[0])
+    point = inner and inner[1].get(diff.labels, {}).get(diff.t)
+    if not point or point[1] is None:
+        return False
+    count, total = float(point[1]["count"]), float(point[1]["sum"])
+    if name == "histogram_avg":
+        return count != 0 and same_number(diff.b, total / count)
+    return same_number(diff.b, count if name == "histogram_count" else total)
+
+
+def mean_of_infinity(case, diff):
+    """3.10 (KahanAdd): the mean of native histograms with an infinite sum has an infinite sum; 3.5
+    subtracts it from itself. Shown by the sums that go in."""
+    name, operands = case.function()
+    if name not in ("avg", "avg_over_time") or diff.kind != "histogram" or len(diff.parts) != 1:
+        return False
+    which, ours, theirs = diff.parts[0]
+    if which != "sum" or not math.isinf(ours) or not math.isnan(theirs):
+        return False
+    points = [v for _, w in case.windows(operands[0], diff.t) for _, v in w]
+    points += [h for series in (compare_table(case, operands[0], diff) or {}).values()
+               for _, h in series.values() if h is not None]
+    return any(isinstance(v, dict) and math.isinf(float(v["sum"])) for v in points)
+
+
+def quantile_of_nan(case, diff):
+    """histogram_quantile() of a native histogram whose sum is NaN: 3.5 finds the bucket of the
+    quantile and then interpolates in the highest one (its loop that counts what is left over
+    overwrites the bucket; 3.14 has it, too). belfry interpolates in the bucket it found. Shown by
+    the buckets: belfry's value lies in the one, Prometheus's in the other."""
+    name, operands = case.function()
+    if name != "histogram_quantile" or diff.kind != "value":
+        return False
+    quantile = case.number(operands[0], diff.t)
+    found = [h for labels, series in (compare_table(case, operands[1], diff) or {}).items()
+             for _, h in series.values() if h is not None
+             and {k: v for k, v in labels if k != "__name__"} == dict(diff.labels)]
+    if quantile is None or len(found) != 1 or not math.isnan(float(found[0]["sum"])):
+        return False
+    buckets = [tuple(map(float, b[1:])) for b in found[0].get("buckets", [])]
+    rank = 0.0
+    for low, high, count in buckets:
+        rank += count
+        if rank >= quantile * float(found[0]["count"]):
+            inside = min(low, 0) <= diff.a <= high if low < 0 < high else low <= diff.a <= high
+            return inside and buckets[-1][0] <= diff.b
+    return False
+
+
+def compare_table(case, expr, diff):
+    """An operand's table at a time, as Prometheus has it."""
+    answer = case.instant(case.theirs, expr, diff.t)
+    return None if answer["status"] != "success" else by_labels(answer["data"]["result"], expr)
+
+
+def first_bucket(case, diff):
     """3.8 (#17424): histogram_fraction() of a classic or custom-bucket histogram whose lower bound
-    lies in the first bucket interpolates; 3.5 gives NaN or leaves that part out."""
-    return begins(expr, "histogram_fraction") and ": value" in what \
-        and ("lat_seconds" in expr or "nhcb_seconds" in expr)
+    lies in the first bucket interpolates; 3.5 gives NaN or leaves that part out. Shown by working
+    belfry's value out from the buckets."""
+    name, operands = case.function()
+    if name != "histogram_fraction" or diff.kind != "value":
+        return False
+    low, high = (case.number(o, diff.t) for o in operands[:2])
+    rows = case.buckets(operands[2], diff)
+    if None in (low, high, rows) or not 0 < low < rows[0][0] and not 0 < high < rows[0][0] \
+            and low > 0:
+        return False
+    total = rows[-1][1]
+    return total > 0 and abs(diff.a - (below(rows, high) - below(rows, low)) / total) < 1e-9
 
 
-def deviation_of_nan(expr, what):
-    """3.14 (#19040): mad_over_time() of a window that holds NaN is NaN."""
-    return "mad_over_time(" in expr and "value NaN against" in what
+def below(rows, value):
+    """Observations below a value, [(upper bound, cumulative count)], linear within a bucket."""
+    low, rank = 0.0, 0.0
+    for bound, count in rows:
+        if value < bound:
+            share = 0 if math.isinf(bound) or value < low else (value - low) / (bound - low)
+            return rank + (count - rank) * share
+        low, rank = bound, count
+    return rank
 
 
-def info_joins(expr, what):
+def deviation_of_nan(case, diff):
+    """3.14 (#19040): mad_over_time() of a window that holds NaN is NaN. Shown by the window."""
+    name, operands = case.function()
+    if name != "mad_over_time" or diff.kind != "value" or not math.isnan(diff.a):
+        return False
+    mine = [w for labels, w in case.windows(operands[0], diff.t)
+            if {k: v for k, v in labels if k != "__name__"} == dict(diff.labels)]
+    return len(mine) == 1 and any(not isinstance(v, dict) and math.isnan(v) for _, v in mine[0])
+
+
+def info_joins(case, diff):
     """info(): series without identifying labels stay (3.10, #17898), a filter on a label that both
     have works (3.10, #17817), series that change (3.7, #17135), matchers of __name__ (3.12,
     #17932)."""
-    return begins(expr, "info")
+    return case.function()[0] == "info" and diff.kind in ("labels", "points", "status")
 
 
-def name_of_subquery(expr, what):
-    """3.12 (#18409): last_over_time() of a subquery whose inside drops the name drops it too."""
-    return begins(expr, "last_over_time") and "labels:" in what and "'__name__'" in what
+def name_of_subquery(case, diff):
+    """3.12 (#18409): last_over_time() of a subquery whose inside drops the name drops it too. Shown
+    by dropping it: the series are the same."""
+    if case.function()[0] != "last_over_time":
+        return False
+    if diff.kind == "status":  # two series that differ by their names only
+        series = case.answers()[1] or {}
+        return "same labelset" in case.left.get("error", "") and len(series) > len(
+            {tuple(kv for kv in k if kv[0] != "__name__") for k in series})
+    if diff.kind != "labels":
+        return False
+    nameless = {tuple(kv for kv in k if kv[0] != "__name__"): v for k, v in diff.b.items()}
+    return nameless.keys() == diff.a.keys() and len(nameless) == len(diff.b) \
+        and all(nameless[k].keys() == v.keys() for k, v in diff.a.items())
 
 
-def filter_many(expr, what):
+def filter_many(case, diff):
     """3.9 (#17668): a filter that would match several series to one is refused also when it lets
-    at most one of them through."""
-    return COMPARES.search(expr) and "bool" not in expr and "multiple matches" in what \
-        and what.startswith("status 422")
+    at most one of them through. Shown by bool, with which Prometheus refuses it too."""
+    if diff.kind != "status" or "multiple matches" not in diff or case.operator() not in COMPARES:
+        return False
+    _, operands, gaps = case.root()
+    between = gaps[1].replace(case.operator(), case.operator() + " bool", 1)
+    said = case.ask(case.theirs, gaps[0] + operands[0] + between + operands[1] + gaps[2])
+    return "multiple matches" in said.get("error", "")
 
 
-def series_in_turns(expr, what):
+def not_a_number(case, diff):
+    """topk(), bottomk() and limitk() refuse a parameter that is NaN even where there is nothing to
+    choose from; 3.5 only when there is. Shown by the parameter and by Prometheus's empty answer."""
+    name, operands = case.function()
+    if diff.kind != "status" or "Parameter value is NaN" not in diff \
+            or name not in ("topk", "bottomk", "limitk"):
+        return False
+    count = case.tables(operands[0])
+    given = [float(v) for v, _ in next(iter(count[1].values())).values()] if count else []
+    at = {t for t, v in (count[1].popitem()[1].items() if count else ()) if math.isnan(float(v[0]))}
+    has = {t for series in (case.answers()[1] or {}).values() for t in series}
+    return any(map(math.isnan, given)) and not at & has
+
+
+def series_in_turns(case, diff):
     """3.9 (#17678): series that have the same labels once their names are gone, but never a point
-    at the same time, are one series in a range query; 3.5 refuses them."""
-    return what.startswith("status 200") and "metrics with the same labelset" in what
+    at the same time, are one series in a range query; 3.5 refuses them. Shown by asking Prometheus
+    for each time alone."""
+    if diff.kind != "status" or "metrics with the same labelset" not in diff \
+            or case.left["status"] != "success" or case.path != "query_range":
+        return False
+    found = by_labels(case.left["data"]["result"], case.expr)
+    step, t = case.params["step"], case.params["start"]
+    while t <= case.params["end"]:
+        alone = case.instant(case.theirs, case.expr, t)
+        mine = {k: {t: v[t]} for k, v in found.items() if t in v}
+        if alone["status"] != "success" or by_labels(alone["data"]["result"], case.expr) is None:
+            return False
+        table = by_labels(alone["data"]["result"], case.expr)
+        if mine.keys() != table.keys() or not all(
+                same_point(p, q) for k in mine for p, q in zip(mine[k].values(), table[k].values())):
+            return False
+        t += step
+    return True
 
 
-def arbitrary_choice(expr, what):
-    """topk, bottomk and limitk take the first of equal series; Prometheus hands them the output of
-    most functions and operators in the order of a Go map, another one each time."""
-    return CHOICE in what
+def same_point(p, q):
+    if p[1] is None or q[1] is None:
+        return p[1] is q[1] and same_number(p[0], q[0])
+    left, right = histogram_parts(p[1]), histogram_parts(q[1])
+    return left.keys() == right.keys() and all(same_number(left[k], right[k]) for k in left)
 
 
-def remainder_of_rounded(expr, what):
-    """The remainder of a power or exponential many times the divisor is decided by its last digit,
-    which differs between Go's mathematics and the C library's."""
-    return " % " in expr and re.search(r"\^|exp\(|sinh\(|cosh\(", expr) and ": value" in what
+def unsteady(case, diff):
+    """Asked the same again, Prometheus contradicts itself and belfry does not: 3.5 changes, rarely,
+    histograms in memory that another query reads, and walks Go maps. One of its answers must be
+    belfry's."""
+    del diff
+    if "unsteady" not in case.cache:
+        case.cache["unsteady"] = changes(case)
+    return case.cache["unsteady"]
 
 
-def unsteady(expr, what):
-    """Asked the same again, Prometheus gives the answer of belfry: 3.5 changes, rarely, histograms
-    in memory that another query reads."""
-    return AGAIN in what
+def changes(case):
+    met = False
+    for _ in range(12):
+        left, right = (case.again(c) for c in (case.ours, case.theirs))
+        if compare(case.left, left, case.expr):
+            return False
+        met = met or bool(compare(case.right, right, case.expr)) and not compare(left, right, case.expr)
+    return met
 
 
+ROUNDING = "equal where a subtraction cancels"
 CLASSES = {
-    "native histograms": (native_bounds, native_extrapolation, native_stats_of_gauge),
+    "native histograms": (native_bounds, native_extrapolation, native_stats_of_gauge, mean_of_infinity,
+                          quantile_of_nan),
     "fractions and deviations": (first_bucket, deviation_of_nan),
     "info": (info_joins,),
-    "names and matching": (name_of_subquery, filter_many, series_in_turns),
-    "not determined": (arbitrary_choice, remainder_of_rounded, unsteady),
+    "names, matching and parameters": (name_of_subquery, filter_many, not_a_number,
+                                            series_in_turns),
+    "not determined": (arbitrary_choice, rounded_remainder, last_digits, unsteady),
 }
 
 
-def classify(expr, what):
-    """"class: rule" of the first rule that explains the difference, or None."""
+def classify(case):
+    """What explains all differences of the case: ROUNDING, "class: rule" of the first that needs
+    one, or None."""
+    found = ROUNDING
+    for diff in case.diffs:
+        if cancelled(case, diff):
+            continue
+        rule = explain(case, diff)
+        if rule is None:
+            return None
+        found = rule if found == ROUNDING else found
+    return found
+
+
+def classify_again(case):
+    """For a whole expression of which no part explains it: whether Prometheus contradicts itself."""
+    return "not determined: unsteady" if unsteady(case, case.what) else None
+
+
+def explain(case, diff):
     for name, rules in CLASSES.items():
         for rule in rules:
-            if rule(expr, what):
+            if rule(case, diff):
                 return f"{name}: {rule.__name__}"
     return None

@@ -7,8 +7,9 @@ that an engine which takes them in order of arrival and one which sorts them agr
 
 import itertools
 import random
+import struct
 
-from lib.remote_write import STALE, encode, float_histogram, histogram
+from lib.remote_write import STALE, STALE_BITS, encode, float_histogram, histogram
 
 START = 1_700_000_000_000 // 60_000 * 60_000
 SPAN = 80 * 60_000
@@ -17,6 +18,17 @@ STEP = 15_000
 BATCH = 5 * 60_000
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 GAUGE_HINT = 3
+
+
+def is_stale(value):
+    return struct.pack("<d", value) == struct.pack("<Q", STALE_BITS)
+
+
+def kind(point):
+    """What a sample is to a receiver."""
+    if isinstance(point[1], bytes):
+        return "histogram"
+    return "marker" if is_stale(point[1]) else "float"
 
 
 class Data:
@@ -33,15 +45,16 @@ class Data:
 
     def batches(self):
         """Remote write bodies, in order of time. No body holds both floats and histograms of one
-        series: a receiver may apply the ones before the others."""
+        series, nor samples behind a stale marker: a receiver may make the marker a histogram's, and
+        apply all of a kind before the others."""
         for lo in range(START, END + BATCH, BATCH):
             rounds = {}
             for labels, points in self.series:
                 inside = [p for p in points if lo <= p[0] < lo + BATCH]
-                runs = itertools.groupby(inside, lambda p: isinstance(p[1], bytes))
-                for n, (encoded, run) in enumerate(runs):
+                runs = itertools.groupby(inside, kind)
+                for n, (what, run) in enumerate(runs):
                     run = list(run)
-                    one = (labels, [], [h for _, h in run]) if encoded else (labels, run, [])
+                    one = (labels, [], [h for _, h in run]) if what == "histogram" else (labels, run, [])
                     rounds.setdefault(n, []).append(one)
             yield from map(encode, rounds.values())
 

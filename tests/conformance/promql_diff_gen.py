@@ -10,6 +10,7 @@ expressions are mere errors; a share of careless ones keeps the errors compared 
 
 import functools
 import random
+import re
 
 from promql_diff_data import END, SPAN, START
 
@@ -30,6 +31,17 @@ METRICS = {
     "nh_seconds": ("h", SERVICE), "nhcb_seconds": ("h", SERVICE), "nh_gauge": ("h", ("i",)),
     "nh_changing": ("h", ("i",)), "mixed": ("x", ("i",)),
 }
+HISTOGRAMS = {  # of promql_diff_histograms.py
+    "nh_resets": ("h", SERVICE), "nh_hints": ("h", SERVICE), "nh_schemas": ("h", ("i",)),
+    "nh_zero": ("h", ("i",)), "nh_signs": ("h", ("i",)), "nh_floats": ("h", SERVICE),
+    "nh_stale": ("h", ("i",)), "nh_gauges": ("h", ("i",)), "nh_odd": ("h", ("kind",)),
+    "nhcb_moving": ("h", ("i",)), "nhcb_seconds": ("h", SERVICE), "mixed": ("x", ("i",)),
+    "mixed_stale": ("x", ("i",)), "restarts_total": ("c", SERVICE), "churn_total": ("c", ("job", "rev")),
+    "stale_total": ("c", ("i",)), "large_total": ("c", ("i",)), "level": ("g", ("i",)),
+    "stale_level": ("g", ("i",)), "up": ("g", SERVICE), "lat_seconds_bucket": ("b", ("job", "instance", "le")),
+    "target_info": ("g", ("job", "instance", "region")), "absent_metric": ("g", ("job",)),
+}
+WORLDS = {"plain": METRICS, "histograms": HISTOGRAMS}
 VALUES = {
     "job": ("api", "web"), "instance": ("a:1", "b:2", "c:3"), "code": ("200", "404", "500"),
     "method": ("GET", "POST"), "zone": ("z1", "z2"), "room": ("attic", "cellar", "hall"),
@@ -41,12 +53,15 @@ SIMPLE = ("abs ceil exp floor ln log10 log2 sgn sqrt acos acosh asin asinh atan 
           "sin sinh tan tanh deg rad timestamp sort sort_desc absent").split()
 DATES = "day_of_month day_of_week day_of_year days_in_month hour minute month year".split()
 COUNTER = "rate increase irate resets changes".split()
+OF_ANY = ("count_over_time present_over_time last_over_time absent_over_time resets changes "
+          "ts_of_last_over_time min_over_time max_over_time stddev_over_time irate").split()
 OVER_TIME = ("avg min max sum count last present stddev stdvar absent mad ts_of_max ts_of_min "
              "ts_of_last").split()
 OF_HISTOGRAM = "avg count sum stddev stdvar".split()
 AGGREGATIONS = "sum avg min max count group stddev stdvar".split()
 ARITHMETIC = "+ - * / % ^ atan2".split()
 COMPARISONS = "== != < <= > >=".split()
+LOOKBACKS = (None, None, None, None, None, "30s", "1m", "20m")
 RANGES = ("30s", "1m", "90s", "2m", "5m", "5m1s", "10m", "17m", "1h", "15s", "1m30s", "300")
 
 
@@ -67,9 +82,11 @@ def noting(make):
 class Gen:
     """One expression's generator; parts are its inner expressions (and some that were not used)."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, world="plain"):
         self.r = random.Random(seed)
         self.parts = []
+        self.metrics = WORLDS[world]
+        self.native = 0.6 if world == "histograms" else 0.15
 
     def chance(self, p):
         return self.r.random() < p
@@ -84,7 +101,7 @@ class Gen:
             return self.scalar(depth)
         if x < 0.05:
             return self.matrix(depth)
-        if x < 0.18:
+        if x < 0.05 + self.native:
             return self.histograms(depth)
         return self.vector(depth)
 
@@ -101,19 +118,21 @@ class Gen:
     def metric(self, kinds):
         if self.chance(0.12):
             kinds = "cgbhx"
-        return self.pick([m for m, (kind, _) in METRICS.items() if kind in kinds])
+        return self.pick([m for m, (kind, _) in self.metrics.items() if kind in kinds])
 
     def matchers(self, name):
         out = []
-        labels = METRICS[name][1]
+        labels = self.metrics[name][1]
         while labels and self.chance(0.35) and len(out) < 3:
             label = self.pick(labels)
             value = self.pick(VALUES[label])
             out.append(quoted(label) + self.pick((
                 f'="{value}"', f"=~'{value[0]}.*'", f'!="{value}"', f'=~"{value}|zz"', '=~".+"',
-                f'!~"{value}|x.*"', '!=""')))
+                f'!~"{value}|x.*"', '!=""', f'=~"(?i){value.upper()}"', f'=~"{value}|"', '=~""',
+                f'!~"|{value}"', f'=~"^{value[0]}.+$"', f'=~"(zz|{value[0]})(.*)"', '!~".+"',
+                f'=~".*{value[-1]}"', f'=~"[{value[0]}-z0-9:+.]+"', '=""')))
         if self.chance(0.03):
-            out.append('nosuch=""')
+            out.append(self.pick(('nosuch=""', 'nosuch!="x"', 'nosuch=~".*"', 'nosuch!~".+"')))
         return out
 
     @noting
@@ -123,7 +142,8 @@ class Gen:
         if quoted(name) != name:
             text = "{" + ",".join([quoted(name)] + matchers) + "}"
         elif self.chance(0.03):
-            text = '{__name__=~"' + self.pick(("up|temp", "lat_.*_count|bare", name)) + '"}'
+            some = self.pick(("up|temp", "lat_.*_count|bare", name, name + "|up", ".*_total"))
+            text = '{__name__=~"' + some + '"' + "".join(", " + m for m in matchers) + "}"
         else:
             text = name + ("{" + ", ".join(matchers) + "}" if matchers else "")
         return text if plain else text + self.when()
@@ -132,7 +152,7 @@ class Gen:
         """Offset and @, often neither."""
         parts = []
         if self.chance(0.12):
-            parts.append("offset " + self.pick(("1m", "5m", "-1m", "7m13s", "-10m", "30")))
+            parts.append("offset " + self.pick(("1m", "5m", "-1m", "7m13s", "-10m", "30", "0s", "15s")))
         if self.chance(0.1):
             at = START + self.r.randrange(SPAN)
             parts.append("@ " + self.pick((f"{at / 1000:.3f}", "start()", "end()", f"{at // 1000}")))
@@ -147,10 +167,13 @@ class Gen:
 
     @noting
     def matrix(self, depth, kinds="cg"):
-        if depth > 1 and self.chance(0.2):
-            inner = self.histograms(depth - 1) if "h" in kinds else self.vector(depth - 2)
+        if depth > 1 and self.chance(0.3):
+            if "h" in kinds:
+                inner = self.histograms(depth - 1)
+            else:
+                inner = self.pick((self.vector, self.vector, self.scalar))(depth - self.pick((1, 2)))
             step = self.pick(("", "30s", "1m", "77s", "15s", "5m"))
-            width = self.pick(("5m", "10m", "3m", "23m", "1m"))
+            width = self.pick(("5m", "10m", "3m", "23m", "1m", "15s"))
             return f"({inner})[{width}:{step}]" + self.when()
         return self.selector(kinds, plain=True) + f"[{self.duration()}]" + self.when()
 
@@ -169,7 +192,7 @@ class Gen:
         return f"({self.scalar(depth - 1)} {op} {self.scalar(depth - 1)})"
 
     def quantile(self, depth):
-        if self.chance(0.1):
+        if self.chance(0.15):
             return self.pick(("NaN", "-0.1", "1.5", self.scalar(depth - 1)))
         return self.pick(("0", "0.5", "0.9", "0.99", "1", "0.25"))
 
@@ -183,12 +206,46 @@ class Gen:
             self.of_range, self.of_range, self.of_range, self.function, self.function,
             self.aggregation, self.aggregation, self.aggregation, self.binary, self.binary,
             self.binary, self.set_operation, self.of_histogram, self.of_histogram,
-            self.with_labels, self.unary, lambda d: self.selector(),
+            self.with_labels, self.unary, self.chain, self.grouped, lambda d: self.selector(),
         ))(depth)
 
     def unary(self, depth):
         inner = self.vector(depth - 1)
         return self.pick(("-(%s)", "+(%s)", "(%s)", "-%s")) % inner
+
+    @noting
+    def chain(self, depth):
+        """Operators of several precedences without parentheses."""
+        terms = [self.pick((self.selector, self.selector, lambda: "-" + self.selector(), self.number,
+                            lambda: "-" + self.number(), lambda: self.vector(depth - 2)))()
+                 for _ in range(self.r.randrange(2, 5))]
+        terms[self.r.randrange(len(terms))] = self.selector()
+        text = terms[0]
+        for term in terms[1:]:
+            if is_scalar(term) or is_scalar(text):
+                op = self.pick(ARITHMETIC)
+            else:
+                op = self.operator() if self.chance(0.7) else self.pick(("and", "or", "unless"))
+                op += self.pick(("", "", " on(job)", " on()", " ignoring(code, le, i)"))
+            text += f" {op} {term}"
+        return text
+
+    @noting
+    def grouped(self, depth):
+        """Many to one between any two vectors, the one side made one by an aggregation."""
+        many = self.operand(depth - 1)
+        names = [n for n in VALUES if n in self.labels_below(many)] or ["job"]
+        on = self.r.sample(names, self.r.randrange(0, min(2, len(names)) + 1))
+        right = self.pick((many, self.vector(depth - 1)))
+        by = ", ".join(map(quoted, on + (["region"] if self.chance(0.2) else [])))
+        one = f"{self.pick(AGGREGATIONS)} by ({by}) ({right})"
+        extra = self.pick(("", "", "region", "job", "nosuch", "__name__"))
+        if extra in on:
+            extra = ""
+        match = f"on({', '.join(map(quoted, on))})"
+        if self.chance(0.5):
+            return f"{many} {self.operator()} {match} group_left({extra}) {one}"
+        return f"{one} {self.operator()} {match} group_right({extra}) {many}"
 
     @noting
     def of_range(self, depth):
@@ -224,20 +281,26 @@ class Gen:
         if x < 0.9:
             return f"vector({self.scalar(depth)})"
         if x < 0.96:
-            return f"info({self.selector()}{self.pick(('', ', {region=~' + chr(34) + '.+' + chr(34) + '}', self.info_of()))})"
+            inner = self.pick((self.selector(), self.selector(), inner))
+            return f"info({inner}{self.pick(('', ', {region=~' + chr(34) + '.+' + chr(34) + '}', self.info_of()))})"
         return f'sort_by_label{self.pick(("", "_desc"))}({inner}, "{self.pick(list(VALUES))}")'
 
     def info_of(self):
         return self.pick((', {version="1.1"}', ', {__name__="build_info"}',
-                          ', {__name__="build_info", rev=~".+"}', ', {nosuch="x"}'))
+                          ', {__name__="build_info", rev=~".+"}', ', {nosuch="x"}',
+                          ', {region=~"eu|"}', ', {__name__=~".+_info", region!="us"}'))
 
     def with_labels(self, depth):
         inner = self.vector(depth - 1)
         src, dst = self.pick(list(VALUES)), self.pick(("job", "new", "instance", "i", "__name__"))
         if self.chance(0.3):
-            return f'label_join({inner}, "{dst}", "-", "{src}", "job")'
+            names = "".join(f', "{n}"' for n in self.r.sample(list(VALUES), self.r.randrange(4)))
+            dst = self.pick((dst, dst, "le", "a b"))
+            return f'label_join({inner}, "{dst}", "{self.pick(("-", "", ", "))}"{names})'
         pattern, to = self.pick((("(.*)", "$1"), ("(.).*", "x_$1"), ("a.*|.*b", "hit"), ("", "none"),
-                                 ("(?P<n>.+):(.+)", "${n}_$2"), (".*", "")))
+                                 ("(?P<n>.+):(.+)", "${n}_$2"), (".*", ""), ("(a|b)+", "$0$1$9"),
+                                 ("(.*):(\\\\d)", "$2"), ("(?i)(A|B).*", "$1x"), ("(z)?(.*)", "[$1|$2]"),
+                                 (".+", "$$x")))
         return f'label_replace({inner}, "{dst}", "{to}", "{src}", "{pattern}")'
 
     def grouping(self, text=""):
@@ -249,7 +312,7 @@ class Gen:
 
     def labels_below(self, text):
         """Labels that series of the expression have, roughly."""
-        return " ".join(" ".join(ls) for m, (_, ls) in METRICS.items() if m in text)
+        return " ".join(" ".join(ls) for m, (_, ls) in self.metrics.items() if m in text)
 
     @noting
     def aggregation(self, depth, inner=None):
@@ -259,9 +322,10 @@ class Gen:
         if x < 0.66:
             op, first = self.pick(AGGREGATIONS), ""
         elif x < 0.76:
-            op, first = self.pick(("topk", "bottomk")), self.pick(("1", "2", "3", "5", "0", "-1"))
+            op = self.pick(("topk", "bottomk"))
+            first = self.pick(("1", "2", "3", "5", "0", "-1", "1.9", self.scalar(depth - 1)))
         elif x < 0.82:
-            op, first = "limitk", self.pick(("1", "2", "4"))
+            op, first = "limitk", self.pick(("1", "2", "4", "0", self.scalar(depth - 1)))
         elif x < 0.86:
             op, first = "limit_ratio", self.pick(("0.5", "-0.5", "0.1", "-0.9", "1"))
         elif x < 0.94:
@@ -303,6 +367,7 @@ class Gen:
     @noting
     def many_to_one(self, op, depth):
         many = self.pick(("http_requests_total", "mem_bytes", "lat_seconds_bucket", "cpu_seconds_total"))
+        many = many if many in self.metrics else self.selector("c", plain=True)
         many = self.pick((f"rate({many}[5m])", many, f"sum without(code) ({many})"))
         one = self.pick(("up", "errors_total", "target_info", "rate(cpu_seconds_total[2m])",
                          f"max by (job, instance) ({self.vector(depth - 2)})"))
@@ -326,22 +391,37 @@ class Gen:
         if depth <= 0:
             return self.selector("hx")
         x = self.r.random()
-        if x < 0.3:
+        if x < 0.24:
             return f"{self.pick(COUNTER[:3])}({self.matrix(depth, 'hx')})"
-        if x < 0.45:
+        if x < 0.38:
             name = self.pick(("delta", "sum_over_time", "avg_over_time", "last_over_time", "idelta"))
             return f"{name}({self.matrix(depth, 'hx')})"
-        if x < 0.65:
+        if x < 0.45:
+            return f"{self.pick(OF_ANY)}({self.matrix(depth, 'hx')})"
+        if x < 0.62:
             inner = self.histograms(depth - 1)
-            return f"{self.pick(('sum', 'avg', 'sum', 'count', 'group'))}{self.grouping('job i')} ({inner})"
-        if x < 0.7:
+            op = self.pick(("sum", "avg", "sum", "avg", "count", "group", "limitk(1,", "topk(1,", "max", "stddev"))
+            by = self.grouping(self.labels_below(inner))
+            if "(" in op:
+                name, first = op.split("(")
+                return f"{name}{by} ({first} {inner})"
+            return f"{op}{by} ({inner})"
+        if x < 0.67:
             return self.aggregation(depth, self.histograms(depth - 1))
-        if x < 0.8:
-            return f"({self.histograms(depth - 1)}) {self.pick(('*', '/', '+', '-', '=='))} {self.scalar(depth - 2)}"
-        if x < 0.92:
-            other = self.histograms(depth - 1)
-            return f"({self.histograms(depth - 1)}) {self.pick(('+', '-', '==', '!=', '*', 'and', 'or'))} ({other})"
-        return self.pick(("-(%s)", "sort(%s)", "abs(%s)", "timestamp(%s)", "(%s)")) % self.histograms(depth - 1)
+        if x < 0.78:
+            pair = [f"({self.histograms(depth - 1)})", self.scalar(depth - 2)]
+            if self.chance(0.25):
+                pair.reverse()
+            return f" {self.pick(('*', '/', '+', '-', '==', '^', '%', '*', '/', '>'))} ".join(pair)
+        if x < 0.9:
+            op = self.pick(("+", "-", "==", "!=", "*", "/", "and", "or", "unless", "+", "-", "> bool", "== bool"))
+            match = self.pick(("", "", "", "on(job, instance) ", "on(i) ", "ignoring(i) ", "on() "))
+            other = self.histograms(depth - 1) if self.chance(0.7) else self.vector(depth - 2)
+            return f"({self.histograms(depth - 1)}) {op} {match}({other})"
+        if x < 0.93:
+            return f'label_replace({self.histograms(depth - 1)}, "job", "x$1", "instance", "(.*)")'
+        return self.pick(("-(%s)", "sort(%s)", "abs(%s)", "timestamp(%s)", "(%s)", "+(%s)", "absent(%s)", "-%s",
+                          "clamp_min(%s, 1)")) % self.histograms(depth - 1)
 
     @noting
     def buckets(self):
@@ -352,22 +432,39 @@ class Gen:
 
     def of_histogram(self, depth):
         inner = self.histograms(depth - 1) if self.chance(0.6) else self.buckets()
+        if self.chance(0.05):
+            inner = f"({inner}) or ({self.histograms(depth - 2)})"
         x = self.r.random()
         if x < 0.45:
             return f"histogram_quantile({self.quantile(depth)}, {inner})"
         if x < 0.65:
             low, high = self.pick((("0", "1"), ("0.1", "0.3"), ("-Inf", "0.5"), ("0", "+Inf"), ("-1", "2.2"),
-                                   ("1", "0"), ("NaN", "1"), ("0.2", "100")))
+                                   ("1", "0"), ("NaN", "1"), ("0.2", "100"), ("-3", "-0.2"), ("0.01", "0.02"),
+                                   ("-Inf", "+Inf"), ("0.0005", "0.0007"), ("5", "5")))
             return f"histogram_fraction({low}, {high}, {inner})"
         return f"histogram_{self.pick(OF_HISTOGRAM)}({inner})"
 
 
+def is_scalar(text):
+    """A number as Gen.number() makes it."""
+    return re.fullmatch(r"[-+]?(\.?\d[\w.]*(e-?\d+)?|Inf|NaN)", text) is not None
+
+
+def words_of(expr):
+    """What of the language an expression uses."""
+    found = set(re.findall(r"[a-z][a-z0-9_]*(?= *\()", expr))
+    found |= {w for w in ("offset", "@", "bool", "group_left", "group_right", "on", "ignoring", "by",
+                          "without", "and", "or", "unless", "atan2") if re.search(rf"(?<!\w){w}(?!\w)", expr)}
+    return found | ({"subquery"} if re.search(r":\d*\w*\]", expr) else set())
+
+
 def times(seed):
-    """Instants (s) and a range (start, end, step) to ask an expression for."""
+    """Instants (s), a range (start, end, step), and a lookback or None to ask an expression with."""
     r = random.Random(f"times {seed}")
     lo, hi = START // 1000 - 300, END // 1000 + 400
     instants = [r.randrange(lo + 600, hi - 600), round(r.uniform(lo, hi), 3),
                 r.randrange(lo, hi) // 15 * 15]
     step = r.choice((15, 30, 60, 61, 7.5, 300, 120))
     start = r.choice((r.randrange(lo, hi), START // 1000 + r.randrange(SPAN // 1000)))
-    return instants, (start, start + step * r.randrange(1, 30) + r.randrange(2), step)
+    steps = r.randrange(1, 30) if r.random() < 0.9 else r.randrange(100, 500)
+    return instants, (start, start + step * steps + r.randrange(2), step), r.choice(LOOKBACKS)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a difference of two values is what rounding leaves of a subtraction.
+
+Both servers compute in doubles: an operand of magnitude M carries an error of some 1e-16 M, and when
+operands cancel, the error stays while the result shrinks. So a difference beyond a relative 1e-9 is
+rounding only when the root of the expression subtracts, the difference is below 1e-12 of what the
+operands (asked of both servers) or the samples in the window amount to, and it is below 1e-6 of the
+result. What is below 1e-12 of the operands but above 1e-6 of the result is the rest where nothing
+should be left: zero for one server, 1e-17 for the other.
+"""
+
+from promql_diff_case import agree, size
+from promql_diff_compare import same_number
+
+CANCELLED = 1e-6
+ROUNDING = 1e-12
+DIFFERENCES = ("increase", "delta", "idelta")
+SLOPES = ("rate", "irate", "deriv")
+SUMS = ("sum", "avg", "sum_over_time", "avg_over_time", "quantile", "quantile_over_time",
+        "mad_over_time", "double_exponential_smoothing")
+DEVIATIONS = ("stddev", "stddev_over_time")
+VARIANCES = ("stdvar", "stdvar_over_time")
+
+
+def cancelled(case, diff):
+    """The difference is rounding of operands that cancelled."""
+    if diff.kind == "value":
+        return within(case, diff, None, diff.a, diff.b)
+    return diff.kind == "histogram" and all(within(case, diff, *part) for part in diff.parts)
+
+
+def within(case, diff, which, a, b):
+    name, operands = case.function()
+    operator = case.operator()
+    if abs(a) == float("inf") or abs(b) == float("inf") or a != a or b != b:
+        return False
+    if not name and operator not in ("-", "+", "%"):
+        return False
+    if name and name not in DIFFERENCES + SLOPES + SUMS + DEVIATIONS + VARIANCES + ("predict_linear",):
+        return False
+    largest, count, seconds = amounts(case, operands or case.root()[1], diff, which)
+    rest = max(abs(a), abs(b)) <= ROUNDING * largest * count
+    if not same_number(a, b, CANCELLED) and not rest:
+        return False
+    if name in DEVIATIONS:
+        return abs(a * a - b * b) <= ROUNDING * largest * largest * count
+    if name in VARIANCES:
+        return abs(a - b) <= ROUNDING * largest * largest * count
+    if name in SLOPES and seconds:
+        largest /= seconds
+    return abs(a - b) <= ROUNDING * largest * count
+
+
+def amounts(case, operands, diff, which):
+    """The largest |value| that went in, how many values did, and the seconds between them."""
+    largest, count, seconds = 0.0, 1, 0.0
+    for operand in operands:
+        for labels, window in case.windows(operand, diff.t):
+            if agree(dict(labels), dict(diff.labels)):
+                both = [(v, None) if not isinstance(v, dict) else (None, v) for _, v in window]
+                largest = max([largest] + [size(p, which) for p in both])
+                count = max(count, len(window))
+                seconds = window[-1][0] - window[0][0]
+        largest = max(largest, case.magnitude(operand, diff.labels, diff.t, which))
+    return largest, max(count, 1), seconds
+
+
+def rounded_remainder(case, diff):
+    """The remainder of a value many times the divisor is decided by its last digits, which differ
+    between Go's mathematics and the C library's: the remainders are as far apart as the rounding
+    of the dividend (asked of both) allows."""
+    if case.operator() != "%" or diff.kind != "value":
+        return False
+    dividend, divisor = (case.magnitude(o, diff.labels, diff.t) for o in case.root()[1])
+    apart = abs(diff.a - diff.b)
+    return dividend > 1e3 * divisor > 0 and (
+        apart <= ROUNDING * dividend or abs(divisor - apart) <= ROUNDING * dividend)
+
+
+STEPS = ("floor", "ceil", "round", "sgn", "sin", "cos", "tan")
+
+
+def last_digits(case, diff):
+    """A step or a period that turns on the last digits of its operand, which differ between Go's
+    mathematics and the C library's: both were asked for it, and their answers differ by no more
+    than rounding."""
+    name, operands = case.function()
+    if name not in STEPS or diff.kind != "value":
+        return False
+    both = case.tables(operands[0])
+    points = [series[diff.t] for table in both or () for labels, series in table.items()
+              if agree(dict(labels), dict(diff.labels)) and diff.t in series]
+    if len(points) != 2 or any(h is not None for _, h in points):
+        return False
+    (a, _), (b, _) = points
+    return a != b and same_number(a, b, ROUNDING)
