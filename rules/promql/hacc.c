@@ -95,7 +95,8 @@ static void scale_side(struct hacc_side *s, double factor, bool divide)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		s->cnt[i] = divide ? s->cnt[i] / factor : s->cnt[i] * factor;
-		s->comp[i] = divide ? s->comp[i] / factor : s->comp[i] * factor;
+		if (s->comp[i] != 0) /* 0 * Inf and 0 / 0 would spoil what never was compensated */
+			s->comp[i] = divide ? s->comp[i] / factor : s->comp[i] * factor;
 	}
 }
 
@@ -108,7 +109,7 @@ static void scale(struct hacc *acc, double f, bool divide)
 		bool comp = (i & 1) != 0;
 
 		if (comp && *parts[i] == 0)
-			continue; /* 0/0 would spoil what never was compensated */
+			continue;
 		*parts[i] = divide ? *parts[i] / f : *parts[i] * f;
 	}
 	scale_side(&acc->pos, f, divide);
