@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/num.h"
+#include "base/stop.h"
 #include "rules/promql/ast.h"
 #include "rules/promql/format.h"
 
@@ -147,6 +148,12 @@ static void query_run(struct http_req *r, struct query *q)
 	api_begin(r, &j);
 	jsonw_object(&j);
 	api_result(&j, &res, q->p.start_ms, q->limit);
+	if (stop_asked()) { /* in the middle of it, perhaps */
+		e = (struct err){.kind = ERR_CANCEL, .code = ECANCELED};
+		count_refusal(&e);
+		api_fail(r, &e);
+		return;
+	}
 	if (q->stats)
 		stats(&j, q, res.samples);
 	if (q->explain)

@@ -7,6 +7,7 @@
 
 #include "agent/api.h"
 #include "base/f64.h"
+#include "base/stop.h"
 
 static void point(struct jsonw *j, int64_t t_ms, double v)
 {
@@ -212,7 +213,7 @@ static void result_of(struct jsonw *j, const struct pq_result *res, int64_t t_ms
 	case PQ_VECTOR:
 	case PQ_MATRIX:
 		jsonw_array(j);
-		for (size_t i = 0; i < n; i++) {
+		for (size_t i = 0; i < n && !stop_asked(); i++) {
 			if (res->series[i].n == 0)
 				continue;
 			if (res->type == PQ_VECTOR)

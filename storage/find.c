@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "base/stop.h"
 
 #define SLICE 2000u /* candidates looked at under one hold of the lock */
 #define MEMO  256u  /* verdicts remembered per matcher */
@@ -50,12 +51,17 @@ static void push_pair(struct id_list *l, const struct index *x, uint32_t pair)
 
 static void push_all(struct id_list *l, struct store *st)
 {
-	store_rdlock(st);
-	for (uint32_t id = 1; id < st->index.next_id; id++) {
-		if (index_get(&st->index, id) != NULL)
-			id_push(l, &id, 1);
-	}
-	store_unlock(st);
+	uint32_t id = 1, n;
+
+	do {
+		store_rdlock(st);
+		n = st->index.next_id;
+		for (uint32_t end = MIN_OF(n, id + SLICE); id < end; id++) {
+			if (index_get(&st->index, id) != NULL)
+				id_push(l, &id, 1);
+		}
+		store_unlock(st);
+	} while (id < n && !stop_asked());
 }
 
 /* The values of one label as (pair, text): the text never moves. */
@@ -106,7 +112,7 @@ static void push_matching(struct id_list *l, struct store *st, const struct matc
 		size_t kept = 0;
 
 		v = copy_values(st, m->name, &n);
-		for (size_t i = 0; i < n; i++) {
+		for (size_t i = 0; i < n && !stop_asked(); i++) {
 			if (matcher_matches(m, v[i].text))
 				v[kept++] = v[i];
 		}
@@ -119,7 +125,7 @@ static void push_matching(struct id_list *l, struct store *st, const struct matc
 	if (l->n > 1) {
 		size_t kept = 1;
 
-		qsort(l->v, l->n, sizeof *l->v, by_id);
+		stop_sort(l->v, l->n, sizeof *l->v, by_id);
 		for (size_t i = 1; i < l->n; i++) {
 			if (l->v[i] != l->v[kept - 1])
 				l->v[kept++] = l->v[i];
@@ -223,7 +229,7 @@ static void intersect(struct store *st, uint32_t pair, struct id_list *l)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < l->n;) {
+	for (size_t i = 0; i < l->n && !stop_asked();) {
 		size_t end = MIN_OF(i + SLICE, l->n), at = 0;
 		const struct postings *p;
 		const uint32_t *ids;
@@ -251,7 +257,7 @@ static void filter(
 			intersect(st, c[k].pair, l);
 	}
 
-	for (size_t i = 0; i < l->n;) {
+	for (size_t i = 0; i < l->n && !stop_asked();) {
 		size_t end = MIN_OF(i + SLICE, l->n);
 
 		store_rdlock(st);
@@ -291,10 +297,11 @@ int find_series(struct store *st, const struct matcher *m, size_t n, int64_t min
 	if (!out->failed)
 		filter(st, c, n, mint, maxt, out);
 	free(c);
-	if (out->failed) {
-		free(out->v);
-		*out = (struct id_list){0};
-		return err_set(e, ERR_LIMIT, 0, "no memory for a search");
-	}
-	return 0;
+	if (!out->failed && stop_check(e) == 0)
+		return 0;
+	if (out->failed)
+		(void)err_set(e, ERR_LIMIT, 0, "no memory for a search");
+	free(out->v);
+	*out = (struct id_list){0};
+	return -1;
 }

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "base/rd.h"
+#include "base/stop.h"
 #include "storage/find.h"
 #include "storage/store_control.h"
 #include "storage/store_int.h"
@@ -22,8 +23,7 @@ static void settle(struct str *v, size_t *n)
 {
 	size_t kept = 0;
 
-	if (*n > 1)
-		qsort(v, *n, sizeof *v, by_text);
+	stop_sort(v, *n, sizeof *v, by_text);
 	for (size_t i = 0; i < *n; i++) {
 		if (kept == 0 || !str_eq(v[kept - 1], v[i]))
 			v[kept++] = v[i];
@@ -74,7 +74,7 @@ static void collect(struct store *st, const struct id_list *ids, uint32_t name, 
 {
 	const struct index *x = &st->index;
 
-	for (size_t i = 0; i < ids->n;) {
+	for (size_t i = 0; i < ids->n && !stop_asked();) {
 		size_t end = MIN_OF(i + SLICE, ids->n);
 
 		store_rdlock(st);
@@ -121,6 +121,8 @@ static int copy_out(struct str *v, size_t n, size_t limit, struct arena *a, stru
 	size_t *n_out, struct err *e)
 {
 	settle(v, &n);
+	if (stop_check(e) != 0)
+		return -1;
 	if (limit > 0)
 		n = MIN_OF(n, limit);
 	*out = ARENA_ARRAY(a, n, struct str);
@@ -175,7 +177,7 @@ static int all_values(struct store *st, struct str name, int64_t mint, int64_t m
 	*out = malloc((n + 1) * sizeof **out);
 	if (*out == NULL)
 		return err_set(e, ERR_LIMIT, 0, "no memory for label values");
-	while (i < n) {
+	while (i < n && !stop_asked()) {
 		uint32_t end = MIN_OF(i + SLICE, n);
 
 		store_rdlock(st);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "base/stop.h"
 #include "storage/find.h"
 #include "storage/store_int.h"
 
@@ -32,7 +33,7 @@ static int by_labels(const void *a, const void *b)
 
 static void take_labels(struct store_sel *sel, const struct id_list *ids, struct arena *a)
 {
-	for (size_t i = 0; i < ids->n;) {
+	for (size_t i = 0; i < ids->n && !a->failed && !stop_asked();) {
 		size_t end = MIN_OF(i + LABEL_SLICE, ids->n);
 
 		store_rdlock(sel->st);
@@ -72,7 +73,11 @@ int store_select(struct store *st, const struct matcher *m, size_t n, int64_t mi
 		store_sel_close(sel);
 		return err_set(e, ERR_LIMIT, 0, "too many series for the memory of a query");
 	}
-	qsort(sel->v, sel->n, sizeof *sel->v, by_labels);
+	stop_sort(sel->v, sel->n, sizeof *sel->v, by_labels);
+	if (stop_check(e) != 0) {
+		store_sel_close(sel);
+		return -1;
+	}
 	*out = sel;
 	return 0;
 }

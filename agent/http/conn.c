@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/stop.h"
 
 #define LINGER_MS    2000
 #define LINGER_BYTES ((size_t)4 << 20)
@@ -284,11 +285,13 @@ static bool run_head(struct http_conn *c)
 static void run_job(struct pool_job *job)
 {
 	struct http_req *r = (struct http_req *)(void *)job;
+	const struct stop stop = {.cancel = &r->cancelled}, *before = stop_begin(&stop);
 
 	if (atomic_load(&r->cancelled) && (r->route->methods & HTTP_GET) != 0)
 		http_reply_error(r, "canceled", "the client hung up");
 	else
 		r->route->handle(r, r->s->opts.arg);
+	stop_end(before);
 }
 
 static void dispatch(struct http_conn *c)

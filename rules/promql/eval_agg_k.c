@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/f64.h"
+#include "base/stop.h"
 #include "rules/promql/eval.h"
 
 /* A point that stays. */
@@ -186,7 +187,7 @@ static void choose_best(struct pick *p, size_t i, const uint32_t *list, size_t n
 		}
 	}
 	if (p->g->n == 1 && have > 1)
-		qsort_r(p->heap, have, sizeof *p->heap, by_worth, p);
+		stop_sort_r(p->heap, have, sizeof *p->heap, by_worth, p);
 	for (size_t j = 0; j < have; j++)
 		p->order[p->n_order++] = p->heap[j];
 }

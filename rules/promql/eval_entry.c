@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/stop.h"
 #include "rules/promql/engine.h"
 #include "rules/promql/eval.h"
 
@@ -175,7 +176,9 @@ static int sort_and_join(struct ev *ev, struct gather *r, struct err *e)
 		i++;
 	if (i >= r->n)
 		return 0;
-	qsort(r->s, r->n, sizeof *r->s, by_labels);
+	stop_sort(r->s, r->n, sizeof *r->s, by_labels);
+	if (stop_check(e) != 0)
+		return -1;
 	for (i = 1; i < r->n; i++) {
 		if (!labels_eq(r->s[kept].labels, r->s[i].labels))
 			r->s[++kept] = r->s[i];
@@ -195,8 +198,7 @@ static int check_unique(struct ev *ev, const struct gather *r, struct err *e)
 		return -1;
 	for (size_t i = 0; i < r->n; i++)
 		p[i] = &r->s[i];
-	if (r->n > 1)
-		qsort(p, r->n, sizeof(*p), by_labels_of);
+	stop_sort(p, r->n, sizeof(*p), by_labels_of);
 	for (size_t i = 1; i < r->n; i++) {
 		if (labels_eq(p[i - 1]->labels, p[i]->labels))
 			return ev_same_labelset(e);
@@ -252,6 +254,7 @@ int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
 	const struct select_source *src, struct pq_result *out, struct err *e)
 {
 	struct ev ev = {.a = a, .p = p, .src = src, .root = x, .running = x};
+	const struct stop stop = {p->cancel, p->deadline_mono_ms}, *before;
 	struct grid g;
 	int rc;
 
@@ -268,6 +271,7 @@ int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
 	(void)arena_alloc(&ev.tmp, 1, 1);
 	ev.tmp_mark = arena_mark(&ev.tmp);
 	ev.running_ns = p->costs != NULL ? clock_real_ns() : 0;
+	before = stop_begin(&stop);
 	if (x->type == PQ_VECTOR) {
 		rc = vector_result(&ev, x, &g, out, e);
 	} else if (x->type == PQ_SCALAR) {
@@ -285,6 +289,9 @@ int pq_eval(struct arena *a, const struct pq_expr *x, const struct pq_params *p,
 	out->infos = ev_copy_notes(&ev, ev.infos, ev.n_infos);
 	if (rc == 0)
 		rc = ev_memory(&ev, e);
+	if (rc == 0)
+		rc = stop_check(e); /* a sort may have been given up */
+	stop_end(before);
 	sel_close_all(&ev);
 	if (p->costs != NULL)
 		(void)cost_turn(&ev, x);

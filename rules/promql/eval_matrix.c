@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/stop.h"
 #include "rules/promql/window.h"
 
 struct raw_result {
@@ -128,8 +129,9 @@ int matrix_result(struct ev *ev, const struct pq_expr *x, const struct grid *g,
 	k.start = i64_sub_sat(k.end, r.width);
 	if (range_each(ev, &r, g, on_raw, &k, e) != 0)
 		return -1;
-	if (k.n > 1)
-		qsort(k.s, k.n, sizeof *k.s, by_labels);
+	stop_sort(k.s, k.n, sizeof *k.s, by_labels);
+	if (stop_check(e) != 0)
+		return -1;
 	for (size_t i = 1; i < k.n; i++) {
 		if (labels_eq(k.s[i - 1].labels, k.s[i].labels))
 			return ev_same_labelset(e);

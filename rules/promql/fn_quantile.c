@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/f64.h"
+#include "base/stop.h"
 #include "rules/promql/eval.h"
 #include "rules/promql/hist_buckets.h"
 
@@ -142,8 +143,7 @@ static int make_groups(struct quantiles *k, struct err *e)
 	for (size_t i = 0; i < k->map.n; i++) {
 		struct group *gr = &k->groups[i];
 
-		if (gr->n > 1)
-			qsort(gr->m, gr->n, sizeof *gr->m, by_le);
+		stop_sort(gr->m, gr->n, sizeof *gr->m, by_le);
 		most = MAX_OF(most, gr->n);
 	}
 	k->buckets = ARENA_ARRAY(k->ev->a, most, struct classic_bucket);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/stop.h"
 #include "rules/promql/eval.h"
 
 struct entry {
@@ -103,8 +104,9 @@ static int emit_sorted(struct ev *ev, const struct pq_expr *x, const struct grid
 		if (!values || col_hist(&m.s[i], 0) == NULL)
 			list[n++] = (struct entry){&m.s[i], i, x};
 	}
-	if (n > 0)
-		qsort(list, n, sizeof *list, values ? by_value : by_label);
+	stop_sort(list, n, sizeof *list, values ? by_value : by_label);
+	if (stop_check(e) != 0)
+		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (emit(out, list[i].c, e) != 0)
 			return -1;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "base/stop.h"
 #include "rules/promql/hacc.h"
 #include "rules/promql/hist_buckets.h"
 
@@ -201,7 +202,7 @@ static size_t classic_prepare(struct classic_bucket *b, size_t n)
 	while (i < n && b[i - 1].upper <= b[i].upper)
 		i++;
 	if (i < n)
-		qsort(b, n, sizeof *b, by_upper);
+		stop_sort(b, n, sizeof *b, by_upper);
 	for (i = 1; i < n; i++) {
 		if (b[i].upper == b[w].upper)
 			b[w].count += b[i].count;
@@ -376,7 +377,7 @@ static void select_nth(double *v, size_t n, size_t k)
 			return;
 		}
 	}
-	qsort(v, n, sizeof *v, by_value);
+	stop_sort(v, n, sizeof *v, by_value);
 }
 
 double values_quantile(double q, double *v, size_t n)
