@@ -20,6 +20,8 @@ static int fail_type(
 		hint = ", take a function such as rate() over the range first";
 	else if (want == PQ_VECTOR && x->type == PQ_SCALAR)
 		hint = ", vector() makes one of a scalar";
+	else if (want == PQ_STRING && x->kind == PQ_SELECTOR)
+		hint = ", texts stand in quotes";
 	return pq_fail(p->e, p->text, x->off, "expected type %s in %s, got %s%s",
 		pq_type_name(want), where, pq_type_name(x->type), hint);
 }
@@ -31,6 +33,15 @@ static int check_aggregate(struct pq_parser *p, struct pq_expr *x)
 	enum pq_type want = agg->param == 't' ? PQ_STRING : PQ_SCALAR;
 
 	x->type = PQ_VECTOR;
+	if (param != NULL && param->type == PQ_VECTOR && x->u.aggregate.of->type == want)
+		return pq_fail(p->e, p->text, param->off,
+			"expected type %s in aggregation parameter, got instant vector, the "
+			"parameter "
+			"stands first: %s(%s, ...)",
+			pq_type_name(want), agg->name,
+			want == PQ_STRING            ? "\"label\""
+			: agg->id == PQ_AGG_QUANTILE ? "0.9"
+						     : "5");
 	if (x->u.aggregate.of->type != PQ_VECTOR)
 		return fail_type(p, x->u.aggregate.of, PQ_VECTOR, "aggregation expression");
 	if (param != NULL && param->type != want)
@@ -167,6 +178,13 @@ static int check_call(struct pq_parser *p, struct pq_expr *x)
 			n < min ? min : max, f->name, n);
 	}
 	(void)snprintf(where, sizeof where, "call to function \"%s\"", f->name);
+	if (n == 2 && x->u.call.args[0]->type != pq_func_arg(f, 0) &&
+		x->u.call.args[0]->type == pq_func_arg(f, 1) &&
+		x->u.call.args[1]->type == pq_func_arg(f, 0))
+		return pq_fail(p->e, p->text, x->u.call.args[0]->off,
+			"expected type %s in %s, got %s, the arguments stand the other way round",
+			pq_type_name(pq_func_arg(f, 0)), where,
+			pq_type_name(x->u.call.args[0]->type));
 	for (size_t i = 0; i < n; i++) {
 		const struct pq_expr *arg = x->u.call.args[i];
 

@@ -67,11 +67,25 @@ size_t pq_func_max_args(const struct pq_func *f)
 	return f->variadic < 0 ? SIZE_MAX : f->n_args - 1u + (size_t)f->variadic;
 }
 
+/* What others call it; a near name would be another thing. */
+static const struct {
+	const char *name, *ours;
+} aliases[] = {{"average", "avg"}, {"mean", "avg"}, {"median", "quantile"},
+	{"percentile", "quantile"}, {"len", "count"}, {"length", "count"}, {"size", "count"},
+	{"variance", "stdvar"}, {"var", "stdvar"}, {"std", "stddev"}, {"top", "topk"},
+	{"bottom", "bottomk"}, {"first", "first_over_time"}, {"last", "last_over_time"},
+	{"now", "time"}, {"sign", "sgn"}, {"log", "ln"}, {"diff", "delta"},
+	{"derivative", "deriv"}};
+
 struct str pq_func_nearest(struct str name)
 {
 	unsigned limit = name.n < 6 ? 1 : name.n < 12 ? 2 : 3, best = limit + 1;
 	struct str found = STR_NULL;
 
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++) {
+		if (str_eq_nocase(name, str_c(aliases[i].name)))
+			return str_c(aliases[i].ours);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(functions) + ARRAY_LEN(aggregations); i++) {
 		struct str s = i < ARRAY_LEN(functions)
 				       ? str_c(functions[i].name)

@@ -10,6 +10,7 @@
 #include "base/quote.h"
 #include "rules/promql/ast.h"
 #include "rules/promql/func_table.h"
+#include "rules/promql/hint.h"
 
 static const struct {
 	const char *word;
@@ -169,8 +170,9 @@ static struct pq_token bad_number(struct pq_lexer *lx, size_t from, struct err *
 {
 	while (is_alnum(peek(lx, 0)) || peek(lx, 0) == '.')
 		lx->pos++;
-	pq_fail(e, lx->text, from, "bad number or duration syntax: \"" STR_FMT "\"",
-		STR_ARG(str_sub(lx->text, from, lx->pos)));
+	pq_fail(e, lx->text, from, "bad number or duration syntax: \"" STR_FMT "\"%s",
+		STR_ARG(str_sub(lx->text, from, lx->pos)),
+		pq_hint_number(str_sub(lx->text, from, lx->pos), lx->in_brackets));
 	return token(lx, PQ_T_ERROR, from);
 }
 
@@ -293,19 +295,14 @@ static struct pq_token lex_unknown(struct pq_lexer *lx, struct err *e)
 	size_t from = lx->pos;
 	unsigned long rune;
 	size_t n = quote_rune(rest, &rune);
-	const char *hint = str_starts(rest, STR("&&"))   ? ", use \"and\""
-			   : str_starts(rest, STR("||")) ? ", use \"or\""
-			   : rest.p[0] == '!'            ? ", use \"!=\" or \"!~\""
-			   : rest.p[0] == ';'            ? ", an expression has no end mark"
-			   : rest.p[0] == '$'            ? ", a dashboard variable was not replaced"
-							 : "";
 
 	if (rune == 0xffffffffUL || rune < 0x20)
 		pq_fail(e, lx->text, from, "unexpected byte 0x%02x%s",
 			(unsigned)(unsigned char)rest.p[0], lx->in_braces ? " inside braces" : "");
 	else
 		pq_fail(e, lx->text, from, "unexpected character%s: '%.*s'%s",
-			lx->in_braces ? " inside braces" : "", (int)n, rest.p, hint);
+			lx->in_braces ? " inside braces" : "", (int)n, rest.p,
+			pq_hint_char(lx, from));
 	lx->pos += n;
 	return token(lx, PQ_T_ERROR, from);
 }

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "rules/promql/hint.h"
 
 int pq_advance(struct pq_parser *p)
 {
@@ -29,9 +30,10 @@ int pq_unexpected(struct pq_parser *p, const char *where, const char *what)
 	if (p->tok.kind == PQ_T_END && p->lx.in_braces)
 		return pq_fail(p->e, p->text, p->tok.off,
 			"unexpected end of input inside braces, expected \"}\"");
-	return pq_fail(p->e, p->text, p->tok.off, "unexpected %s%s%s%s%s", name,
+	return pq_fail(p->e, p->text, p->tok.off, "unexpected %s%s%s%s%s%s", name,
 		where != NULL ? " in " : "", where != NULL ? where : "",
-		what != NULL ? ", expected " : "", what != NULL ? what : "");
+		what != NULL ? ", expected " : "", what != NULL ? what : "",
+		pq_hint_token(p->text, p->tok));
 }
 
 int pq_expect(struct pq_parser *p, enum pq_tok kind, const char *where, const char *what)
@@ -445,15 +447,21 @@ static int begin(struct pq_parser *p, struct arena *a, struct str text, struct e
 }
 
 /* What is left over behind a whole expression. */
-static int trailing(struct pq_parser *p)
+static int trailing(struct pq_parser *p, const struct pq_expr *x)
 {
+	bool begins = p->tok.kind == PQ_T_NAME || p->tok.kind == PQ_T_METRIC ||
+		      p->tok.kind == PQ_T_NUMBER || p->tok.kind == PQ_T_DURATION ||
+		      p->tok.kind == PQ_T_STRING || p->tok.kind == PQ_T_AGG;
+
 	if (p->tok.kind == PQ_T_END)
 		return 0;
-	if (p->tok.kind == PQ_T_ASSIGN)
-		return pq_fail(p->e, p->text, p->tok.off, "unexpected \"=\", did you mean \"==\"?");
+	if (begins && x->kind == PQ_SELECTOR && pq_aggregation_find(x->u.selector.name) != NULL)
+		return pq_unexpected(p, "aggregation", "\"(\"");
 	if (p->tok.kind == PQ_T_RPAREN)
 		return pq_fail(p->e, p->text, p->tok.off,
 			"unexpected right parenthesis ')', none is open");
+	if (begins && pq_hint_token(p->text, p->tok)[0] == '\0')
+		return pq_unexpected(p, NULL, "an operator");
 	return pq_unexpected(p, NULL, NULL);
 }
 
@@ -470,7 +478,7 @@ const struct pq_expr *pq_parse(struct arena *a, struct str text, bool experiment
 		return NULL;
 	}
 	x = pq_parse_expr(&p, PQ_POW_LOWEST);
-	if (x == NULL || trailing(&p) != 0 || pq_check(&p) != 0)
+	if (x == NULL || trailing(&p, x) != 0 || pq_check(&p) != 0)
 		return NULL;
 	if (a->failed) {
 		(void)pq_no_memory(&p);
@@ -491,7 +499,7 @@ int pq_parse_selector(
 	if (p.tok.kind != PQ_T_LBRACE && !pq_is_metric_name(p.tok.kind))
 		return pq_unexpected(&p, NULL, "a selector such as up{job=\"x\"}");
 	x = pq_selector_prefix(&p);
-	if (x == NULL || trailing(&p) != 0 || pq_check(&p) != 0)
+	if (x == NULL || trailing(&p, x) != 0 || pq_check(&p) != 0)
 		return -1;
 	*n = x->u.selector.n;
 	*m = ARENA_ARRAY(a, *n, struct matcher);

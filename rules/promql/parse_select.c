@@ -61,6 +61,9 @@ static int parse_matcher(struct pq_parser *p, struct matcher *m)
 	if (!match_op(p->tok.kind, &op)) {
 		if (quoted && (p->tok.kind == PQ_T_COMMA || p->tok.kind == PQ_T_RBRACE))
 			return make_matcher(p, m, MATCH_EQ, LABEL_NAME, name, off);
+		if (p->tok.kind == PQ_T_EQ)
+			return pq_fail(p->e, p->text, p->tok.off,
+				"unexpected \"==\" in label matching, did you mean \"=\"?");
 		return pq_unexpected(p, "label matching",
 			quoted ? "\",\" or \"}\"" : "label matching operator (= != =~ !~)");
 	}
@@ -68,6 +71,7 @@ static int parse_matcher(struct pq_parser *p, struct matcher *m)
 		return -1;
 	if (p->tok.kind != PQ_T_STRING)
 		return pq_unexpected(p, "label matching", "string");
+	off = p->tok.off;
 	if (pq_unquote(p->a, p->text, p->tok, &value, p->e) != 0 || pq_advance(p) != 0)
 		return -1;
 	return make_matcher(p, m, op, name, value, off);
@@ -216,9 +220,8 @@ static struct pq_when *when_of(struct pq_parser *p, struct pq_expr *x, const cha
 		return &x->u.subquery.when;
 	pq_fail(p->e, p->text, x->off,
 		"%s modifier must be preceded by an instant vector selector or range vector "
-		"selector "
-		"or a subquery",
-		modifier);
+		"selector or a subquery, it stands right behind one: x[5m] %s ...",
+		modifier, modifier);
 	return NULL;
 }
 

@@ -115,13 +115,17 @@ class Case:
                 rows[float(bound)] = float(value)
         return sorted(rows.items()) if math.inf in rows and len(rows) > 1 else None
 
-    def edges(self, matrix, t):
-        """Start and end (s) of a range vector's window at t, or None when they are not plain."""
-        answer = self.ask(self.ours, self.fixed(matrix), "parse_query", {})
-        node = answer.get("data") or {}
+    def parsed(self, expr):
+        """The syntax tree of an expression, as JSON has it."""
+        node = self.ask(self.ours, expr, "parse_query", {}).get("data") or {}
         while node.get("type") == "parenExpr":
             node = node["expr"]
-        if answer["status"] != "success" or not node.get("range") or node.get("startOrEnd"):
+        return node
+
+    def edges(self, matrix, t):
+        """Start and end (s) of a range vector's window at t, or None when they are not plain."""
+        node = self.parsed(self.fixed(matrix))
+        if not node.get("range") or node.get("startOrEnd"):
             return None
         end = float(t) if node.get("timestamp") is None else node["timestamp"] / 1000
         end -= node.get("offset", 0) / 1000

@@ -108,18 +108,34 @@ def native_stats_of_custom(case, diff):
 
 
 def mean_of_infinity(case, diff):
-    """3.10 (KahanAdd): the mean of native histograms with an infinite sum has an infinite sum; 3.5
-    subtracts it from itself. Shown by the sums that go in."""
+    """3.10 (KahanAdd): the mean of native histograms with an infinite sum or count is infinite; 3.5
+    subtracts it from itself. Shown by what goes in."""
     name, operands = case.function()
-    if name not in ("avg", "avg_over_time") or diff.kind != "histogram" or len(diff.parts) != 1:
-        return False
-    which, ours, theirs = diff.parts[0]
-    if which != "sum" or not math.isinf(ours) or not math.isnan(theirs):
+    if name not in ("avg", "avg_over_time") or diff.kind != "histogram" \
+            or not all(math.isinf(a) and math.isnan(b) for _, a, b in diff.parts):
         return False
     points = [v for _, w in case.windows(operands[0], diff.t) for _, v in w]
     points += [h for series in (compare_table(case, operands[0], diff) or {}).values()
                for _, h in series.values() if h is not None]
-    return any(isinstance(v, dict) and math.isinf(float(v["sum"])) for v in points)
+    points = [histogram_parts(v) for v in points if isinstance(v, dict)]
+    return all(any(math.isinf(float(p.get(which, 0))) for p in points) for which, _, _ in diff.parts)
+
+
+def hint_of_mean(case, diff):
+    """3.10 (KahanAdd): the mean of native histograms of which none was reset says so itself, and a
+    rate over such means does not look at their buckets; 3.5 does. Shown by two neighbours in the
+    window of which a bucket fell and the count did not."""
+    name, operands = case.function()
+    if name not in ("rate", "increase", "irate", "resets") or diff.kind not in ("value", "histogram") \
+            or not re.search(r"\bavg(_over_time)?\b.*\[", operands[0]):
+        return False
+    for labels, window in case.windows(operands[0], diff.t):
+        if {k: v for k, v in labels if k != "__name__"} == dict(diff.labels):
+            both = [histogram_parts(h) for _, h in window if isinstance(h, dict)]
+            return any(float(b["count"]) >= float(a["count"]) and
+                       any(float(b.get(k, 0)) < float(a[k]) for k in a if k not in ("count", "sum"))
+                       for a, b in zip(both, both[1:]))
+    return False
 
 
 def quantile_of_nan(case, diff):
@@ -242,12 +258,12 @@ def series_in_turns(case, diff):
     at the same time, are one series in a range query; 3.5 refuses them. Shown by asking Prometheus
     for each time alone."""
     if diff.kind != "status" or "metrics with the same labelset" not in diff \
-            or case.left["status"] != "success" or case.path != "query_range":
+            or case.left["status"] != "success":
         return False
     found = by_labels(case.left["data"]["result"], case.expr)
-    step, t = case.params["step"], case.params["start"]
-    while t <= case.params["end"]:
-        alone = case.instant(case.theirs, case.expr, t)
+    expr, times = moments(case)
+    for t in times:
+        alone = case.instant(case.theirs, expr, t)
         mine = {k: {t: v[t]} for k, v in found.items() if t in v}
         if alone["status"] != "success" or by_labels(alone["data"]["result"], case.expr) is None:
             return False
@@ -255,8 +271,20 @@ def series_in_turns(case, diff):
         if mine.keys() != table.keys() or not all(
                 same_point(p, q) for k in mine for p, q in zip(mine[k].values(), table[k].values())):
             return False
-        t += step
-    return True
+    return bool(times)
+
+
+def moments(case):
+    """What is evaluated when, of a range query or of a subquery alone."""
+    if case.path == "query_range":
+        start, step = case.params["start"], case.params["step"]
+        return case.expr, [start + i * step for i in range(int((case.params["end"] - start) / step) + 1)]
+    root, edges = case.root(), case.edges(case.expr, case.params["time"])
+    if root is None or root[0] != "subquery" or edges is None:
+        return case.expr, []
+    step = (case.parsed(case.expr).get("step") or 60000) // 1000
+    first = int(edges[0] // step) + 1
+    return root[1][0], [i * step for i in range(first, int(edges[1] // step) + 1)]
 
 
 def same_point(p, q):
@@ -290,7 +318,7 @@ ROUNDING = "equal where a subtraction cancels"
 CLASSES = {
     "native histograms": (native_bounds, native_extrapolation, native_stats_of_gauge,
                           native_stats_of_custom, mean_of_infinity,
-                          quantile_of_nan),
+                          hint_of_mean, quantile_of_nan),
     "fractions and deviations": (first_bucket, deviation_of_nan),
     "info": (info_joins,),
     "names, matching and parameters": (name_of_subquery, filter_many, no_parameter,

@@ -142,7 +142,7 @@ class Gen:
         if quoted(name) != name:
             text = "{" + ",".join([quoted(name)] + matchers) + "}"
         elif self.chance(0.03):
-            some = self.pick(("up|temp", "lat_.*_count|bare", name, name + "|up", ".*_total"))
+            some = self.pick(("up|temp", "lat_.*_count|bare", name, name + "|up"))
             text = '{__name__=~"' + some + '"' + "".join(", " + m for m in matchers) + "}"
         else:
             text = name + ("{" + ", ".join(matchers) + "}" if matchers else "")

@@ -154,7 +154,7 @@ static const struct {
 	{"foo{a=b}",
 		"1:7: parse error: unexpected identifier \"b\" in label matching, expected string"},
 	{"foo{a=\"b\"", "1:10: parse error: unexpected end of input inside braces"},
-	{"foo{a=~\"(\"}", "1:5: parse error: invalid regular expression: missing ): ("},
+	{"foo{a=~\"(\"}", "1:8: parse error: invalid regular expression: missing ): ("},
 	{"foo{1}", "1:5: parse error: unexpected number \"1\" in label matching"},
 	{"foo[5m", "1:7: parse error: unexpected end of input in subquery or range, expected"},
 	{"foo[]", "1:5: parse error: unexpected \"]\" in subquery or range selector"},
