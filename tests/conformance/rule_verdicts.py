@@ -6,10 +6,12 @@ usage: rule_verdicts.py check|test. The public cases lie beside the tree (../sha
 BELFRY_CONFORMANCE); without them this says so and passes. `test` runs inside the folder of the cases.
 """
 
+import gzip
 import json
 import os
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.environ.get("BELFRY_CONFORMANCE", "../shared/conformance")
 BELFRY = os.path.abspath(os.environ.get("BELFRY_BIN", "build/belfry"))
@@ -24,11 +26,21 @@ def run(args, folder="."):
 
 
 def check_cases():
+    unlisted = {n for n in os.listdir(os.path.join(ROOT, "rules/files")) if not n.endswith(".json")}
     with open(os.path.join(ROOT, "rules/files/expected_check_rules.json"), encoding="utf-8") as f:
         for case in json.load(f):
+            unlisted.discard(case["file"].split("/", 1)[1])
             folder, name = case["file"].split("/", 1)
             path = os.path.join(ROOT, "rules", "promtool" if folder == "promtool" else "files", name)
             yield case["file"], ["check", "rules", path], ".", case["exit"]
+    for name in unlisted:
+        yield "rules/%s is in no list: nobody runs it" % name, ["no such case"], ".", 0
+    with tempfile.TemporaryDirectory() as folder:
+        large = os.path.join(folder, "rules_large.yml")
+        with gzip.open(os.path.join(ROOT, "rules/promtool/rules_large.yml.gz")) as packed, open(large, "wb") as f:
+            f.write(packed.read())
+        yield "rules_large.yml, 10,002 rules", ["check", "rules", large], ".", 0
+        yield "rules_large.yml has duplicates", ["check", "rules", "--lint-fatal", large], ".", 3
     duplicates = os.path.join(ROOT, "rules/promtool/rules_duplicates.yml")
     yield "duplicates are fatal when asked", ["check", "rules", "--lint-fatal", duplicates], ".", 3
     yield "no duplicates", ["check", "rules", "--lint-fatal", duplicates.replace("_duplicates", "")], ".", 0
