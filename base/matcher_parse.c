@@ -164,9 +164,19 @@ static int classic_one(struct parse *p, size_t from, size_t to)
 	return add(p, t);
 }
 
+/* Bytes of the white space that s ends with, 0: none. */
+static size_t space_at_end(struct str s)
+{
+	for (size_t n = 1; n <= MIN_OF(s.n, (size_t)3); n++) {
+		if (space(str_sub(s, s.n - n, s.n)) == n)
+			return n;
+	}
+	return 0;
+}
+
 static int classic(struct parse *p)
 {
-	size_t from = 0, end = p->s.n;
+	size_t from = 0, end = p->s.n, n;
 	bool inside = false, escaped = false;
 
 	if (end > 0 && p->s.p[0] == '{')
@@ -188,6 +198,11 @@ static int classic(struct parse *p)
 			inside = !inside;
 		escaped = c == '\\' && !escaped;
 	}
+	/* Alertmanager trims the last one, of all that Unicode calls white space, and only it */
+	while (from < end && (n = space(str_sub(p->s, from, end))) > 0)
+		from += n;
+	while (from < end && (n = space_at_end(str_sub(p->s, from, end))) > 0)
+		end -= n;
 	return from < end ? classic_one(p, from, end) : 0;
 }
 

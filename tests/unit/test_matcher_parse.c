@@ -52,8 +52,15 @@ static const struct {
 	{"foo=~\"a(\",", NULL},
 	{"\xc2\xa0\"a\"=\xe3\x80\x80x\xe2\x80\x83,", "=a:x;"}, /* any white space of Unicode */
 	{"a\xc2\xa0=x", "=a:x;"},
-	{"a=x\xc2\xa0", "=a:x\xc2\xa0;"}, /* classic: white space is ASCII's */
-	{"a=x\v", "=a:x\v;"},
+	/* classic: white space is ASCII's, but the last one is trimmed of all there is */
+	{"a=\\d\xc2\xa0,b=\\d\v\xe3\x80\x80", "=a:\\d\xc2\xa0;=b:\\d;"},
+	{"a=\\d,\xc2\xa0 b=c", "=a:\\d;=b:c;"},
+	{"\xc2\xa0 a=\\d,b=c", NULL},
+	{"a=\\d , ", "=a:\\d;"},
+	{"a=\\d , ,", NULL},
+	{"{a=\\d} ", "=a:\\d};"},
+	{" {a=\\d}", NULL},
+	{" {a=b} ", "=a:b;"},
 	{"}", ""}, /* classic */
 	{"{", ""},
 };
