@@ -649,6 +649,7 @@ static void finish_http(struct transfer *t, CURLcode rc, long status)
 
 	req->status = (int)status;
 	req->transport_ok = rc == CURLE_OK && req->error[0] == '\0';
+	req->reply_over = t->reply_over;
 	if (!req->transport_ok)
 		tell_failure(t, rc);
 	if (!t->reply.failed && t->reply.n > 0)

@@ -118,7 +118,7 @@
 #define LIMIT_SILENCE_KEEP_MS 432000000   /* an expired silence is forgotten after this: 120 h */
 #define LIMIT_EXTERNAL_ALERTS 100000u     /* firing alerts posted by others */
 #define LIMIT_ALERT_BYTES     (64u << 10) /* labels and annotations of one posted alert */
-#define LIMIT_POST_ALERTS     10000u      /* alerts of one POST */
+#define LIMIT_POST_ALERTS     2000u       /* ... in one transaction: pages go out between them */
 #define LIMIT_API_ALERTS      100000u     /* alerts in one answer */
 #define LIMIT_INTEGRATIONS    64u         /* ways to reach people of one receiver */
 #define LIMIT_ALERT_ROUTES    4096u       /* nodes one alert may reach through `continue` */

@@ -111,7 +111,8 @@ enum verdict integration_judge_http(const struct integration *in, const struct d
 	(void)in;
 	(void)d;
 	(void)data;
-	if (!req->transport_ok)
+	/* a webhook that answers with a page of megabytes has answered: no second page for that */
+	if (!req->transport_ok && !req->reply_over)
 		return VERDICT_RETRY;
 	if (req->status >= 200 && req->status < 300)
 		return VERDICT_OK;

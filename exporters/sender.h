@@ -50,6 +50,7 @@ struct send_request {
 	/* answer */
 	int status;             /* HTTP status or last SMTP code; 0 when none came */
 	bool transport_ok;      /* a whole answer came */
+	bool reply_over;        /* its head came, its body is longer than reply_max */
 	char error[200];        /* what went wrong, secrets redacted */
 	int64_t retry_after_ms; /* from Retry-After; 0: none */
 	char *reply;

@@ -187,6 +187,14 @@ class Slow(FaultTest):
         wait_until(lambda: bad.accepted, 10, "the repetition")
         self.assertEqual(len({a["id"] for a in bad.attempts}), 1)
 
+    def test_12_an_answer_of_megabytes_is_an_answer(self):
+        bad = self.server(lambda n, t: reply(200, "x" * (3 << 20)))
+        belfry = self.belfry(config([hook("bad", bad)]))
+        wait_until(lambda: bad.accepted and belfry.metric("belfry_notify_outbox_rows") == 0, 15,
+                   "the delivery")
+        self.assertEqual(len(bad.attempts), 1)
+        self.assertEqual(belfry.metric("belfry_notify_retries_total"), 0)
+
     def test_12_nobody_reads(self):
         silent = self.enterContext(SilentPort())
         good = self.server(lambda n, t: reply(200))

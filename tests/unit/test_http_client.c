@@ -198,6 +198,7 @@ START_TEST(a_gzip_bomb_stops_at_the_cap_of_decoded_bytes)
 	run(req);
 	ck_assert(!req->transport_ok);
 	ck_assert_str_eq(req->error, "body over 1000000 bytes");
+	ck_assert(req->reply_over);
 	ck_assert_uint_eq(req->reply_len, 0);
 	send_request_free(req);
 	stub_stop(s);
