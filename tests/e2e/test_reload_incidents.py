@@ -180,6 +180,19 @@ class Reload(unittest.TestCase):
         self.assertEqual(len(set(self.paging.of("pagerduty", "trigger"))), 1)
         self.assertEqual(self.boss_paging.events, [], "escalated although acknowledged")
 
+    def test_a_start_with_another_file_does_the_same(self):
+        belfry = self.start()
+        self.fire(belfry)
+        old, hooks = self.paging.of("pagerduty")[0], len(self.inbox.webhooks)
+        belfry.kill9()
+        belfry.write_config(self.config(group_by=("alertname", "service")))
+        belfry.start()
+        self.paging.wait(lambda p: len(p.open["pagerduty"]) == len(p.open["opsgenie"]) == 2)
+        self.assertNotIn(old, self.paging.open["pagerduty"])
+        self.told(belfry)
+        self.assertEqual(len(self.inbox.webhooks), hooks, "a webhook was told again")
+        self.end(belfry)
+
     def test_groups_that_are_joined_leave_nothing_open(self):
         belfry = self.start(group_by=("alertname", "service"))
         self.fire(belfry, 2)
