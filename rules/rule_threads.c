@@ -129,8 +129,6 @@ static void eval_first_locked(struct rules *r, int64_t now)
 	g->busy = false;
 	r->n_busy--;
 	rules_heap_push(r, g);
-	if (r->n_orphans > 0 && !r->exclusive)
-		rules_tell_orphans(r);
 	(void)pthread_cond_broadcast(&r->idle);
 }
 
@@ -247,6 +245,10 @@ static void turn_locked(struct rules *r)
 		return;
 	now = clock_wall_ms();
 	wait = r->n_heap > 0 ? r->heap[0]->next_slot_ms - now : INT64_MAX;
+	if (r->n_orphans > 0) /* the sink was full; perhaps there is no group any more */
+		rules_tell_orphans(r);
+	if (r->n_orphans > 0)
+		wait = MIN_OF(wait, IDLE_WAIT_MS);
 	if (wait <= 0)
 		eval_first_locked(r, now);
 	else if (!help_locked(r))

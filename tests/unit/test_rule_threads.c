@@ -38,6 +38,7 @@ static struct told { /* a transition */
 	int64_t at_ms;
 } told[TOLD_MAX];
 static size_t n_told;
+static bool full; /* no batch is taken */
 
 static struct rules *r;
 static struct rules_opts opts;
@@ -71,6 +72,10 @@ static bool on_batch(void *ctx, struct alert_batch *b)
 {
 	(void)ctx;
 	(void)pthread_mutex_lock(&lock);
+	if (full) {
+		(void)pthread_mutex_unlock(&lock);
+		return false;
+	}
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->events[i].from == b->events[i].to)
 			continue;
@@ -115,7 +120,7 @@ static void setup(void)
 	rf_open_state();
 	rf.source.open = open_noted;
 	n_seen = n_told = 0;
-	block = inside = false;
+	block = inside = full = false;
 	takes_ms = 0;
 	r = NULL;
 	opts = (struct rules_opts){.store = rf.store,
@@ -266,6 +271,22 @@ START_TEST(new_rules_are_taken_while_all_wait_and_old_groups_keep_their_slots)
 		r, load("- {name: new, interval: 5s, rules: [{record: c, expr: n}]}\n"), &opts);
 	to(40 * SECOND);
 	ck_assert_uint_eq(count('n'), 4);
+}
+END_TEST
+
+START_TEST(the_end_of_a_rule_is_told_though_the_sink_was_full_and_no_group_is_left)
+{
+	start("- {name: g, interval: 1s, rules: [{alert: A, expr: vector(1)}]}\n");
+	to(5 * SECOND);
+	ck_assert_uint_eq(n_told, 1);
+	full = true;
+	rules_reload(r, load("  []\n"), &opts);
+	to(6 * SECOND);
+	ck_assert_uint_eq(n_told, 1);
+	full = false; /* all wait */
+	to(10 * SECOND);
+	ck_assert_uint_eq(n_told, 2);
+	ck_assert_int_eq(told[1].to, ALERT_INACTIVE);
 }
 END_TEST
 
@@ -422,6 +443,7 @@ int main(void)
 	tcase_add_test(tc, a_group_of_a_second_and_one_of_an_hour_miss_nothing_beside_each_other);
 	tcase_add_test(tc, slots_behind_a_long_evaluation_are_counted_and_the_newest_is_evaluated);
 	tcase_add_test(tc, new_rules_are_taken_while_all_wait_and_old_groups_keep_their_slots);
+	tcase_add_test(tc, the_end_of_a_rule_is_told_though_the_sink_was_full_and_no_group_is_left);
 	tcase_add_test(tc, after_a_leap_nothing_ends_until_sources_had_time_to_come_back);
 	tcase_add_test(tc, samples_that_come_back_after_a_leap_keep_the_alert);
 	tcase_add_test(tc, time_that_passes_without_a_look_at_the_clock_is_no_leap);
