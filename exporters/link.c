@@ -103,6 +103,19 @@ void link_token(struct history *h, struct str group_key, int64_t incident_ms, st
 	f->incident_ms = incident_ms;
 }
 
+static struct str link_url(struct arena *a, struct str base, const char *token, const char *rest)
+{
+	struct buf b;
+	struct str s;
+
+	buf_init(&b, base.n + 256);
+	buf_str(&b, base);
+	buf_printf(&b, "/l/%s%s", token, rest);
+	s = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return s;
+}
+
 void link_message(struct history *h, struct message *m, struct arena *a)
 {
 	struct labels labels = m->group_labels.n > 0 ? m->group_labels : m->common_labels;
@@ -118,10 +131,10 @@ void link_message(struct history *h, struct message *m, struct arena *a)
 	message_subject(m, &title);
 	link_token(h, m->group_key, m->incident_ms, labels, buf_view(&title), token);
 	buf_fini(&title);
-	m->page_url = arena_printf(a, STR_FMT "/l/%s", STR_ARG(base), token);
-	m->ack_url = arena_printf(a, STR_FMT "/l/%s?do=ack", STR_ARG(base), token);
+	m->page_url = link_url(a, base, token, "");
+	m->ack_url = link_url(a, base, token, "?do=ack");
 	if (labels.n > 0) /* a silence that matches everything is never offered */
-		m->silence_url = arena_printf(a, STR_FMT "/l/%s?do=silence", STR_ARG(base), token);
+		m->silence_url = link_url(a, base, token, "?do=silence");
 }
 
 static int read_target(sqlite3_stmt *st, struct arena *a, struct link_target *out, struct err *e)

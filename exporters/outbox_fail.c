@@ -91,6 +91,21 @@ static struct str note(const struct row *r, enum give_up_reason why, struct aren
 	return s;
 }
 
+/* Whole names: what is missing here is told again, and in a ring of fallbacks for ever. */
+static struct str with_tried(const struct row *r, struct arena *a)
+{
+	struct buf b;
+	struct str s;
+
+	buf_init(&b, (size_t)1 << 20);
+	buf_str(&b, r->tried);
+	buf_c(&b, r->tried.n > 0 ? "\n" : "");
+	buf_str(&b, r->receiver);
+	s = arena_str(a, buf_view(&b));
+	buf_fini(&b);
+	return s;
+}
+
 static void tell_fallback(struct notify *n, const struct row *r, const struct receiver_config *to,
 	enum give_up_reason why)
 {
@@ -107,8 +122,7 @@ static void tell_fallback(struct notify *n, const struct row *r, const struct re
 	m.now_ms = clock_wall_ms();
 	m.first = r->first;
 	link_message(n->history, &m, &a);
-	tried = arena_printf(&a, STR_FMT "%s" STR_FMT, STR_ARG(r->tried),
-		r->tried.n > 0 ? "\n" : "", STR_ARG(r->receiver));
+	tried = with_tried(r, &a);
 	for (size_t i = 0; i < receiver_integrations(to); i++) {
 		struct message one = m;
 

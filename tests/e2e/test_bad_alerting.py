@@ -13,7 +13,7 @@ sys.path.insert(0, str(TESTS))
 
 from lib import runner
 from lib.belfry import Belfry
-from lib.fault_server import HttpFault, hang
+from lib.fault_server import HttpFault, hang, reply
 from lib.inbox import Inbox
 from lib.net import wait_until
 from lib.page import Page
@@ -59,6 +59,27 @@ class ManyReceivers(unittest.TestCase):
             self.assertRegex(answer.text, r"belfry\.yml:\d+:\d+: .*65 integrations; at most 64")
             belfry.write_config(config(64))
             self.assertEqual(belfry.reload().status, 200)
+
+
+class LongNames(unittest.TestCase):
+    def test_a_ring_of_fallbacks_ends_and_links_are_whole(self):
+        """Texts over 200 bytes, where what is meant for the log is cut."""
+        path = "/" + "p" * 250
+        names = [c * 210 for c in "abc"]
+        with HttpFault(lambda n, t: reply(404)) as bad, Inbox() as inbox:
+            receivers = [{"name": name, "fallback": names[(i + 1) % 3],
+                          "webhook_configs": [{"url": bad.url()}]} for i, name in enumerate(names)]
+            receivers.append({"name": "ops", "slack_configs": [{"api_url": inbox.slack_url()}]})
+            config = {"global": FAST, "web": {"external_url": "http://belfry.test" + path},
+                      "receivers": receivers, "route": route("ops", routes=[
+                          {"receiver": names[0], "continue": True}, {"receiver": "ops"}])}
+            with Belfry(config, rules={"r.yml": ALWAYS}) as belfry:
+                slack = inbox.wait_for(lambda m: m.channel == "slack")
+                wait_until(lambda: belfry.metric("belfry_notify_failed_total", reason="refused") >= 3,
+                           15, "three refusals")
+                wait_until(lambda: belfry.metric("belfry_notify_outbox_rows") == 0, 15, "the end")
+            self.assertEqual(len(bad.attempts), 3)
+            self.assertRegex(slack.raw.decode(), f'"http://belfry.test{path}/l/[0-9a-f]+[?]do=ack"')
 
 
 class PlainAlerts(unittest.TestCase):
