@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's story lived through with the services pack, then replayed: the same alerts and messages?
+"""The demo's story lived through with the services pack, then replayed, from its files and asked
+over HTTP: the same alerts and messages?
 
 usage: backtest.py [SECONDS]   (210; prints what differs, ends with 1 when anything does)
 """
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -22,14 +24,23 @@ from lib.net import free_port
 INTERVAL = 2  # seconds: of the demo's rule groups
 
 
+def replay(daemon, end, *args):
+    done = subprocess.run([binary(), "backtest", "--config", str(daemon.config_path), "--json",
+                           "--to", str(end), *args], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)["runs"][0]
+
+
 def live(seconds, inbox):
-    """-> (daemon's configuration path, data directory, recorded alerts, messages)"""
+    """-> (daemon, when it was over, recorded alerts, the replay asked of it while it runs)"""
     shop_port, web_port, statsd_port = free_port(), free_port(), free_port()
     config = demo.configuration(inbox, shop_port, web_port)
     config["receivers"][0]["webhook_configs"] = [{"url": inbox.webhook_url()}]
     config["packs"] = [{"use": "services", "set": {"time_scale": 0.1}}]
     daemon = Belfry(config, rules={"shop.rules.yml": (TESTS / "demo" / "rules.yml").read_text()},
                     web_port=web_port, statsd_port=statsd_port, keep=True)
+    began = time.time()
     with daemon:
         shop = subprocess.Popen(
             [sys.executable, str(TESTS / "demo" / "service.py"), "--port", str(shop_port),
@@ -38,10 +49,11 @@ def live(seconds, inbox):
             time.sleep(seconds)
             end = time.time()
             series = daemon.query(f'ALERTS{{alertstate="firing"}}[{seconds + 5}s]', at=end)
+            asked = replay(daemon, end, "--url", daemon.url(), "--from", str(began))
         finally:
             shop.terminate()
             shop.wait(10)
-    return daemon, end, series
+    return daemon, end, series, asked
 
 
 def spans_of(series):
@@ -103,14 +115,13 @@ def told_by(msg):
     return (msg.channel.replace("mail", "email"),)
 
 
-def main():
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 210
+def story(seconds):
+    """(one line that sums up, lines that say what differs, how many fired)"""
     with Inbox() as inbox:
-        daemon, end, series = live(seconds, inbox)
+        daemon, end, series, asked = live(seconds, inbox)
         told = sorted(told_by(m) for m in inbox.messages if m.time <= end)
-    done = subprocess.run([binary(), "backtest", "--config", str(daemon.config_path), "--json",
-                           "--to", str(end)], capture_output=True, text=True, check=True)
-    run = json.loads(done.stdout)["runs"][0]
+    run = replay(daemon, end)
+    shutil.rmtree(daemon.dir, ignore_errors=True)
     was, again = spans_of(series), replayed(run, end)
     lines = compare(was, again, end)
     foretold = sorted((m["integration"], *m["title"].split()[:2])
@@ -120,9 +131,22 @@ def main():
         a, b = told.count(one), foretold.count(one)
         if a != b:
             lines.append(f"message {one}: live {a}, replayed {b}")
-    print(f"{sum(map(len, was.values()))} firings of {len({dict(k)['alertname'] for k in was})} alerts,"
-          f" {len(told)} messages; replayed in {run['seconds']:.2f} s: "
-          f"{run['firings']} firings, {len(foretold)} messages")
+    for one, what in ((run, "data directory"), (asked, "running daemon")):
+        for r in one["rules"]:
+            if r["failures"]:
+                lines.append(f"{what}: {r['name']}: {r['lastError']}")
+    if asked["messages"] != run["messages"]:
+        lines.append(f"asked over HTTP: {len(asked['messages'])} messages, others than from the files")
+    if replayed(asked, end) != again:
+        lines.append("asked over HTTP: others fired, or at other times, than from the files")
+    return (f"{sum(map(len, was.values()))} firings of {len({dict(k)['alertname'] for k in was})}"
+            f" alerts, {len(told)} messages; replayed in {run['seconds']:.2f} s: "
+            f"{run['firings']} firings, {len(foretold)} messages"), lines, run["firings"]
+
+
+def main():
+    summary, lines, _ = story(int(sys.argv[1]) if len(sys.argv) > 1 else 210)
+    print(summary)
     print(*lines, sep="\n")
     return 1 if lines else 0
 
