@@ -59,7 +59,8 @@ void cli_clean(struct buf *b, struct str s);
 struct str cli_member(const json_t *obj, const char *key); /* empty when it is no string */
 /* "3m", "2h 5m", "4d 3h": at most two units. */
 void cli_age(struct buf *b, int64_t ms);
-/* "2026-01-02 03:04:05 UTC" from RFC 3339; the text itself when it is none. */
+/* "2026-01-02 03:04:05 CET" from RFC 3339, in the zone of TZ or the machine's; the text itself when
+ * it is none. */
 void cli_when(struct buf *b, struct str rfc3339);
 /* {a="b", c="d"} without the names that are in skip (NULL-ended, may be NULL). */
 void cli_labels(struct buf *b, const json_t *labels, const char *const *skip);

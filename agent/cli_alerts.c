@@ -55,13 +55,43 @@ static void list_of(struct buf *b, const char *what, const json_t *names)
 	}
 }
 
-static void state_cell(struct cli_table *t, struct buf *b, const json_t *alert)
+/* The alert of this fingerprint by its name, when it is among these. */
+static void name_of(struct buf *b, const json_t *all, struct str fingerprint)
+{
+	struct str name = fingerprint;
+	size_t i;
+	json_t *x;
+
+	json_array_foreach((json_t *)(uintptr_t)all, i, x)
+	{
+		if (str_eq(cli_member(x, "fingerprint"), fingerprint))
+			name = cli_member(json_object_get(x, "labels"), "alertname");
+	}
+	buf_str(b, name);
+}
+
+static void inhibitors(struct buf *b, const json_t *all, const json_t *fingerprints)
+{
+	size_t i;
+	json_t *v;
+
+	if (json_array_size(fingerprints) == 0)
+		return;
+	buf_printf(b, "%sinhibited by ", b->n > 0 ? "; " : "");
+	json_array_foreach((json_t *)(uintptr_t)fingerprints, i, v)
+	{
+		buf_c(b, i > 0 ? ", " : "");
+		name_of(b, all, cli_member(v, NULL));
+	}
+}
+
+static void state_cell(struct cli_table *t, struct buf *b, const json_t *alert, const json_t *all)
 {
 	const json_t *status = json_object_get(alert, "status");
 
 	buf_reset(b);
 	list_of(b, "silenced by", json_object_get(status, "silencedBy"));
-	list_of(b, "inhibited by", json_object_get(status, "inhibitedBy"));
+	inhibitors(b, all, json_object_get(status, "inhibitedBy"));
 	list_of(b, "muted by", json_object_get(status, "mutedBy"));
 	if (b->n == 0)
 		buf_c(b, "firing");
@@ -74,14 +104,14 @@ static void number(struct buf *b, const json_t *v)
 		buf_printf(b, "%.4g", json_number_value(v));
 }
 
-static void row(struct cli_table *t, struct buf *b, const json_t *alert, int64_t now_ms)
+static void row(struct cli_table *t, struct buf *b, const json_t *alert, const json_t *all)
 {
 	static const char *const skip[] = {"alertname", "severity", NULL};
 	const json_t *labels = json_object_get(alert, "labels");
 	const json_t *receivers = json_object_get(alert, "receivers");
 	size_t i;
 	json_t *v;
-	int64_t since = now_ms;
+	int64_t now_ms = clock_wall_ms(), since = now_ms;
 
 	cli_table_cell(t, cli_member(labels, "severity"));
 	cli_table_cell(t, cli_member(labels, "alertname"));
@@ -92,7 +122,7 @@ static void row(struct cli_table *t, struct buf *b, const json_t *alert, int64_t
 	buf_reset(b);
 	number(b, json_object_get(alert, "value"));
 	cli_table_cell(t, buf_view(b));
-	state_cell(t, b, alert);
+	state_cell(t, b, alert, all);
 	buf_reset(b);
 	json_array_foreach((json_t *)(uintptr_t)receivers, i, v)
 	{
@@ -129,13 +159,14 @@ static void show(struct cli *c, const json_t *answer, const struct wish *w)
 	for (size_t i = 0; i < n; i++) {
 		if (!w->all && !is_active(v[i]))
 			continue;
-		row(&t, &c->scratch, v[i], clock_wall_ms());
+		row(&t, &c->scratch, v[i], answer);
 		shown++;
 	}
 	if (shown > 0)
 		cli_table_print(&t, stdout);
 	else
-		(void)puts("nothing fires");
+		(void)puts(
+			active < n && !w->all ? "nothing fires that is told of" : "nothing fires");
 	if (!w->all && active < n)
 		(void)printf("%zu suppressed (--all shows them)\n", n - active);
 	cli_table_fini(&t);

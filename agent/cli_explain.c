@@ -31,12 +31,13 @@ static void line(const json_t *obj, const char *indent, const char *key)
 /* The attempts of the message that a "told" event names. */
 static void attempts(const json_t *messages, struct str told)
 {
+	struct str id = str_sub(told, 0, str_find(told, ' '));
 	size_t i, k;
 	json_t *m, *at;
 
 	json_array_foreach((json_t *)(uintptr_t)messages, i, m)
 	{
-		if (!str_starts(told, cli_member(m, "id")))
+		if (!str_eq(id, cli_member(m, "id")))
 			continue;
 		json_array_foreach(json_object_get(m, "attempts"), k, at)
 		{
@@ -168,7 +169,7 @@ static void advice_cell(struct cli_table *t, const json_t *rule)
 	buf_fini(&b);
 }
 
-static void print_noise(const json_t *rules)
+static void print_noise(const json_t *rules, const char *range)
 {
 	static const char *const titles[] = {"RULE", "FIRED", "PAGES", "ACKED", "USEFUL", "FALSE",
 		"UNDER 5M", "FLAPS", "QUIETER WITH", NULL};
@@ -176,6 +177,11 @@ static void print_noise(const json_t *rules)
 	size_t i;
 	json_t *r;
 
+	if (json_array_size(rules) == 0) {
+		(void)printf("nothing fired in the last %s\n", range);
+		return;
+	}
+	(void)printf("the last %s, the noisiest first\n\n", range);
 	cli_table_init(&t, titles);
 	json_array_foreach((json_t *)(uintptr_t)rules, i, r)
 	{
@@ -231,7 +237,7 @@ int cli_noise_main(int argc, char **argv)
 	else if (json)
 		(void)json_dumpf(json_object_get(answer, "data"), stdout, JSON_INDENT(2));
 	else
-		print_noise(json_object_get(json_object_get(answer, "data"), "rules"));
+		print_noise(json_object_get(json_object_get(answer, "data"), "rules"), range);
 	json_decref(answer);
 	buf_fini(&path);
 	cli_fini(&c);

@@ -8,6 +8,7 @@
 #include "base/matcher_parse.h"
 #include "base/num.h"
 #include "base/quote.h"
+#include "base/tz.h"
 
 int cli_matcher(struct arena *a, struct str s, bool first, struct matcher *m, struct err *e)
 {
@@ -122,8 +123,31 @@ void cli_age(struct buf *b, int64_t ms)
 	}
 }
 
+/* The reader's: TZ as a zone's name, else the machine's. NULL: UTC. */
+static const struct tz *local_zone(void)
+{
+	static const struct tz *zone;
+	static struct arena mem;
+	static bool asked;
+	struct err e;
+
+	if (!asked) {
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
+		const char *name = getenv("TZ");
+
+		asked = true;
+		arena_init(&mem, 1u << 20);
+		if (name != NULL && name[0] == ':')
+			name++;
+		zone = tz_load(
+			&mem, name != NULL && name[0] != '\0' ? str_c(name) : STR("Local"), &e);
+	}
+	return zone;
+}
+
 void cli_when(struct buf *b, struct str rfc3339)
 {
+	const struct tz *zone = local_zone();
 	struct civil c;
 	int64_t ms;
 
@@ -131,9 +155,10 @@ void cli_when(struct buf *b, struct str rfc3339)
 		cli_clean(b, rfc3339);
 		return;
 	}
-	civil_from_ms(ms, &c);
-	buf_printf(b, "%04lld-%02d-%02d %02d:%02d:%02d UTC", (long long)c.year, c.month, c.day,
-		c.hour, c.minute, c.second);
+	civil_from_ms(i64_add_sat(ms, (int64_t)tz_offset(zone, ms) * 1000), &c);
+	buf_printf(b, "%04lld-%02d-%02d %02d:%02d:%02d ", (long long)c.year, c.month, c.day, c.hour,
+		c.minute, c.second);
+	buf_str(b, tz_name(zone, ms));
 }
 
 static bool skipped(const char *name, const char *const *skip)

@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "base/num.h"
 #include "exporters/history.h"
+#include "exporters/message.h"
 #include "storage/db.h"
 #include "storage/labels_blob.h"
 
@@ -149,6 +150,12 @@ static void on_resolved(struct story *s, sqlite3_stmt *st, int64_t at)
 		r->threshold = sqlite3_column_double(st, 5);
 }
 
+/* A message that all is over wakes nobody. */
+static bool tells_the_end(struct str told)
+{
+	return str_ends(told, str_c(message_reason_text(REASON_ALL_RESOLVED)));
+}
+
 /* Columns: 0 at, 1 fingerprint, 2 kind, 3 detail, 4 worst, 5 threshold, 6 op. */
 static int walk_events(struct walk *w, sqlite3 *db, int64_t from_ms, struct err *e)
 {
@@ -174,7 +181,7 @@ static int walk_events(struct walk *w, sqlite3 *db, int64_t from_ms, struct err 
 		case HISTORY_RESOLVED: on_resolved(s, st, at); break;
 		case HISTORY_GROUPED: join_group(w, db_column_str(st, 3), s->rule); break;
 		case HISTORY_TOLD:
-			if (s->rule != NULL)
+			if (s->rule != NULL && !tells_the_end(db_column_str(st, 3)))
 				s->rule->pages++;
 			break;
 		case HISTORY_ACKNOWLEDGED:
@@ -249,7 +256,8 @@ static int noisiest_first(const void *va, const void *vb)
 static void write_rule(struct jsonw *j, struct rule *r)
 {
 	double better = suggestion(r);
-	uint64_t judged = r->false_positives + r->useful + r->acknowledged;
+	/* an incident is often acknowledged first and judged later */
+	uint64_t judged = MAX_OF(r->false_positives + r->useful, r->acknowledged);
 
 	jsonw_object(j);
 	jsonw_kv_c(j, "rule", r->name);

@@ -48,6 +48,176 @@ static void values(struct buf *b, sqlite3_stmt *st, const char *first)
 	}
 }
 
+/* --- who held it back, and who was told --- */
+
+#define NAMED_MAX 3u /* inhibiting alerts and silences of one event */
+
+/* The first row's columns of a question with one parameter go through put(). */
+static bool ask(sqlite3 *db, const char *sql, struct str text, int64_t number, struct buf *b,
+	void (*put)(struct buf *b, sqlite3_stmt *st))
+{
+	sqlite3_stmt *st;
+	struct err e;
+	bool found;
+
+	if (db_prepare(db, &st, sql, &e) != 0)
+		return false; /* the event is told without it */
+	if (text.n > 0)
+		db_bind_text(st, 1, text);
+	else
+		(void)sqlite3_bind_int64(st, 1, number);
+	found = db_step_row(st, "look up", &e) > 0;
+	if (found)
+		put(b, st);
+	(void)sqlite3_finalize(st);
+	return found;
+}
+
+static void put_name(struct buf *b, sqlite3_stmt *st)
+{
+	buf_str(b, db_column_str(st, 0));
+}
+
+static void put_silence(struct buf *b, sqlite3_stmt *st)
+{
+	struct str who = db_column_str(st, 0), comment = db_column_str(st, 1);
+
+	if (who.n > 0) {
+		buf_c(b, " of ");
+		buf_str(b, who);
+	}
+	if (comment.n > 0) {
+		buf_c(b, ", \"");
+		buf_str(b, str_sub(comment, 0, 200));
+		buf_ch(b, '"');
+	}
+}
+
+static void inhibited(struct buf *b, sqlite3 *db, struct str fingerprints)
+{
+	struct str fp;
+
+	buf_c(b, "held back, since another alert fires: ");
+	for (size_t i = 0; str_split(&fingerprints, ' ', &fp) && i < NAMED_MAX; i++) {
+		uint64_t number = 0;
+
+		for (size_t k = 0; k < fp.n; k++)
+			number = number << 4 |
+				 (uint64_t)(fp.p[k] <= '9' ? fp.p[k] - '0' : fp.p[k] - 'a' + 10);
+		buf_c(b, i > 0 ? ", " : "");
+		if (ask(db, "SELECT name FROM history_alert WHERE fingerprint=?", STR(""),
+			    (int64_t)number, b, put_name))
+			buf_ch(b, ' ');
+		buf_printf(b, "(" STR_FMT ")", STR_ARG(fp));
+	}
+}
+
+static void silenced(struct buf *b, sqlite3 *db, struct str ids)
+{
+	struct str id;
+
+	buf_c(b, "held back by ");
+	for (size_t i = 0; str_split(&ids, ' ', &id) && i < NAMED_MAX; i++) {
+		buf_c(b, i > 0 ? "; silence " : "silence ");
+		buf_str(b, id);
+		(void)ask(db, "SELECT created_by,comment FROM silence WHERE id=?", id, 0, b,
+			put_silence);
+	}
+}
+
+/* Of a group's key, route:labels, what a reader knows: the labels. */
+static void grouped(struct buf *b, struct str key)
+{
+	size_t at = key.n;
+
+	while (at > 2 && !str_starts(str_sub(key, at - 3, key.n), STR("}:{")))
+		at--;
+	key = at > 2 ? str_sub(key, at - 1, key.n) : key;
+	if (str_eq(key, STR("{}"))) {
+		buf_c(b, "joined the one group of its route");
+	} else {
+		buf_c(b, "joined the group ");
+		buf_str(b, key);
+	}
+}
+
+/* Group key and names: the names. */
+static void muted(struct buf *b, struct str detail)
+{
+	size_t at = detail.n;
+
+	while (at > 1 && !str_starts(str_sub(detail, at - 2, detail.n), STR("} ")))
+		at--;
+	buf_c(b, "held back by time interval ");
+	buf_str(b, at > 1 ? str_sub(detail, at, detail.n) : detail);
+}
+
+/* "ID RECEIVER/KIND/INDEX WHY"; a receiver's name may have blanks. False: it is none. */
+static bool split_told(
+	struct str detail, struct str *id, struct str *receiver, struct str *kind, struct str *why)
+{
+	if (!str_split(&detail, ' ', id))
+		return false;
+	for (size_t i = 0; i < detail.n; i++) {
+		size_t k = i + 1, digits;
+
+		while (k < detail.n && detail.p[k] >= 'a' && detail.p[k] <= 'z')
+			k++;
+		for (digits = k + 1;
+			digits < detail.n && detail.p[digits] >= '0' && detail.p[digits] <= '9';)
+			digits++;
+		if (detail.p[i] != '/' || k == i + 1 || k >= detail.n || detail.p[k] != '/' ||
+			digits == k + 1 || (digits < detail.n && detail.p[digits] != ' '))
+			continue;
+		*receiver = str_sub(detail, 0, i);
+		*kind = str_sub(detail, i + 1, k);
+		*why = str_sub(detail, digits + 1, detail.n);
+		return true;
+	}
+	return false;
+}
+
+static void told(struct buf *b, const char *verb, struct str detail)
+{
+	struct str id, receiver, kind, why;
+
+	if (!split_told(detail, &id, &receiver, &kind, &why)) {
+		buf_printf(b, "%s: ", verb);
+		buf_str(b, detail);
+		return;
+	}
+	buf_printf(b, "%s ", verb);
+	buf_str(b, receiver);
+	buf_c(b, " by ");
+	buf_str(b, kind);
+	buf_c(b, ": ");
+	if (str_eq(why, str_c(message_reason_text(REASON_REPEAT))))
+		buf_c(b, "a reminder, since it still fires");
+	else
+		buf_str(b, why);
+	buf_c(b, " (message ");
+	buf_str(b, id);
+	buf_ch(b, ')');
+}
+
+/* Events whose detail is a part of their sentence. */
+static void with_detail(struct buf *b, sqlite3 *db, int kind, struct str detail)
+{
+	switch (kind) {
+	case HISTORY_GROUPED: grouped(b, detail); return;
+	case HISTORY_SILENCED: silenced(b, db, detail); return;
+	case HISTORY_INHIBITED: inhibited(b, db, detail); return;
+	case HISTORY_MUTED: muted(b, detail); return;
+	case HISTORY_TOLD: told(b, "told", detail); return;
+	case HISTORY_REFUSED: told(b, "not told", detail); return;
+	case HISTORY_ACKNOWLEDGED: buf_c(b, "acknowledged by "); break;
+	case HISTORY_UNACKNOWLEDGED: buf_c(b, "acknowledgement taken back by "); break;
+	case HISTORY_ESCALATED: break;
+	default: buf_c(b, "unknown event "); break;
+	}
+	buf_str(b, detail);
+}
+
 static void sentence(struct buf *b, sqlite3_stmt *st, int kind, struct str detail)
 {
 	switch (kind) {
@@ -69,25 +239,11 @@ static void sentence(struct buf *b, sqlite3_stmt *st, int kind, struct str detai
 		values(b, st, "; value ");
 		number_or_nothing(b, ", worst ", st, 4);
 		break;
-	case HISTORY_GROUPED: buf_c(b, "joined the group "); break;
-	case HISTORY_SILENCED: buf_c(b, "held back by silence "); break;
-	case HISTORY_INHIBITED: buf_c(b, "held back: inhibited by alert "); break;
-	case HISTORY_MUTED: buf_c(b, "held back by a time interval: "); break;
 	case HISTORY_UNSILENCED: buf_c(b, "no longer silenced"); break;
-	case HISTORY_UNINHIBITED: buf_c(b, "no longer inhibited"); break;
-	case HISTORY_UNMUTED: buf_c(b, "no longer muted by a time interval"); break;
-	case HISTORY_TOLD: buf_c(b, "told: "); break;
-	case HISTORY_REFUSED: buf_c(b, "not told: "); break;
-	case HISTORY_ACKNOWLEDGED: buf_c(b, "acknowledged by "); break;
-	case HISTORY_UNACKNOWLEDGED: buf_c(b, "acknowledgement taken back by "); break;
-	case HISTORY_ESCALATED: break;
-	default: buf_c(b, "unknown event"); break;
+	case HISTORY_UNINHIBITED: buf_c(b, "no longer held back by another alert"); break;
+	case HISTORY_UNMUTED: buf_c(b, "no longer held back by a time interval"); break;
+	default: with_detail(b, sqlite3_db_handle(st), kind, detail); break;
 	}
-	if (kind == HISTORY_GROUPED || kind == HISTORY_SILENCED || kind == HISTORY_INHIBITED ||
-		kind == HISTORY_MUTED || kind == HISTORY_TOLD || kind == HISTORY_REFUSED ||
-		kind == HISTORY_ACKNOWLEDGED || kind == HISTORY_UNACKNOWLEDGED ||
-		kind == HISTORY_ESCALATED)
-		buf_str(b, detail);
 }
 
 static void write_event(struct jsonw *j, sqlite3_stmt *st)

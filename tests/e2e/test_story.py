@@ -70,7 +70,7 @@ class Story(unittest.TestCase):
                 code, story = command(belfry, "explain", "PoolFull")
                 assert code == 0, story
                 for part in ("waiting out its", "firing; value 0.97 (alert when > 0.9)",
-                             "joined the group {}:", "attempt 1: failed, will be repeated: answered 503",
+                             "joined the group {", "told chat by slack: first notification", "attempt 1: failed, will be repeated: answered 503",
                              "attempt 2: delivered: 200"):
                     assert part in story, f"{part!r} is not in:\n{story}"
                 code, text = command(belfry, "ack", "PoolFull", "-m", "on it")

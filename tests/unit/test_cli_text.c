@@ -141,6 +141,21 @@ START_TEST(tables_align_by_characters)
 }
 END_TEST
 
+START_TEST(times_are_the_reader_s_and_name_their_zone)
+{
+	ck_assert_int_eq(setenv("TZ", ":Europe/Berlin", 1), 0);
+	buf_reset(&b);
+	cli_when(&b, STR("2026-01-02T23:04:05.678Z"));
+	ck_assert_str_eq(b.p, "2026-01-03 00:04:05 CET");
+	buf_reset(&b);
+	cli_when(&b, STR("2026-07-02T03:04:05Z"));
+	ck_assert_str_eq(b.p, "2026-07-02 05:04:05 CEST");
+	buf_reset(&b);
+	cli_when(&b, STR("soon\x1b"));
+	ck_assert(strchr(b.p, 0x1b) == NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cli_text");
@@ -153,6 +168,7 @@ int main(void)
 	tcase_add_test(t, labels_print_without_those_skipped);
 	tcase_add_loop_test(t, matchers_are_read_as_typed, 0, (int)ARRAY_LEN(typed));
 	tcase_add_test(t, tables_align_by_characters);
+	tcase_add_test(t, times_are_the_reader_s_and_name_their_zone);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }

@@ -135,6 +135,69 @@ static const char *text_of(const json_t *alert, const char *list, size_t i, cons
 		json_object_get(json_array_get(json_object_get(alert, list), i), key));
 }
 
+static const struct {
+	enum history_kind kind;
+	const char *detail, *says;
+} sentences[] = {
+	{HISTORY_GROUPED, "{}:{alertname=\"A\"}", "joined the group {alertname=\"A\"}"},
+	{HISTORY_GROUPED, "{}/{team=\"}:{\"}:{}", "joined the one group of its route"},
+	{HISTORY_GROUPED, "odd", "joined the group odd"},
+	{HISTORY_SILENCED, "s-1 s-2", "held back by silence s-1 of ann, \"ticket 7\"; silence s-2"},
+	{HISTORY_INHIBITED, "0123456789abcdef",
+		"held back, since another alert fires: "
+		"(0123456789abcdef)"},
+	{HISTORY_MUTED, "{}:{a=\"b c\"} nights weekends",
+		"held back by time interval nights weekends"},
+	{HISTORY_UNINHIBITED, "", "no longer held back by another alert"},
+	{HISTORY_TOLD, "m-1 the team/email/12 new alerts added",
+		"told the team by email: new alerts added (message m-1)"},
+	{HISTORY_TOLD, "m-1 a/b/slack/0 repeat interval elapsed",
+		"told a/b by slack: a reminder, since it still fires (message m-1)"},
+	{HISTORY_TOLD, "odd", "told: odd"},
+	{HISTORY_ESCALATED, "nobody acknowledged it: to boss", "nobody acknowledged it: to boss"},
+};
+
+START_TEST(events_are_sentences)
+{
+	json_t *root;
+	struct err e;
+
+	ck_assert_int_eq(
+		db_exec(db, "INSERT INTO silence VALUES('s-1',x'',0,1,0,'ann','ticket 7',x'','')",
+			&e),
+		0);
+	transition("A", "x", ALERT_INACTIVE, ALERT_FIRING, 1000, 1);
+	note("A", "x", sentences[_i].kind, sentences[_i].detail);
+	write_all();
+	root = explain("A");
+	ck_assert_str_eq(
+		text_of(json_array_get(json_object_get(root, "alerts"), 0), "events", 1, "text"),
+		sentences[_i].says);
+	json_decref(root);
+}
+END_TEST
+
+START_TEST(an_inhibiting_alert_is_named)
+{
+	struct label v[] = {{STR("alertname"), STR("Big")}, {STR("pool"), STR("p")}};
+	char detail[40], says[120];
+	json_t *root;
+
+	transition("Big", "p", ALERT_INACTIVE, ALERT_FIRING, 1000, 1);
+	transition("Small", "p", ALERT_INACTIVE, ALERT_FIRING, 1000, 1);
+	(void)snprintf(detail, sizeof detail, "%016llx",
+		(unsigned long long)labels_fingerprint((struct labels){v, 2}));
+	(void)snprintf(says, sizeof says, "held back, since another alert fires: Big (%s)", detail);
+	note("Small", "p", HISTORY_INHIBITED, detail);
+	write_all();
+	root = explain("Small");
+	ck_assert_str_eq(
+		text_of(json_array_get(json_object_get(root, "alerts"), 0), "events", 1, "text"),
+		says);
+	json_decref(root);
+}
+END_TEST
+
 START_TEST(an_alert_s_story_names_what_it_did_who_was_told_and_how_that_went)
 {
 	json_t *root, *alert;
@@ -157,6 +220,8 @@ START_TEST(an_alert_s_story_names_what_it_did_who_was_told_and_how_that_went)
 	ck_assert_str_eq(
 		text_of(alert, "events", 1, "text"), "firing; value 0.97 (alert when > 0.9)");
 	ck_assert_str_eq(text_of(alert, "events", 2, "text"), "held back by silence 4f1c");
+	ck_assert_str_eq(text_of(alert, "events", 3, "text"),
+		"told on-call by slack: first notification (message belfry-a-1)");
 	ck_assert_str_eq(text_of(alert, "events", 4, "event"), "resolved");
 	alert = json_array_get(json_object_get(alert, "messages"), 0);
 	ck_assert_str_eq(json_string_value(json_object_get(alert, "id")), "belfry-a-1");
@@ -232,6 +297,8 @@ START_TEST(noise_counts_flaps_marks_and_suggests_a_threshold)
 		transition("PoolFull", "orders", ALERT_INACTIVE, ALERT_FIRING, at, worst[i]);
 		note("PoolFull", "orders", HISTORY_GROUPED, "{}:{pool=\"orders\"}");
 		note("PoolFull", "orders", HISTORY_TOLD, "belfry-a-1 on-call/slack/0 first");
+		note("PoolFull", "orders", HISTORY_TOLD,
+			"belfry-a-2 on-call/slack/0 all alerts resolved");
 		transition(
 			"PoolFull", "orders", ALERT_FIRING, ALERT_INACTIVE, at + 60000, worst[i]);
 	}
@@ -321,6 +388,8 @@ int main(void)
 	TCase *tc = tcase_create("history");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, events_are_sentences, 0, (int)ARRAY_LEN(sentences));
+	tcase_add_test(tc, an_inhibiting_alert_is_named);
 	tcase_add_test(tc, an_alert_s_story_names_what_it_did_who_was_told_and_how_that_went);
 	tcase_add_test(tc, matchers_and_fingerprints_choose_among_alerts_of_a_name);
 	tcase_add_test(tc, an_evaluation_that_changes_nothing_is_no_event);
