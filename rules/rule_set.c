@@ -78,7 +78,7 @@ static int64_t duration(
 	struct err e;
 	int64_t ms;
 
-	if (n == NULL || !scalar(l, n, what, &s))
+	if (n == NULL || n->kind == YAML_NULL || !scalar(l, n, what, &s))
 		return absent;
 	if (dur_parse(s, &ms, &e) == 0)
 		return ms;
@@ -328,6 +328,15 @@ static bool has_alert(const struct yaml_node *seq)
 	return false;
 }
 
+/* An entry of a list without anything in it, which Prometheus passes over. */
+static bool is_nothing(const struct loader *l, const struct yaml_node *n, const char *what)
+{
+	if (n->kind != YAML_NULL)
+		return false;
+	diag_warn(l->d, n->pos, "there is no %s in this entry", what);
+	return true;
+}
+
 static void group_rules(const struct loader *l, const struct yaml_node *label_map,
 	const struct yaml_node *seq, struct rule_group_def *g)
 {
@@ -346,21 +355,22 @@ static void group_rules(const struct loader *l, const struct yaml_node *label_ma
 		return;
 	}
 	v = ARENA_ARRAY(l->a, seq->n, struct rule_def);
-	for (size_t i = 0; v != NULL && i < seq->n; i++)
-		rule(l, g, seq->items[i], labels, &v[i]);
 	g->rules = v;
-	g->n = v != NULL ? seq->n : 0;
+	for (size_t i = 0; v != NULL && i < seq->n; i++) {
+		if (!is_nothing(l, seq->items[i], "rule"))
+			rule(l, g, seq->items[i], labels, &v[g->n++]);
+	}
 }
 
 static void group_limit(const struct loader *l, const struct yaml_node *n, struct rule_group_def *g)
 {
-	unsigned long long v;
+	long long v;
 	struct str s;
 
-	if (n == NULL || !scalar(l, n, "limit", &s))
+	if (n == NULL || n->kind == YAML_NULL || !scalar(l, n, "limit", &s))
 		return;
-	if (str_to_u64(s, &v))
-		g->limit = v;
+	if (!n->quoted && str_to_i64(s, &v))
+		g->limit = v > 0 ? (uint64_t)v : 0; /* as in Prometheus, below zero is none */
 	else
 		diag_error(l->d, n->pos, "limit: \"" STR_FMT "\" is not a number", STR_ARG(s));
 }
@@ -420,8 +430,10 @@ static void document(struct loader *l, const struct yaml_node *doc)
 		diag_error(l->d, groups->pos, "groups must be a list");
 		return;
 	}
-	for (size_t i = 0; i < groups->n; i++)
-		group(l, groups->items[i], first);
+	for (size_t i = 0; i < groups->n; i++) {
+		if (!is_nothing(l, groups->items[i], "group"))
+			group(l, groups->items[i], first);
+	}
 }
 
 static struct diag_file *new_file(struct loader *l, struct str path)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Files of rule tests at the edges of the format: `belfry test rules` takes and refuses what
-promtool 3.5.3 does. With a promtool in BELFRY_PEERS/usr/bin it is asked, too."""
+"""Files of rules and of rule tests at the edges of their formats: `belfry check rules` and
+`belfry test rules` take and refuse what promtool 3.5.3 does. With a promtool in BELFRY_PEERS/usr/bin it is asked, too."""
 
 import os
 import pathlib
@@ -139,6 +139,44 @@ CASES = [  # text, exit code
     (HEAD + "tests:\n- interval: 1m\n\tinput_series: []\n", 1),
 ]
 
+RULE_CHECKS = [  # one rule, exit code of `check rules`
+    ("{record: a, expr: 1}", 0), ("{record: a, expr: ''}", 1), ("{record: a}", 1), ("{expr: x}", 1),
+    ("{record: a, alert: b, expr: x}", 1), ("{record: null, alert: a, expr: x}", 0), ("{record: 0a, expr: x}", 0),
+    ("{record: 'a b', expr: x}", 0), ("{record: a, expr: x, for: 1m}", 1), ("{record: a, expr: x, for: 0s}", 0),
+    ("{record: a, expr: x, annotations: {a: b}}", 1), ("{record: a, expr: x, labels: {__name__: c}}", 1),
+    ("{record: a, expr: x, labels: {'': d}}", 1), ("{record: a, expr: x, labels: {a: b, a: c}}", 1),
+    ("{alert: a, expr: x, for: }", 0), ("{alert: a, expr: x, for: ''}", 1), ("{alert: a, expr: x, for: 1}", 1),
+    ("{alert: a, expr: x, for: -1m}", 1), ("{alert: a, expr: x, for: 30s1m}", 1), ("{alert: a, expr: x, for: 1m30s}", 0),
+    ("{alert: a, expr: x, foo: b}", 1), ("{alert: a, expr: x, annotations: {s: '{{ foo }}'}}", 1),
+    ("{alert: a, expr: x, annotations: {s: '{{ .Labels.a | toUpper }} {{ $value }}'}}", 0),
+    ("{alert: a, expr: x, annotations: {s: '{{ $foo }}'}}", 1), ("{alert: a, expr: x, annotations: {s: '{{'}}", 1),
+    ("{alert: a, expr: x, annotations: {s: '{{ define \"z\" }}q{{ end }}{{ template \"z\" }}'}}", 0),
+    ("{alert: a, expr: 'x >'}", 1), ("{alert: a, expr: 'rate(x)'}", 1), ("{record: a, expr: 'mad_over_time(x[5m])'}", 1),
+    ("{record: a, expr: 'x{a=~\"(\"}'}", 1), ("{record: a, expr: '{}'}", 1), ("null", 0), ("abc", 1), ("{}", 1),
+]
+GROUP_CHECKS = [  # keys of a group
+    ("interval: ", 0), ("interval: 0s", 0), ("interval: -1m", 1), ("interval: ''", 1), ("limit: -1", 0),
+    ("limit: '1'", 1), ("limit: abc", 1), ("limit: ", 0), ("query_offset: ", 0), ("query_offset: -1m", 1),
+    ("labels: {a: b}", 0), ("labels: {a: 1}", 0), ("labels: []", 1), ("foo: b", 1), ("name: h", 1),
+]
+FILE_CHECKS = [
+    ("", 0), ("~\n", 0), ("groups:\n", 0), ("groups: {}\n", 1), ("groups: []\n---\nfoo: []\n", 0),
+    ("groups:\n-\n", 0), ("groups:\n- {rules: []}\n", 1), ("groups:\n- {name: '', rules: []}\n", 1),
+    ("groups:\n- {name: a}\n", 0), ("groups:\n- {name: a, rules: []}\n- {name: a, rules: []}\n", 1),
+    ("groups:\n- &g {name: a, rules: [&r {record: a, expr: x}, *r]}\n- {<<: *g, name: b}\n", 0),
+    ("Groups: []\n", 1), ("\ufeffgroups: []\n", 0), ("- a\n", 1), ("groups:\n\t- name: a\n", 1),
+]
+# What belfry refuses though promtool does not: rules that can never give anything.
+NEVER = ["{alert: a, expr: 'x[5m]'}", "{alert: a, expr: '\"s\"'}"]
+
+
+def checks():
+    for text, want in RULE_CHECKS:
+        yield f"groups:\n- name: g\n  rules:\n  - {text}\n", want
+    for text, want in GROUP_CHECKS:
+        yield f"groups:\n- name: g\n  {text}\n  rules: [{{record: a, expr: x}}]\n", want
+    yield from FILE_CHECKS
+
 
 class Edges(unittest.TestCase):
     def setUp(self):
@@ -169,6 +207,24 @@ class Edges(unittest.TestCase):
     @unittest.skipUnless(os.path.exists(PROMTOOL), "BELFRY_PEERS names no promtool")
     def test_promtool(self):
         self.run_cases(PROMTOOL, NOT_IN_3_5)
+
+    def check_all(self, tool, cases):
+        wrong, path = [], self.dir / "checked.yml"
+        for text, want in cases:
+            path.write_text(text)
+            done = subprocess.run([tool, "check", "rules", str(path)], capture_output=True, text=True,
+                                  timeout=60, check=False)
+            if done.returncode != want:
+                wrong.append(f"exit {done.returncode}, expected {want}\n{text}{done.stdout}{done.stderr}")
+        self.assertEqual(wrong, [], "\n".join(wrong))
+
+    def test_belfry_checks_rules(self):
+        self.check_all(binary(), checks())
+        self.check_all(binary(), [(f"groups:\n- name: g\n  rules:\n  - {text}\n", 1) for text in NEVER])
+
+    @unittest.skipUnless(os.path.exists(PROMTOOL), "BELFRY_PEERS names no promtool")
+    def test_promtool_checks_rules(self):
+        self.check_all(PROMTOOL, checks())
 
     def test_unknown_fields_are_passed_over_in_rule_files_only(self):
         tools = [binary()] + ([PROMTOOL] if os.path.exists(PROMTOOL) else [])
