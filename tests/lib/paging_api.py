@@ -12,6 +12,8 @@ import http.server
 import json
 import threading
 
+from .net import GUARD_S
+
 
 class PagingApi:
     def __init__(self):
@@ -62,7 +64,7 @@ class PagingApi:
         with self._changed:
             return [k for s, a, k in self.events if s == service and action in (None, a)]
 
-    def wait(self, check, timeout=20.0):
+    def wait(self, check, timeout=GUARD_S):
         """Until check(self) is true."""
         with self._changed:
             if not self._changed.wait_for(lambda: check(self), timeout):
