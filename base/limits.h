@@ -113,8 +113,8 @@
 #define LIMIT_SEND_TIMEOUT_MS  10000      /* total time of one delivery attempt */
 
 /* --- dispatcher --- */
-#define LIMIT_SILENCES        10000u /* kept, those that are over for less than 5 days included */
-#define LIMIT_SILENCE_BYTES   65536u /* one silence: matchers, comment, annotations */
+#define LIMIT_SILENCES        10000u /* kept; of those that are over, as many as there is room for */
+#define LIMIT_SILENCE_BYTES   65536u      /* one silence: matchers, comment, annotations */
 #define LIMIT_SILENCE_KEEP_MS 432000000   /* an expired silence is forgotten after this: 120 h */
 #define LIMIT_EXTERNAL_ALERTS 100000u     /* firing alerts posted by others */
 #define LIMIT_ALERT_BYTES     (64u << 10) /* labels and annotations of one posted alert */

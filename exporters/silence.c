@@ -300,6 +300,35 @@ static void edit(struct silence_set *s, struct silence *x, struct silence *want,
 	mark(s, x);
 }
 
+static void forget(struct silence_set *s, struct silence *x)
+{
+	ASSERT(!x->working);
+	map_remove(&s->by_id, hash_str(str_c(x->id)), x);
+	metric_set(s->gauge, (double)s->by_id.n);
+	x->gone = true;
+	mark(s, x); /* freed after the commit */
+}
+
+/* Room for one more: the one that has been over for longest goes before its five days are, else
+ * whoever makes many short silences could make none for days. */
+static bool make_room(struct silence_set *s, int64_t now_ms)
+{
+	struct silence *oldest = NULL, *x;
+	size_t pos = 0;
+
+	if (s->by_id.n < LIMIT_SILENCES)
+		return true;
+	METRIC_LIMIT("silences");
+	while ((x = map_each(&s->by_id, &pos)) != NULL) {
+		if (!x->working && state_by_bounds(x, now_ms) == SILENCE_EXPIRED &&
+			(oldest == NULL || x->ends_ms < oldest->ends_ms))
+			oldest = x;
+	}
+	if (oldest != NULL)
+		forget(s, oldest);
+	return oldest != NULL;
+}
+
 int silence_put(struct silence_set *s, const struct silence_view *v, int64_t now_ms, char *id,
 	struct err *e)
 {
@@ -322,8 +351,7 @@ int silence_put(struct silence_set *s, const struct silence_view *v, int64_t now
 		memcpy(id, was->id, sizeof was->id);
 		return 0;
 	}
-	if (s->by_id.n >= LIMIT_SILENCES) {
-		METRIC_LIMIT("silences");
+	if (!make_room(s, now_ms)) {
 		silence_free(x);
 		return err_set(e, ERR_INPUT, 400,
 			"Failed to create silence: there are %u silences, which is the limit",
@@ -376,15 +404,6 @@ static void fill_index(struct silence_set *s)
 		if (x->working)
 			matcher_index_add(&s->index, x->matchers, x->n, x);
 	}
-}
-
-static void forget(struct silence_set *s, struct silence *x)
-{
-	ASSERT(!x->working);
-	map_remove(&s->by_id, hash_str(str_c(x->id)), x);
-	metric_set(s->gauge, (double)s->by_id.n);
-	x->gone = true;
-	mark(s, x); /* freed after the commit */
 }
 
 static void forget_old(struct silence_set *s, int64_t now_ms)

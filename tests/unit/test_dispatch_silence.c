@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "exporters/silence.h"
 #include "tests/lib/dispatch_rig.h"
 #include "tests/lib/suite.h"
 
@@ -324,6 +326,37 @@ START_TEST(an_expired_silence_is_kept_for_five_days)
 }
 END_TEST
 
+START_TEST(silences_that_are_over_keep_no_new_one_out)
+{
+	struct silence_matcher m = {.name = STR("a"), .value = STR("b"), .is_equal = true};
+	struct silence_view v = {.matchers = &m,
+		.n_matchers = 1,
+		.created_by = STR("me"),
+		.comment = STR("c"),
+		.id = STR("")};
+	struct silence_set s;
+	char id[37], first[37], last[37];
+	struct err e;
+
+	silence_set_init(&s);
+	for (size_t i = 0; i < LIMIT_SILENCES; i++) {
+		v.starts_at_ms = RIG_T0;
+		v.ends_at_ms = i < 2 ? RIG_T0 + 1000 + (int64_t)i : RIG_T0 + 1 * H;
+		ck_assert_int_eq(silence_put(&s, &v, RIG_T0, i == 0 ? first : last, &e), 0);
+		silence_committed(&s);
+	}
+	ck_assert_int_eq(silence_put(&s, &v, RIG_T0, id, &e), -1); /* all of them work */
+	ck_assert_int_eq(silence_put(&s, &v, RIG_T0 + 1 * M, id, &e), 0);
+	ck_assert_ptr_null(silence_find(&s, str_c(first)));
+	ck_assert_ptr_nonnull(silence_find(&s, str_c(last)));
+	ck_assert_ptr_nonnull(silence_find(&s, str_c(id)));
+	ck_assert_int_eq(silence_put(&s, &v, RIG_T0 + 1 * M, id, &e), 0);
+	ck_assert_int_eq(silence_put(&s, &v, RIG_T0 + 1 * M, id, &e), -1);
+	ck_assert_uint_eq(s.by_id.n, LIMIT_SILENCES);
+	silence_set_fini(&s);
+}
+END_TEST
+
 START_TEST(a_recurring_silence_works_in_its_hours_only)
 {
 	rig_start(plain); /* midnight UTC, 01:00 in Berlin */
@@ -396,6 +429,7 @@ int main(void)
 		an_edit_keeps_the_id_when_only_the_end_moves,
 		an_edit_of_matchers_or_start_makes_a_new_one,
 		an_expired_silence_is_kept_for_five_days,
+		silences_that_are_over_keep_no_new_one_out,
 		a_recurring_silence_works_in_its_hours_only,
 		silences_are_listed_in_alertmanagers_order};
 	Suite *s = suite_create("dispatch silences");
