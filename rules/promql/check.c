@@ -33,15 +33,16 @@ static int check_aggregate(struct pq_parser *p, struct pq_expr *x)
 	enum pq_type want = agg->param == 't' ? PQ_STRING : PQ_SCALAR;
 
 	x->type = PQ_VECTOR;
-	if (param != NULL && param->type == PQ_VECTOR && x->u.aggregate.of->type == want)
+	if (param != NULL && param->type == PQ_VECTOR && x->u.aggregate.of->type == want) {
+		const char *such = want == PQ_STRING ? "\"label\"" : "5";
+
+		if (agg->id == PQ_AGG_QUANTILE)
+			such = "0.9";
 		return pq_fail(p->e, p->text, param->off,
 			"expected type %s in aggregation parameter, got instant vector, the "
-			"parameter "
-			"stands first: %s(%s, ...)",
-			pq_type_name(want), agg->name,
-			want == PQ_STRING            ? "\"label\""
-			: agg->id == PQ_AGG_QUANTILE ? "0.9"
-						     : "5");
+			"parameter stands first: %s(%s, ...)",
+			pq_type_name(want), agg->name, such);
+	}
 	if (x->u.aggregate.of->type != PQ_VECTOR)
 		return fail_type(p, x->u.aggregate.of, PQ_VECTOR, "aggregation expression");
 	if (param != NULL && param->type != want)

@@ -115,6 +115,21 @@ class Case:
                 rows[float(bound)] = float(value)
         return sorted(rows.items()) if math.inf in rows and len(rows) > 1 else None
 
+    def native_buckets(self, vector, diff):
+        """[(lower, upper bound, cumulative count)] of the native histogram behind a value, or
+        None."""
+        answer = self.instant(self.theirs, vector, diff.t)
+        found = [h for labels, series in (compare.table(answer) or {}).items()
+                 for _, h in series.values() if h is not None
+                 and {k: v for k, v in labels if k != "__name__"} == dict(diff.labels)]
+        if len(found) != 1:
+            return None
+        rows, total = [], 0.0
+        for _, low, high, count in found[0].get("buckets", []):
+            total += float(count)
+            rows.append((float(low), float(high), total))
+        return rows
+
     def parsed(self, expr):
         """The syntax tree of an expression, as JSON has it."""
         node = self.ask(self.ours, expr, "parse_query", {}).get("data") or {}

@@ -121,20 +121,20 @@ def mean_of_infinity(case, diff):
     return all(any(math.isinf(float(p.get(which, 0))) for p in points) for which, _, _ in diff.parts)
 
 
-def hint_of_mean(case, diff):
-    """3.10 (KahanAdd): the mean of native histograms of which none was reset says so itself, and a
-    rate over such means does not look at their buckets; 3.5 does. Shown by two neighbours in the
-    window of which a bucket fell and the count did not."""
+def rounded_means(case, diff):
+    """3.10 (KahanAdd): means of native histograms are compensated; in 3.5 a bucket that stays the
+    same falls by its last digit from one mean to the next, and a rate over means takes that for a
+    reset. Shown by two neighbours in 3.5's window of which a bucket fell by rounding only and the
+    count did not fall."""
     name, operands = case.function()
-    if name not in ("rate", "increase", "irate", "resets") or diff.kind not in ("value", "histogram") \
-            or not re.search(r"\bavg(_over_time)?\b.*\[", operands[0]):
+    if name not in ("rate", "increase", "irate", "resets") or diff.kind not in ("value", "histogram"):
         return False
     for labels, window in case.windows(operands[0], diff.t):
         if {k: v for k, v in labels if k != "__name__"} == dict(diff.labels):
-            both = [histogram_parts(h) for _, h in window if isinstance(h, dict)]
-            return any(float(b["count"]) >= float(a["count"]) and
-                       any(float(b.get(k, 0)) < float(a[k]) for k in a if k not in ("count", "sum"))
-                       for a, b in zip(both, both[1:]))
+            both = [{k: float(v) for k, v in histogram_parts(h).items() if k != "sum"}
+                    for _, h in window if isinstance(h, dict)]
+            return any(all(b.get(k, 0) >= a[k] or same_number(b.get(k, 0), a[k], 1e-12) for k in a)
+                       and any(b.get(k, 0) < a[k] for k in a) for a, b in zip(both, both[1:]))
     return False
 
 
@@ -318,7 +318,7 @@ ROUNDING = "equal where a subtraction cancels"
 CLASSES = {
     "native histograms": (native_bounds, native_extrapolation, native_stats_of_gauge,
                           native_stats_of_custom, mean_of_infinity,
-                          hint_of_mean, quantile_of_nan),
+                          rounded_means, quantile_of_nan),
     "fractions and deviations": (first_bucket, deviation_of_nan),
     "info": (info_joins,),
     "names, matching and parameters": (name_of_subquery, filter_many, no_parameter,

@@ -77,14 +77,20 @@ def rounded_remainder(case, diff):
         apart <= ROUNDING * dividend or abs(divisor - apart) <= ROUNDING * dividend)
 
 
+COMPARES = ("==", "!=", "<", ">", "<=", ">=")
 STEPS = ("floor", "ceil", "round", "sgn", "sin", "cos", "tan")
 
 
 def last_digits(case, diff):
     """A step or a period that turns on the last digits of its operand, which differ between Go's
-    mathematics and the C library's: both were asked for it, and their answers differ by no more
-    than rounding."""
+    mathematics and the C library's (both were asked for it, and their answers differ by no more
+    than rounding), a comparison of values that differ by no more than that, or a quantile on the
+    edge of two buckets, of which either bound is right."""
+    if case.operator() in COMPARES and diff.kind in ("labels", "points"):
+        return nearly_equal(case, diff)
     name, operands = case.function()
+    if name == "histogram_quantile" and diff.kind == "value":
+        return on_the_edge(case, operands, diff)
     if name not in STEPS or diff.kind != "value":
         return False
     both = case.tables(operands[0])
@@ -94,3 +100,35 @@ def last_digits(case, diff):
         return False
     (a, _), (b, _) = points
     return a != b and same_number(a, b, ROUNDING)
+
+
+def nearly_equal(case, diff):
+    """Wherever only one of the two has a point, the compared values are equal but for rounding."""
+    both = [case.tables(o) for o in case.root()[1]]
+    if None in both:
+        return False
+    if diff.kind == "points":
+        missing = [(diff.labels, diff.t)]
+    else:
+        missing = [(k, t) for side in (diff.a, diff.b) for k, series in side.items() for t in series]
+    for labels, t in missing:
+        left, right = ([float(p[t][0]) for k, p in tables[1].items()
+                        if t in p and p[t][0] is not None and agree(dict(k), dict(labels))]
+                       for tables in both)
+        if not any(same_number(a, b, ROUNDING) for a in left for b in right):
+            return False
+    return bool(missing)
+
+
+def on_the_edge(case, operands, diff):
+    """The rank is reached exactly where a bucket ends: both values lie between its end and the
+    beginning of the next one that holds something."""
+    rows = case.native_buckets(operands[1], diff)
+    quantile = case.number(operands[0], diff.t)
+    if rows is None or quantile is None:
+        return False
+    for (_, high, total), (low, _, _) in zip(rows, rows[1:]):
+        if same_number(total, quantile * rows[-1][2], ROUNDING):
+            return all(same_number(v, high) or same_number(v, low) or high <= v <= low
+                       for v in (diff.a, diff.b))
+    return False
