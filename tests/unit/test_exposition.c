@@ -5,7 +5,6 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "agent/scrape/exposition.h"
 #include "base/arena.h"
@@ -13,6 +12,7 @@
 #include "base/f64.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/suite.h"
 
 /* The whole page as text, an entry a line; an error as "error: ...". */
@@ -217,50 +217,16 @@ END_TEST
 
 /* ---- cases of others, read where they lie ---- */
 
-static const char *cases_dir(void)
-{
-	const char *d = getenv("BELFRY_CONFORMANCE");
-
-	return d != NULL ? d : "../../shared/conformance";
-}
-
-static size_t case_text(const json_t *v, char *out, size_t size)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *s = json_string_value(json_object_get(v, "base64"));
-	unsigned bits = 0, have = 0;
-	size_t n = 0;
-
-	if (json_is_string(v)) {
-		n = json_string_length(v);
-		ck_assert_uint_lt(n, size);
-		memcpy(out, json_string_value(v), n);
-		return n;
-	}
-	for (; s != NULL && *s != '\0' && *s != '=' && n < size; s++) {
-		bits = bits << 6 | (unsigned)(strchr(digits, *s) - digits);
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			out[n++] = (char)(bits >> have);
-		}
-	}
-	return n;
-}
-
 static void run_cases(enum expo_format f, const char *name)
 {
-	char path[500], text[4096];
-	json_t *root, *c;
+	json_t *root = cases_load(name), *c;
+	char text[4096];
 	size_t i;
 
-	(void)snprintf(path, sizeof path, "%s/exposition/%s", cases_dir(), name);
-	root = json_load_file(path, JSON_ALLOW_NUL, NULL);
 	json_array_foreach(root, i, c)
 	{
 		const char *err = json_string_value(json_object_get(c, "err"));
-		size_t n = case_text(json_object_get(c, "input"), text, sizeof text);
+		size_t n = cases_text(json_object_get(c, "input"), text, sizeof text);
 		bool want = err[0] == '\0' || strcmp(err, "EOF") == 0;
 		bool got = strstr(read_page(f, str_n(text, n)), "error: ") == NULL;
 
@@ -272,8 +238,8 @@ static void run_cases(enum expo_format f, const char *name)
 
 START_TEST(prometheuss_cases_get_the_same_verdict)
 {
-	run_cases(EXPO_TEXT, "text_errors.json");
-	run_cases(EXPO_OPENMETRICS, "openmetrics_errors.json");
+	run_cases(EXPO_TEXT, "exposition/text_errors.json");
+	run_cases(EXPO_OPENMETRICS, "exposition/openmetrics_errors.json");
 }
 END_TEST
 
@@ -308,12 +274,12 @@ START_TEST(real_pages_are_read_to_the_end)
 		const char *name;
 		enum expo_format format;
 	} pages[] = {
-		{"promtestdata.txt", EXPO_TEXT},
-		{"promtestdata.nometa.txt", EXPO_TEXT},
-		{"alltypes.237mfs.prom.txt", EXPO_TEXT},
-		{"alltypes.237mfs.nometa.prom.txt", EXPO_TEXT},
-		{"alltypes.5mfs.om.txt", EXPO_OPENMETRICS},
-		{"1histogram.om.txt", EXPO_OPENMETRICS},
+		{"exposition/promtestdata.txt", EXPO_TEXT},
+		{"exposition/promtestdata.nometa.txt", EXPO_TEXT},
+		{"exposition/alltypes.237mfs.prom.txt", EXPO_TEXT},
+		{"exposition/alltypes.237mfs.nometa.prom.txt", EXPO_TEXT},
+		{"exposition/alltypes.5mfs.om.txt", EXPO_OPENMETRICS},
+		{"exposition/1histogram.om.txt", EXPO_OPENMETRICS},
 	};
 
 	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
@@ -323,12 +289,12 @@ START_TEST(real_pages_are_read_to_the_end)
 		struct err e;
 
 		arena_init(&a, 1 << 20);
-		(void)snprintf(path, sizeof path, "%s/exposition/%s", cases_dir(), pages[i].name);
-		if (fd_read_file(path, 1 << 19, &a, &page, &e) == 0) {
+		if (cases_path(pages[i].name, path, sizeof path)) {
 			bool om = pages[i].format == EXPO_OPENMETRICS;
-			struct str eof = STR("# EOF");
-			struct str whole =
-				om && !str_ends(str_trim(page), eof)
+			struct str eof = STR("# EOF"), whole;
+
+			ck_assert_msg(fd_read_file(path, 1 << 19, &a, &page, &e) == 0, "%s", e.msg);
+			whole = om && !str_ends(str_trim(page), eof)
 					? arena_printf(&a, "%.*s# EOF\n", (int)page.n, page.p)
 					: page;
 

@@ -11,6 +11,7 @@
 
 #include "base/matcher_parse.h"
 #include "base/num.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/suite.h"
 
 static struct arena arena;
@@ -157,17 +158,10 @@ static void run_table(const json_t *t)
 
 static void run_file(const char *name)
 {
-	const char *env = getenv("BELFRY_CONFORMANCE"),
-		   *root = env != NULL ? env : "../shared/conformance";
-	char path[1024];
-	json_t *all;
+	json_t *all = cases_load(name);
 
-	(void)snprintf(path, sizeof path, "%s/alerting/%s", root, name);
-	all = json_load_file(path, JSON_ALLOW_NUL, NULL);
-	if (all == NULL) {
-		printf("skipped: %s is not there\n", path);
+	if (all == NULL)
 		return;
-	}
 	arena_init(&arena, 16u << 20);
 	for (size_t i = 0; i < json_array_size(all); i++)
 		run_table(json_array_get(all, i));
@@ -177,13 +171,13 @@ static void run_file(const char *name)
 
 START_TEST(matchers_are_read_as_alertmanager_reads_them)
 {
-	run_file("matcher_parse.json");
+	run_file("alerting/matcher_parse.json");
 }
 END_TEST
 
 START_TEST(texts_that_two_grammars_read_differently_are_read_as_alertmanager_does)
 {
-	run_file("matcher_compat.json");
+	run_file("alerting/matcher_compat.json");
 }
 END_TEST
 

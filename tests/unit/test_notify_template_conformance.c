@@ -6,22 +6,12 @@
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "base/dur.h"
 #include "base/limits.h"
 #include "rules/template.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/suite.h"
-
-static const char *root(void)
-{
-	const char *env = getenv("BELFRY_CONFORMANCE");
-
-	if (env == NULL)
-		env = "../shared/conformance";
-	return access(env, R_OK) == 0 ? env : NULL;
-}
 
 static struct labels labels_of(struct arena *a, const json_t *map)
 {
@@ -153,14 +143,10 @@ static bool passes(const json_t *c)
 START_TEST(templates_answer_as_alertmanager_does)
 {
 	size_t passed = 0, failed = 0, skip = 0;
-	char path[4096];
-	json_t *cases;
+	json_t *cases = cases_load("templates/notification.json");
 
-	if (root() == NULL)
+	if (cases == NULL)
 		return;
-	(void)snprintf(path, sizeof path, "%s/templates/notification.json", root());
-	cases = json_load_file(path, 0, NULL);
-	ck_assert_ptr_nonnull(cases);
 	for (size_t i = 0; i < json_array_size(cases); i++) {
 		json_t *c = json_array_get(cases, i);
 

@@ -8,21 +8,12 @@
 #include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "rules/promql/ast.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/suite.h"
-
-static const char *root(void)
-{
-	const char *env = getenv("BELFRY_CONFORMANCE");
-
-	if (env == NULL)
-		env = "../shared/conformance";
-	return access(env, R_OK) == 0 ? env : NULL;
-}
 
 /* Duration expressions have values: upstream refuses them before it looks at data. */
 static int durations(const struct pq_expr *x, int64_t step_ms, struct err *e)
@@ -93,18 +84,11 @@ static bool accepts(const char *query, int64_t step_ms, struct err *e)
 
 START_TEST(upstreams_table_is_accepted_and_refused_as_upstream_does)
 {
-	char path[1000];
-	json_error_t je;
-	json_t *cases, *c;
+	json_t *cases = cases_load("promql_parse/parse.json"), *c;
 	size_t i, wrong = 0;
 
-	if (root() == NULL) {
-		printf("conformance cases are not here: skipped\n");
+	if (cases == NULL)
 		return;
-	}
-	(void)snprintf(path, sizeof path, "%s/promql_parse/parse.json", root());
-	cases = json_load_file(path, 0, &je);
-	ck_assert_msg(json_is_array(cases), "%s: %s", path, je.text);
 	json_array_foreach(cases, i, c)
 	{
 		const char *query = json_string_value(json_object_get(c, "query"));
@@ -178,22 +162,19 @@ static void check_file(const char *path, size_t *lines)
 
 START_TEST(every_expression_of_the_evaluation_tests_parses)
 {
-	char path[1000];
+	char folder[1000], path[1300];
 	struct dirent *d;
 	size_t lines = 0;
 	DIR *dir;
 
-	if (root() == NULL) {
-		printf("conformance cases are not here: skipped\n");
+	if (!cases_path("public", folder, sizeof folder))
 		return;
-	}
-	(void)snprintf(path, sizeof path, "%s/public", root());
-	dir = opendir(path);
+	dir = opendir(folder);
 	ck_assert_ptr_nonnull(dir);
 	while ((d = readdir(dir)) != NULL) {
 		if (strstr(d->d_name, ".test") == NULL)
 			continue;
-		(void)snprintf(path, sizeof path, "%s/public/%s", root(), d->d_name);
+		(void)snprintf(path, sizeof path, "%s/%s", folder, d->d_name);
 		check_file(path, &lines);
 	}
 	(void)closedir(dir);

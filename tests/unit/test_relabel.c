@@ -7,36 +7,12 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/md5.h"
 #include "base/num.h"
 #include "base/relabel.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/suite.h"
-
-static const char *root(void)
-{
-	const char *env = getenv("BELFRY_CONFORMANCE");
-
-	if (env == NULL)
-		env = "../shared/conformance";
-	return access(env, R_OK) == 0 ? env : NULL;
-}
-
-static json_t *load(const char *name)
-{
-	char path[1024];
-	json_t *j;
-
-	if (root() == NULL) {
-		(void)fprintf(stderr, "skipped: no conformance cases beside the tree\n");
-		return NULL;
-	}
-	(void)snprintf(path, sizeof path, "%s/relabel/%s", root(), name);
-	j = json_load_file(path, 0, NULL);
-	ck_assert_msg(j != NULL, "cannot read %s", path);
-	return j;
-}
 
 static struct labels labels_of(struct arena *a, const json_t *map)
 {
@@ -116,7 +92,7 @@ static void run_case(const json_t *c, size_t number)
 
 START_TEST(all_public_cases_give_the_listed_labels)
 {
-	json_t *cases = load("relabel.json");
+	json_t *cases = cases_load("relabel/relabel.json");
 
 	for (size_t i = 0; i < json_array_size(cases); i++)
 		run_case(json_array_get(cases, i), i);
@@ -126,7 +102,7 @@ END_TEST
 
 START_TEST(all_public_configurations_are_judged_as_listed)
 {
-	json_t *cases = load("validate.json");
+	json_t *cases = cases_load("relabel/validate.json");
 
 	for (size_t i = 0; i < json_array_size(cases); i++) {
 		const json_t *c = json_array_get(cases, i);
@@ -157,7 +133,7 @@ END_TEST
 
 START_TEST(legacy_target_labels_are_judged_as_listed)
 {
-	json_t *cases = load("target_label_legacy.json");
+	json_t *cases = cases_load("relabel/target_label_legacy.json");
 
 	for (size_t i = 0; i < json_array_size(cases); i++) {
 		const json_t *c = json_array_get(cases, i);

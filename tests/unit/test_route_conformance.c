@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "exporters/route.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/suite.h"
 
 static struct arena arena;
@@ -67,17 +68,11 @@ static void check_case(const struct route_table *t, const json_t *c)
 
 START_TEST(label_sets_reach_the_receivers_that_amtool_names)
 {
-	const char *env = getenv("BELFRY_CONFORMANCE"),
-		   *root = env != NULL ? env : "../shared/conformance";
-	char path[1024];
-	json_t *all;
+	char root[1024];
+	json_t *all = cases_load("alerting/routes.json");
 
-	(void)snprintf(path, sizeof path, "%s/alerting/routes.json", root);
-	all = json_load_file(path, 0, NULL);
-	if (all == NULL) {
-		printf("skipped: %s is not there\n", path);
+	if (all == NULL || !cases_path("", root, sizeof root))
 		return;
-	}
 	hash_init();
 	for (size_t i = 0; i < json_array_size(all); i++) {
 		const json_t *c = json_array_get(all, i);

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/f64.h"
 #include "base/limits.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/suite.h"
 
 static struct statsd_table *table;
@@ -273,49 +274,6 @@ END_TEST
 
 /* ---- cases of others, read where they lie ---- */
 
-static const char *cases_dir(void)
-{
-	const char *d = getenv("BELFRY_CONFORMANCE");
-
-	return d != NULL ? d : "../../shared/conformance";
-}
-
-static json_t *load_cases(const char *name)
-{
-	char path[500];
-
-	(void)snprintf(path, sizeof path, "%s/statsd/%s", cases_dir(), name);
-	return json_load_file(path, 0, NULL);
-}
-
-/* A string, or bytes in base64. */
-static size_t case_text(const json_t *v, char *out, size_t size)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *s = json_string_value(json_object_get(v, "base64"));
-	unsigned bits = 0, have = 0;
-	size_t n = 0;
-
-	if (json_is_string(v)) {
-		n = json_string_length(v);
-		ck_assert_uint_lt(n, size);
-		memcpy(out, json_string_value(v), n);
-		return n;
-	}
-	ck_assert_ptr_nonnull(s);
-	for (; *s != '\0' && *s != '='; s++) {
-		bits = bits << 6 | (unsigned)(strchr(digits, *s) - digits);
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			ck_assert_uint_lt(n, size);
-			out[n++] = (char)(bits >> have);
-		}
-	}
-	return n;
-}
-
 /* This version knows DogStatsD's tags only: cases with tags in the name are later work. */
 static bool has_tags_in_name(const char *s, size_t n)
 {
@@ -401,7 +359,7 @@ static void run_cases(const json_t *cases, const char *field, int *passed, int *
 	json_array_foreach((json_t *)(uintptr_t)cases, i, c)
 	{
 		char text[2048];
-		size_t n = case_text(json_object_get(c, field), text, sizeof text);
+		size_t n = cases_text(json_object_get(c, field), text, sizeof text);
 
 		if (has_tags_in_name(text, n)) {
 			++*later;
@@ -416,7 +374,7 @@ static void run_cases(const json_t *cases, const char *field, int *passed, int *
 
 START_TEST(statsd_exporters_cases_with_dogstatsd_tags_hold)
 {
-	json_t *lines = load_cases("line.json"), *packets = load_cases("packet.json");
+	json_t *lines = cases_load("statsd/line.json"), *packets = cases_load("statsd/packet.json");
 	int passed = 0, failed = 0, later = 0;
 
 	if (lines == NULL || packets == NULL)
@@ -434,7 +392,7 @@ END_TEST
 
 START_TEST(names_are_escaped_as_statsd_exporter_does)
 {
-	json_t *root = load_cases("escape.json"), *value;
+	json_t *root = cases_load("statsd/escape.json"), *value;
 	const char *key;
 
 	if (root == NULL)
@@ -464,7 +422,7 @@ static enum statsd_kind dog_kind(const char *type)
 
 START_TEST(the_datadog_agents_cases_hold)
 {
-	json_t *root = load_cases("dog_metrics.json"), *c;
+	json_t *root = cases_load("statsd/dog_metrics.json"), *c;
 	size_t i;
 
 	json_array_foreach(root, i, c)

@@ -6,16 +6,15 @@
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/dur.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "exporters/time_interval.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/suite.h"
 
 static struct arena arena;
@@ -29,21 +28,6 @@ static void setup(void)
 static void teardown(void)
 {
 	arena_fini(&arena);
-}
-
-/* The cases of a file, or NULL with a word about it. */
-static json_t *cases(const char *name)
-{
-	const char *env = getenv("BELFRY_CONFORMANCE");
-	char path[512];
-	json_t *j;
-
-	(void)snprintf(path, sizeof path, "%s/alerting/%s",
-		env != NULL ? env : "../shared/conformance", name);
-	j = json_load_file(path, 0, NULL);
-	if (j == NULL)
-		printf("skipped: %s is not there\n", path);
-	return j;
 }
 
 static int64_t moment(const char *text) /* 02 Jan 06 15:04 +0000 */
@@ -114,7 +98,7 @@ static void same_interval(const struct time_interval *v, const json_t *want, con
 
 START_TEST(texts_are_read_or_refused_as_alertmanager_does)
 {
-	json_t *all = cases("timeinterval_yaml.json");
+	json_t *all = cases_load("alerting/timeinterval_yaml.json");
 
 	for (size_t i = 0; i < json_array_size(all); i++) {
 		const json_t *c = json_array_get(all, i);
@@ -158,7 +142,7 @@ static struct interval_ranges ranges(const json_t *list, const char *begin, cons
 
 START_TEST(moments_lie_inside_as_alertmanager_says)
 {
-	json_t *all = cases("timeinterval_contains.json");
+	json_t *all = cases_load("alerting/timeinterval_contains.json");
 
 	for (size_t i = 0; i < json_array_size(all); i++) {
 		const json_t *c = json_array_get(all, i), *t = json_object_get(c, "interval"),
@@ -186,7 +170,7 @@ END_TEST
 
 START_TEST(times_of_day_are_read_as_alertmanager_does)
 {
-	json_t *all = cases("timeinterval_ranges.json");
+	json_t *all = cases_load("alerting/timeinterval_ranges.json");
 
 	for (size_t i = 0; i < json_array_size(all); i++) {
 		const json_t *c = json_array_get(all, i), *want = json_object_get(c, "TimeRange");
