@@ -44,10 +44,17 @@ static enum unit_kind kind_of_name(struct str name)
 	return UNIT_NONE;
 }
 
+/* p95: the quantile of a rate of observations is what was observed, not a rate. */
+static bool is_quantile(struct str part)
+{
+	return part.n >= 2 && part.p[0] == 'p' && part.p[1] >= '0' && part.p[1] <= '9';
+}
+
 /* Recorded series are called level:metric:operations. */
 static struct unit of_name(struct str name)
 {
 	struct unit u = none;
+	bool no_rate = false;
 	struct str part;
 
 	while (str_split(&name, ':', &part)) {
@@ -57,9 +64,14 @@ static struct unit of_name(struct str name)
 			u.per_second = true;
 		if (str_starts(part, STR("ratio")))
 			k = UNIT_RATIO;
+		if (str_eq(part, STR("latency")))
+			k = UNIT_SECONDS;
+		/* a burn rate says how many times too fast */
+		no_rate |= is_quantile(part) || str_eq(part, STR("burn"));
 		if (k != UNIT_NONE)
 			u.kind = k;
 	}
+	u.per_second = u.per_second && !no_rate;
 	return u;
 }
 
