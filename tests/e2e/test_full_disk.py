@@ -163,6 +163,11 @@ class ReallyFull(Base):
                 except OSError:
                     pass
 
+    @staticmethod
+    def post_alert(belfry):
+        return belfry.post("/api/v2/alerts", b'[{"labels": {"alertname": "Posted"}}]',
+                           headers={"Content-Type": "application/json"})
+
     def test_a_disk_without_a_single_byte(self):
         storage = {"path": self.mount + "/data", "min_free": "1MB"}
         belfry = self.belfry = self.enterContext(
