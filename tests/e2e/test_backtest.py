@@ -11,6 +11,8 @@ import sys
 import time
 import unittest
 
+import snappy
+
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
@@ -283,6 +285,60 @@ groups:
     @unittest.skipUnless(VictoriaMetrics.path(), "no victoria-metrics here")
     def test_a_server_without_remote_read_is_asked_by_queries(self):
         self.against(VictoriaMetrics(), exact=False)
+
+    def test_remote_read_refuses_what_it_cannot_answer(self):
+        def part(number, data):
+            return remote_write.field(number, data)
+
+        def query(*matchers, start=1, end=1000):
+            return part(1, b"\x08" + remote_write.varint(start) + b"\x10" + remote_write.varint(end) +
+                        b"".join(part(3, b"\x08" + remote_write.varint(kind) + part(2, name) +
+                                      part(3, value)) for kind, name, value in matchers))
+
+        up = (0, b"__name__", b"up")
+        with Belfry({}) as belfry:
+            belfry.write([([("__name__", "up")], [(500, 1.0), (1500, 2.0)])])
+
+            def ask(body, packed=True):
+                return belfry.post("/api/v1/read", snappy.compress(body) if packed else body,
+                                   headers={"Content-Type": "application/x-protobuf"})
+
+            good = ask(query(up))
+            self.assertEqual((good.status, good.headers["Content-Encoding"]), (200, "snappy"))
+            self.assertIn(b"__name__", snappy.decompress(good.body))
+            self.assertEqual(snappy.decompress(good.body).count(b"\x09"), 1)  # one of two samples
+            self.assertEqual(snappy.decompress(ask(b"").body), b"")
+            for what, body in (("no snappy", None), ("cut off", query(up)[:-3]),
+                               ("no matcher", query()), ("the end before the start",
+                                                         query(up, start=5, end=4)),
+                               ("an unknown type", query((7, b"a", b"b"))),
+                               ("no name", query((0, b"", b"b"))),
+                               ("no expression", query((2, b"a", b"("))),
+                               ("too many matchers", query(*[up] * 65)),
+                               ("too many queries", query(up) * 17)):
+                answer = ask(body) if body is not None else ask(b"hello", packed=False)
+                self.assertEqual(answer.status, 400, what)
+                self.assertEqual(json.loads(answer.body)["errorType"], "bad_data", what)
+            bomb = ask(b"\xff\xff\xff\xff\x0f\x00", packed=False)
+            self.assertEqual(bomb.status, 400)
+        with Belfry({"query": {"max_samples": 10}}) as belfry:
+            belfry.write([([("__name__", "up")], [(i, 1.0) for i in range(1, 12)])])
+            answer = belfry.post("/api/v1/read", snappy.compress(query(up)))
+            self.assertEqual(answer.status, 422)
+            self.assertIn("query.max_samples", answer.text)
+
+    def test_a_server_s_limits_are_respected(self):
+        """What does not fit one answer is asked for in shorter stretches."""
+        rules = "groups:\n- name: g\n  interval: 15s\n  rules:\n  - {record: r, expr: sum(x)}\n"
+        now = int(time.time()) * 1000
+        with Belfry({"query": {"max_samples": 500}}, rules={"r.yml": rules}) as belfry:
+            belfry.write([([("__name__", "x"), ("i", str(i))],
+                           [(now - k * 15000, float(i + k)) for k in range(400, 0, -1)])
+                          for i in range(5)])
+            args = ["--from", str(now / 1000 - 5400), "--to", str(now / 1000 - 600)]
+            asked = self.backtest(belfry, "--url", belfry.url(), *args)
+            self.assertEqual(spans(asked), spans(self.backtest(belfry, *args)))
+            self.assertIn(asked["rules"][0]["samples"], (320, 321))  # by the group's slot
 
     def test_mistakes_are_told(self):
         def run(*args):
