@@ -151,6 +151,7 @@ static void finish(struct loader *l)
 	finish_watchdog(l);
 	config_finish_peers(l);
 	config_alertmanager_begin(l, &own);
+	config_global_addresses(l);
 	config_load_templates(l);
 	if (r->n_receivers <= RECEIVERS_MAX)
 		config_finish_notify(l);

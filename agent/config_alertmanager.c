@@ -205,7 +205,7 @@ void config_alertmanager_begin(struct loader *l, struct config_place *own)
 	struct str path = r->alertmanager_config_file;
 	const struct diag_file *f;
 	const struct yaml_node *node;
-	size_t slash = path.n;
+	size_t slash = path.n, errors;
 
 	*own = (struct config_place){r->node, r->global.node, l->file, l->folder};
 	if (path.n == 0)
@@ -219,8 +219,9 @@ void config_alertmanager_begin(struct loader *l, struct config_place *own)
 		slash--;
 	l->folder = str_sub(path, 0, slash);
 	l->alertmanager = true;
+	errors = diag_errors(l->diag);
 	node = config_parse(l);
-	if (node != NULL)
+	if (node != NULL || diag_errors(l->diag) == errors) /* an empty file has no route */
 		decode(l, node);
 }
 
@@ -231,4 +232,46 @@ void config_alertmanager_end(struct loader *l, const struct config_place *own)
 	l->file = own->file;
 	l->folder = own->folder;
 	l->alertmanager = false;
+}
+
+/* Addresses in global are wrong or right whoever uses them. */
+void config_global_addresses(struct loader *l)
+{
+	const struct conf_global *g = &l->p->root.global;
+	const struct {
+		const char *key;
+		struct str value;
+		bool secret; /* amtool shows and takes it as <secret> */
+	} urls[] = {
+		{"slack_api_url", g->slack_api_url, true},
+		{"slack_app_url", g->slack_app_url, false},
+		{"pagerduty_url", g->pagerduty_url, false},
+		{"opsgenie_api_url", g->opsgenie_api_url, false},
+		{"rocketchat_api_url", g->rocketchat_api_url, false},
+		{"telegram_api_url", g->telegram_api_url, false},
+		{"mattermost_webhook_url", g->mattermost_webhook_url, true},
+		{"jira_api_url", g->jira_api_url, false},
+		{"victorops_api_url", g->victorops_api_url, false},
+		{"webex_api_url", g->webex_api_url, false},
+		{"wechat_api_url", g->wechat_api_url, false},
+	};
+	const char *wrong;
+
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		struct str v = urls[i].value;
+
+		if (!config_given(g->node, urls[i].key) || (v.n == 0 && !l->alertmanager) ||
+			(urls[i].secret && l->check && str_eq(v, STR("<secret>"))))
+			continue;
+		wrong = config_check_url(v);
+		if (wrong != NULL)
+			diag_error(l->diag, config_pos(g->node, urls[i].key), "%s: %s", urls[i].key,
+				wrong);
+	}
+	if (g->smtp_smarthost.n == 0)
+		return;
+	wrong = config_check_host_port(g->smtp_smarthost, true);
+	if (wrong != NULL)
+		diag_error(l->diag, config_pos(g->node, "smtp_smarthost"), "smtp_smarthost: %s",
+			wrong);
 }

@@ -90,6 +90,8 @@ struct config_place {
 /* Between the two, notifications come from alertmanager_config_file when there is one. */
 void config_alertmanager_begin(struct loader *l, struct config_place *own);
 void config_alertmanager_end(struct loader *l, const struct config_place *own);
+/* What global says of receivers' servers; between the two above. */
+void config_global_addresses(struct loader *l);
 /* A key of s that belfry knows and the Alertmanager of l->alertmanager_minor does not is told. */
 void config_alertmanager_key(
 	struct loader *l, const struct config_section *s, const struct yaml_node *key);

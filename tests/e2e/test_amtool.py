@@ -247,6 +247,23 @@ FILES = [
     ("routes: [{matchers: ['\"a\"=\"\\q\"']}]", HOOK, 1, 1),
     ("routes: [{matchers: ['a=~\"(\"']}]", HOOK, 1, 1),
 ]
+REST = "route: {receiver: r}\nreceivers: [{name: r}]\n"
+WHOLE = [  # the same of whole files: addresses in global that nobody uses, files without a route
+    ("", 1, 1), ("# nothing\n", 1, 1), ("receivers: [{name: r}]\n", 1, 1), ("\ufeff" + REST, 0, 0),
+    ("global: {pagerduty_url: abc}\n" + REST, 1, 1), ("global: {slack_api_url: ''}\n" + REST, 1, 1),
+    ("global: {slack_api_url: <secret>}\n" + REST, 0, 0), ("global: {jira_api_url: <secret>}\n" + REST, 1, 1),
+    ("global: {wechat_api_url: 'ftp://x.example/'}\n" + REST, 1, 1), ("global: {webex_api_url: 'http://'}\n" + REST, 1, 1),
+    ("global: {opsgenie_api_url: 'http://x.example'}\n" + REST, 0, 0), ("global: {telegram_api_url: }\n" + REST, 0, 0),
+    ("global: {smtp_smarthost: mail}\n" + REST, 1, 1), ("global: {smtp_smarthost: '[::1]:25'}\n" + REST, 0, 0),
+]
+
+
+def files():
+    for route, receiver, *verdicts in FILES:
+        comma = ", " if route else ""
+        yield (f"route: {{receiver: r{comma}{route}}}\nreceivers: [{{name: r, {receiver}}}]\n",
+               *verdicts)
+    yield from WHOLE
 
 
 class AsAlertmanager(unittest.TestCase):
@@ -256,10 +273,8 @@ class AsAlertmanager(unittest.TestCase):
         wrong = []
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "am.yml"
-            for route, receiver, *verdicts in FILES:
-                comma = ", " if route else ""
-                path.write_text(f"route: {{receiver: r{comma}{route}}}\n"
-                                f"receivers: [{{name: r, {receiver}}}]\n")
+            for text, *verdicts in files():
+                path.write_text(text)
                 tools = [([belfry_binary(), "check", "config", "--alertmanager"], verdicts[0]),
                          ([belfry_binary(), "check", "config", "--alertmanager=0.34"], verdicts[1])]
                 if os.path.exists(NEWER):
