@@ -28,15 +28,18 @@ static const struct config_key webhook_keys[] = {
 };
 RECEIVER_SECTION(webhook, "Any HTTP server: Alertmanager's webhook, version 4.");
 
+#define TEMPLATED "url: a template in a URL is only checked: belfry cannot run with it"
+
 static void finish_webhook(struct loader *l, void *conf)
 {
 	struct conf_webhook *s = conf;
 
 	if (!str_has(s->pub.url, STR("{{")))
 		receiver_url(l, s->head.node, "url", s->pub.url);
-	else if (!l->check)
-		diag_error(l->diag, config_pos(s->head.node, "url"),
-			"url: a template in a URL is checked by belfry but not supported");
+	else if (l->check)
+		diag_warn(l->diag, config_pos(s->head.node, "url"), "%s", TEMPLATED);
+	else
+		diag_error(l->diag, config_pos(s->head.node, "url"), "%s", TEMPLATED);
 	s->pub.payload = receiver_tree(l, s->payload);
 	s->pub.send_resolved = s->head.send_resolved;
 	if (s->pub.timeout_ms == 0)

@@ -572,6 +572,10 @@ START_TEST(what_is_only_checked_is_no_error_of_a_check)
 
 	c = config_load_text(STR("belfry.yml"), str_c(text), &check, d);
 	ck_assert_msg(c != NULL, "%s", printed());
+	(void)printed(); /* but whoever checks is told what a run would say */
+	ck_assert_ptr_nonnull(
+		strstr(out.p, "belfry.yml:5:3: warning: sns_configs is only checked"));
+	ck_assert_ptr_nonnull(strstr(out.p, "belfry.yml:8:27: warning: url: a template"));
 	refused(text, "belfry.yml:5:3: sns_configs is only checked: belfry cannot run with it");
 	ck_assert_ptr_nonnull(strstr(out.p, "belfry.yml:6:3: victorops_configs is only"));
 	ck_assert_ptr_nonnull(strstr(out.p, "belfry.yml:7:24: service_key is only"));
