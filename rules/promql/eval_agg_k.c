@@ -172,7 +172,7 @@ static void choose_best(struct pick *p, size_t i, const uint32_t *list, size_t n
 {
 	size_t have = 0;
 
-	for (size_t j = 0; j < n; j++) {
+	for (size_t j = 0; j < n && !stop_asked(); j++) {
 		if (have < k) {
 			p->heap[have] = list[j];
 			sift_up(p, i, have++);
