@@ -78,17 +78,28 @@ static int refused(long status, const json_t *answer, struct err *e)
 {
 	struct str said =
 		json_is_string(answer) ? cli_member(answer, NULL) : cli_member(answer, "error");
-	struct buf b;
+	struct buf b, more;
+	size_t at;
 
 	if (said.n == 0)
 		said = cli_member(answer, "message");
 	buf_init(&b, 4096);
-	cli_clean(&b, str_sub(said, 0, 1000));
-	(void)err_set(e, ERR_INPUT, (int)status, "%s (HTTP %ld)",
+	buf_init(&more, 8192);
+	said = str_sub(said, 0, 1000);
+	at = str_find(said, '\n');
+	cli_clean(&b, str_sub(said, 0, at));
+	while (at < said.n) { /* a caret stands below its place */
+		said = str_sub(said, at + 1, said.n);
+		at = str_find(said, '\n');
+		buf_ch(&more, '\n');
+		cli_clean(&more, str_sub(said, 0, at));
+	}
+	(void)err_set(e, ERR_INPUT, (int)status, "%s (HTTP %ld)%s",
 		b.n > 0         ? b.p
 		: status == 404 ? "not found; is this a belfry?"
 				: "refused",
-		status);
+		status, more.n > 0 && b.n + more.n + 16 < ERR_MSG_MAX ? more.p : "");
+	buf_fini(&more);
 	buf_fini(&b);
 	return -1;
 }

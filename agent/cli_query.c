@@ -320,6 +320,44 @@ static void show(const json_t *answer, const struct wish *w)
 	buf_fini(&o.b);
 }
 
+/* Why there is nothing: a name or a label that no series has, and the nearest that is. */
+static void show_hints(struct cli *c, struct wish w, const char *expr)
+{
+	json_t *answer = NULL, *n;
+	struct err e = {0};
+	struct buf path;
+	size_t i;
+
+	w.explain = true;
+	buf_init(&path, 1u << 20);
+	if (question(&w, expr, &path, &e) == 0 &&
+		cli_ask(c, "GET", path.p, NULL, &answer, &e) == 0) {
+		const json_t *data = json_object_get(answer, "data");
+		const json_t *explain = json_object_get(data, "explain");
+
+		json_array_foreach(json_object_get(explain, "nodes"), i, n)
+		{
+			struct buf b;
+
+			if (cli_member(n, "hint").n == 0)
+				continue;
+			buf_init(&b, 65536);
+			cli_clean(&b, cli_member(n, "hint"));
+			(void)fprintf(stderr, "hint: %s\n", b.p != NULL ? b.p : "");
+			buf_fini(&b);
+		}
+	}
+	json_decref(answer);
+	buf_fini(&path);
+}
+
+static bool is_empty(const json_t *answer)
+{
+	const json_t *result = json_object_get(json_object_get(answer, "data"), "result");
+
+	return json_is_array(result) && json_array_size(result) == 0;
+}
+
 static bool format_of(const char *text, enum format *out)
 {
 	static const char *const names[] = {"table", "json", "csv", "graph"};
@@ -378,8 +416,11 @@ int cli_query_main(int argc, char **argv)
 		rc = cli_usage(USAGE, "%s", e.msg);
 	if (rc == CLI_FINE && cli_ask(&c, "GET", path.p, NULL, &answer, &e) != 0)
 		rc = cli_fail(&e);
-	if (rc == CLI_FINE)
+	if (rc == CLI_FINE) {
 		show(answer, &w);
+		if (!w.explain && is_empty(answer))
+			show_hints(&c, w, argv[optind]);
+	}
 	json_decref(answer);
 	buf_fini(&path);
 	cli_fini(&c);

@@ -192,6 +192,12 @@ bool hacc_overflowed(const struct hacc *acc)
 	return inf;
 }
 
+/* What never was compensated keeps the sign of its zero. */
+static double folded(double v, double comp)
+{
+	return comp == 0 ? v : v + comp;
+}
+
 /* Compensations folded in: (sum + comp), as the last addition of a compensated sum. */
 static void side_done(
 	const struct hacc_side *s, bool keep_empty, struct hist_side *out, struct arena *a)
@@ -210,7 +216,7 @@ static void side_done(
 		return;
 	n = 0;
 	for (uint32_t i = 0; i < s->n; i++) {
-		double c = s->cnt[i] + s->comp[i];
+		double c = folded(s->cnt[i], s->comp[i]);
 
 		if (c == 0 && !keep_empty)
 			continue;
@@ -237,9 +243,9 @@ const struct hist *hacc_done(struct hacc *acc, struct arena *out)
 		.schema = acc->schema,
 		.reset = acc->reset,
 		.zero_threshold = acc->zero_threshold,
-		.zero_count = acc->zero_count + acc->zero_comp,
-		.count = acc->count + acc->count_comp,
-		.sum = acc->sum + acc->sum_comp,
+		.zero_count = folded(acc->zero_count, acc->zero_comp),
+		.count = folded(acc->count, acc->count_comp),
+		.sum = folded(acc->sum, acc->sum_comp),
 		.n_custom = acc->n_custom,
 	};
 	side_done(&acc->pos, acc->keep_empty, &h->pos, out);

@@ -206,9 +206,20 @@ class Cli(unittest.TestCase):
         self.assertIn("█", drawn)
         self.assertRegex(drawn, r"last [12]\.\d+e\+09")
 
+    def test_an_empty_answer_says_what_is_not_there(self):
+        wait_until(lambda: self.belfry.query("ALERTS"), 10, "samples")
+        self.belfry_says("query", 'ALERT{alertname="Slow"}')
+        self.assertRegex(self.error, r'hint: .*"ALERT".*"ALERTS"')
+        self.belfry_says("query", 'ALERTS{alertnam="Slow"}')
+        self.assertRegex(self.error, r'hint: .*"alertnam".*"alertname"')
+        self.belfry_says("query", 'ALERTS{alertname="Slow"}')
+        self.assertEqual(self.error, "")
+
     def test_mistakes_in_queries_are_said(self):
         self.belfry_says("query", "1+", code=1)
         self.assertIn("HTTP 400", self.error)
+        self.belfry_says("query", "rates(up[5m])", code=1)
+        self.assertRegex(self.error, r'did you mean "rate"\? \(HTTP 400\)\n  rates\(up\[5m\]\)\n  \^~~~~\n$')
         self.belfry_says("query", code=2)
         self.belfry_says("query", "--format", "xml", "1", code=2)
         self.belfry_says("query", "--format", "graph", "1", code=2)
