@@ -334,7 +334,7 @@ $(L)/%.c.tidy: %.c .clang-tidy | generated
 
 $(L)/%.shellcheck: %
 	@mkdir -p $(@D)
-	$(Q)shellcheck $< && touch $@
+	$(Q)shellcheck -x $< && touch $@
 $(L)/%.pyc: %
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) -c 'import py_compile,sys; py_compile.compile(sys.argv[1], sys.argv[2], doraise=True)' $< $@

@@ -7,18 +7,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-
-expect() { # NAME COMMAND...
-	local name=$1 output
-	shift
-	if output=$("$@" 2>&1); then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n%s\n' "$name" "$output"
-	fi
-}
+# shellcheck source=tests/lib/expect.sh
+. tests/lib/expect.sh
 refused() { # TEXT COMMAND...: fails and says TEXT
 	local text=$1 output
 	shift
@@ -66,5 +56,4 @@ expect 'so is a value out of range' refused 'must be a number from 0 to 1' \
 	"$BELFRY_BIN" packs show services --set pool_saturation=2
 expect 'and an unknown pack' refused 'there is no pack' "$BELFRY_BIN" packs show servces
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

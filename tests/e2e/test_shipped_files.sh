@@ -7,19 +7,8 @@ unset MAKEFLAGS MFLAGS
 cd "$(dirname "$0")/../.." || exit 1
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-
-expect() { # NAME COMMAND...
-	local name=$1 output
-	shift
-	if output=$("$@" 2>&1); then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf 'FAIL %s\n%s\n' "$name" "$output"
-	fi
-}
-
+# shellcheck source=tests/lib/expect.sh
+. tests/lib/expect.sh
 install_to() { make --no-print-directory install DESTDIR="$1" PREFIX=/usr; }
 mode_of() { [ "$(stat -c %a "$1")" = "$2" ] || { stat -c '%a %n' "$1" && false; }; }
 is_under() { # SCORE: systemd's measure of the unit's exposure, in tenths
@@ -44,5 +33,4 @@ if command -v systemd-analyze >/dev/null; then
 	expect 'the unit scores 1.5 or better' is_under 15
 fi
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
