@@ -7,6 +7,7 @@
  * text as it stands in the file, never what a variable expanded to, and never a secret's value.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "agent/config_load.h"
@@ -37,6 +38,23 @@ struct str config_path(struct loader *l, struct str path)
 		return path;
 	return arena_printf(
 		l->arena, "%.*s%.*s", (int)l->folder.n, l->folder.p, (int)path.n, path.p);
+}
+
+struct str config_pattern(struct loader *l, struct str pattern)
+{
+	struct str folder = pattern.n > 0 && pattern.p[0] == '/' ? STR("") : l->folder, out;
+	struct buf b;
+
+	buf_init(&b, 16384);
+	for (size_t i = 0; i < folder.n; i++) {
+		if (strchr("*?[\\", folder.p[i]) != NULL)
+			buf_ch(&b, '\\');
+		buf_ch(&b, folder.p[i]);
+	}
+	buf_str(&b, pattern);
+	out = b.failed ? STR_NULL : arena_str(l->arena, buf_view(&b));
+	buf_fini(&b);
+	return out;
 }
 
 static bool is_number(const struct config_key *k)

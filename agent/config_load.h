@@ -58,6 +58,9 @@ void config_hide_secrets(struct loader *l, const struct yaml_node *root);
 void config_hide_secrets_in_text(struct loader *l);
 /* A path relative to the configuration's folder. */
 struct str config_path(struct loader *l, struct str path);
+/* The same for glob(): the folder is taken as it is, the pattern not. STR_NULL when it is too long.
+ */
+struct str config_pattern(struct loader *l, struct str pattern);
 
 /* The place of a key's value in a map, of the map itself when the key is not there. */
 struct diag_pos config_pos(const struct yaml_node *map, const char *key);

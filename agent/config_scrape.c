@@ -177,24 +177,6 @@ static bool has_wildcard(struct str s)
 	return false;
 }
 
-/* The folder must be taken as it is, the pattern not. */
-static struct str escaped_pattern(struct loader *l, struct str pattern)
-{
-	struct str folder = pattern.p[0] == '/' ? STR("") : l->folder, out;
-	struct buf b;
-
-	buf_init(&b, 16384);
-	for (size_t i = 0; i < folder.n; i++) {
-		if (strchr("*?[\\", folder.p[i]) != NULL)
-			buf_ch(&b, '\\');
-		buf_ch(&b, folder.p[i]);
-	}
-	buf_str(&b, pattern);
-	out = b.failed ? STR_NULL : arena_str(l->arena, buf_view(&b));
-	buf_fini(&b);
-	return out;
-}
-
 struct path_list {
 	struct str *v;
 	size_t n, cap;
@@ -243,7 +225,7 @@ static void one_pattern(
 			add_path(l, list, path);
 		return;
 	}
-	path = escaped_pattern(l, pattern);
+	path = config_pattern(l, pattern);
 	if (path.p == NULL || glob(path.p, 0, NULL, &g) != 0)
 		return; /* nothing there: fine */
 	for (size_t i = 0; i < g.gl_pathc; i++)

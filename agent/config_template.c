@@ -12,24 +12,6 @@
 #include "base/num.h"
 #include "exporters/notify_template.h"
 
-/* The folder must be taken as it is, the pattern not. */
-static struct str full_pattern(struct loader *l, struct str pattern)
-{
-	struct str folder = pattern.n > 0 && pattern.p[0] == '/' ? STR("") : l->folder, out;
-	struct buf b;
-
-	buf_init(&b, 16384);
-	for (size_t i = 0; i < folder.n; i++) {
-		if (strchr("*?[\\", folder.p[i]) != NULL)
-			buf_ch(&b, '\\');
-		buf_ch(&b, folder.p[i]);
-	}
-	buf_str(&b, pattern);
-	out = b.failed ? STR_NULL : arena_str(l->arena, buf_view(&b));
-	buf_fini(&b);
-	return out;
-}
-
 /* Line and column (in bytes) of a byte of the file. */
 static struct diag_pos place(const struct diag_file *f, size_t off)
 {
@@ -79,7 +61,7 @@ void config_load_templates(struct loader *l)
 		bool placed = node != NULL && node->kind == YAML_SEQ && node->n == r->n_templates;
 		struct diag_pos at =
 			placed ? node->items[i]->pos : config_pos(r->node, "templates");
-		struct str path = full_pattern(l, r->templates[i]);
+		struct str path = config_pattern(l, r->templates[i]);
 		glob_t g;
 
 		if (path.p == NULL || memchr(path.p, '\0', path.n) != NULL)
