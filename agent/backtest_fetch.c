@@ -223,6 +223,7 @@ static int ask_query(struct fetch *f, const struct want *w, int64_t from_ms, int
 	struct bt_answer *out, struct err *e)
 {
 	struct buf expr, form;
+	int64_t window = to_ms - from_ms + 1;
 	int rc;
 
 	buf_init(&expr, REQUEST_BYTES);
@@ -232,7 +233,7 @@ static int ask_query(struct fetch *f, const struct want *w, int64_t from_ms, int
 		buf_c(&expr, i > 0 ? "," : "");
 		matcher_print(&expr, w->m[i]);
 	}
-	buf_printf(&expr, "}[%lldms]", (long long)(to_ms - from_ms + 1));
+	buf_printf(&expr, "}[%lldms]", (long long)window);
 	buf_c(&form, "query=");
 	cli_encode(&form, buf_view(&expr));
 	buf_printf(&form, "&time=%lld.%03lld", (long long)i64_floor_div(to_ms, 1000),

@@ -230,6 +230,36 @@ struct recorded {
 	size_t n;
 };
 
+#define TYPO_MAX      2   /* letters that a mistyped name differs in */
+#define TYPO_NAME_MAX 128 /* longer names are not looked at */
+
+/* Levenshtein's distance, row by row. */
+static unsigned distance(struct str a, struct str b)
+{
+	unsigned row[TYPO_NAME_MAX + 1];
+
+	for (unsigned k = 0; k <= b.n; k++)
+		row[k] = k;
+	for (size_t i = 0; i < a.n; i++) {
+		unsigned corner = row[0];
+
+		row[0]++;
+		for (size_t k = 0; k < b.n; k++) {
+			unsigned change = corner + (a.p[i] != b.p[k]);
+
+			corner = row[k + 1];
+			row[k + 1] = MIN_OF(change, MIN_OF(corner, row[k]) + 1);
+		}
+	}
+	return row[b.n];
+}
+
+static bool is_typo(struct str a, struct str b)
+{
+	return a.n > 4 * TYPO_MAX && a.n <= TYPO_NAME_MAX && b.n <= TYPO_NAME_MAX &&
+	       distance(a, b) <= TYPO_MAX;
+}
+
 /* rate1m and rate5m are two names, not one mistyped. */
 static bool differs_in_digits_only(struct str a, struct str b)
 {
@@ -260,7 +290,7 @@ static void check_recorded(/* NOLINT(misc-no-recursion): the height of the tree 
 			known = str_eq(w->names[i], name);
 		if (!known)
 			near = diag_nearest(name, w->names, w->n);
-		if (near.n > 0 && !differs_in_digits_only(near, name))
+		if (near.n > 0 && is_typo(name, near) && !differs_in_digits_only(near, name))
 			lint_problem(w->l, x,
 				"no rule records \"" STR_FMT "\"; did you mean \"" STR_FMT "\"?",
 				STR_ARG(name), STR_ARG(near));

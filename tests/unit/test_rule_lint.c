@@ -312,7 +312,8 @@ START_TEST(names_of_recording_rules_that_are_mistyped)
 				   "  - {record: a, expr: 'job:error:rate5m > 1'}\n"
 				   "  - {record: b, expr: 'job:errors:rate1m > 1'}\n"
 				   "  - {record: c, expr: 'job:errors:rate5m > 1'}\n"
-				   "  - {record: d, expr: 'fed:from:elsewhere > 1'}\n";
+				   "  - {record: d, expr: 'fed:from:elsewhere > 1'}\n"
+				   "  - {record: e, expr: 'job:errors:override > 1'}\n";
 
 	all_rules = true;
 	ck_assert_str_eq(lint(text),
