@@ -14,7 +14,7 @@
 void rw_encode_series(struct buf *out, unsigned field, struct labels ls, const struct store_cols *c,
 	struct buf *scratch);
 /* Members of any message. */
-void rw_encode_bytes(struct buf *out, unsigned field, struct str s);
-void rw_encode_varint(struct buf *out, unsigned field, uint64_t v);
+void rw_encode_bytes(struct buf *b, unsigned field, struct str s);
+void rw_encode_varint(struct buf *b, unsigned field, uint64_t v);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/ingest/rw_wire.h"
+#include "base/assert.h"
 #include "base/num.h"
 
 static int malformed(struct err *e)
@@ -43,6 +44,13 @@ static int read_matcher(struct rd in, struct rw_query *q, struct arena *a, struc
 	return a->failed ? err_set(e, ERR_LIMIT, 0, "out of memory") : 0;
 }
 
+static int matcher_field(struct rd *in, struct rw_query *q, struct arena *a, struct err *e)
+{
+	struct str msg = wire_bytes(in);
+
+	return in->bad ? malformed(e) : read_matcher(rd_of(msg), q, a, e);
+}
+
 static int read_query(struct rd in, struct rw_query *q, struct arena *a, struct err *e)
 {
 	uint32_t tag;
@@ -54,7 +62,7 @@ static int read_query(struct rd in, struct rw_query *q, struct arena *a, struct 
 			q->to_ms = (int64_t)rd_varint(&in);
 		else if (tag != WIRE_TAG(3, WIRE_LEN))
 			wire_other(&in, tag, 3);
-		else if (read_matcher(rd_of(wire_bytes(&in)), q, a, e) != 0)
+		else if (matcher_field(&in, q, a, e) != 0)
 			return -1;
 	}
 	if (in.bad)
@@ -71,6 +79,7 @@ static int one(struct rd msg, struct arena *a,
 	struct rw_query *q = calloc(1, sizeof *q);
 	int rc;
 
+	ASSERT(msg.p != NULL); /* a part of the body, if an empty one */
 	if (q == NULL)
 		return err_set(e, ERR_LIMIT, 0, "out of memory");
 	rc = read_query(msg, q, a, e);
