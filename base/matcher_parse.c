@@ -233,6 +233,8 @@ static int take_escape(struct parse *p, struct buf *b)
 	const char *q = c != '\0' ? strchr(from, c) : NULL;
 	unsigned long v = 0;
 
+	if (p->i >= p->s.n)
+		return err_set_at(p->e, ERR_INPUT, p->i, "the quoted string does not end");
 	p->i++;
 	if (q != NULL) {
 		buf_ch(b, to[q - from]);

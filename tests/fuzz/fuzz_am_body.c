@@ -31,6 +31,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ASSERT(s.n_matchers > 0);
 	if (matcher_parse_one(&a, text, &m, &e) == 0)
 		matcher_fini(&m);
+	for (int g = MATCHER_FALLBACK; g <= MATCHER_UTF8; g++) {
+		struct matcher *list;
+
+		if (matchers_parse_as(&a, text, (enum matcher_grammar)g, &list, &n, &e) != 0) {
+			ASSERT(e.msg[0] != '\0');
+			ASSERT(e.off <= text.n);
+			continue;
+		}
+		for (size_t i = 0; i < n; i++)
+			matcher_fini(&list[i]);
+	}
 	arena_fini(&a);
 	return 0;
 }

@@ -113,6 +113,26 @@ START_TEST(an_error_carries_its_place)
 }
 END_TEST
 
+START_TEST(the_place_of_an_error_lies_in_the_text)
+{
+	static const char *const texts[] = {"\"a\\", "\"a\"=\"b\\", "\"a\"=\"\\x", "\"a\"=\"\\u12",
+		"\"a\"=\"\\1", "\"a\"=", "a!", "{", "{a", "{a=", "{a=b,"};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct arena a;
+		struct matcher *m;
+		struct err e = {0};
+		size_t n;
+
+		arena_init(&a, 1u << 20);
+		ck_assert_int_eq(
+			matchers_parse_as(&a, str_c(texts[i]), MATCHER_UTF8, &m, &n, &e), -1);
+		ck_assert_msg(e.off <= strlen(texts[i]), "%s: %zu", texts[i], e.off);
+		arena_fini(&a);
+	}
+}
+END_TEST
+
 START_TEST(too_many_matchers_are_refused)
 {
 	struct arena a;
@@ -184,6 +204,7 @@ int main(void)
 
 	tcase_add_test(tc, matchers_of_both_grammars_are_read);
 	tcase_add_test(tc, an_error_carries_its_place);
+	tcase_add_test(tc, the_place_of_an_error_lies_in_the_text);
 	tcase_add_test(tc, too_many_matchers_are_refused);
 	tcase_add_loop_test(tc, one_matcher_alone_is_read_as_a_filter, 0, (int)ARRAY_LEN(alone));
 	suite_add_tcase(s, tc);
