@@ -41,6 +41,10 @@ class Count(unittest.TestCase):
         self.check("t.py", 0, "2 passed, 0 failed\n5 passed, 0 failed\n", 5, 0)
         self.check("t.sh", 1, "5 passed, 2 failed\n", 5, 2)
 
+    def test_a_script_that_cannot_run_here_is_neither_passed_nor_failed(self):
+        self.check("t.py", 0, "skipped: needs root\n0 passed, 0 failed\n", 0, 0)
+        self.check("t.py", 0, "0 passed, 0 failed\n", 0, 1)
+
     def test_a_script_without_counts_is_one_test(self):
         self.check("t.sh", 0, "fine\n", 1, 0)
         self.check("t.sh", 3, "not fine\n", 0, 1)

@@ -22,6 +22,7 @@ import sys
 import time
 
 CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
+SKIPPED = re.compile(r"^skipped: ", re.M)
 COUNT_LINE = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
 
 
@@ -91,8 +92,8 @@ def count(path, status, text):
         return (1, 0) if status == 0 and is_script(path) else (0, 1)
     last = [int(x) for x in counts[-1].groups()]
     passed, failed = (last[0], last[1]) if is_script(path) else (last[0] - last[1] - last[2], last[1] + last[2])
-    if passed + failed == 0:
-        failed = 1  # a test program without a test is a mistake
+    if passed + failed == 0 and not SKIPPED.search(text):
+        failed = 1  # a test program without a test is a mistake; what cannot run here says so
     if status != 0 and failed == 0:
         failed = 1  # died after counting: a sanitizer's or a leak checker's verdict
     return passed, failed
@@ -100,7 +101,8 @@ def count(path, status, text):
 
 def show(result):
     path, passed, failed, seconds, text = result
-    print("  %-7s %s: %d passed%s, %.1f s" % ("FAIL" if failed else "ok", path, passed,
+    word = "FAIL" if failed else "ok" if passed else "skipped"
+    print("  %-7s %s: %d passed%s, %.1f s" % (word, path, passed,
                                              ", %d failed" % failed if failed else "", seconds))
     if failed:
         print("".join("    | %s\n" % line for line in text.splitlines()[-200:]), end="")
