@@ -390,6 +390,7 @@ bool outbox_add(struct notify *n, struct row *take)
 		log_error("notify",
 			"msg=\"outbox is full, a message is dropped\" receiver=" STR_FMT,
 			STR_ARG(take->receiver));
+		outbox_note(n, take, ATTEMPT_REFUSED, STR("the outbox is full"));
 		row_free(take);
 		return false;
 	}
