@@ -50,11 +50,11 @@ static void put_all(int64_t t, unsigned step, double v)
 	ck_assert_uint_eq(fx_submit(b).stored, n);
 }
 
-/* Packs of many groups, some groups in several packs, in two partitions and in memory. */
+/* Packs of many groups in several partitions, in one of them several packs a group. */
 static void fill(void)
 {
 	for (int k = 0; k < ROUNDS; k++) {
-		put_all(NOW - DAY - k * INT64_C(100000), 1, k);
+		put_all(NOW - (k + 1) * DAY - k * INT64_C(100000), 1, k); /* the same rows */
 		put_all(NOW - k * INT64_C(100000), 1, 10 + k);
 		ck_assert_int_eq(store_flush(fx.st, &fx.e), 0);
 	}
@@ -96,9 +96,9 @@ START_TEST(a_memo_changes_no_answer_in_any_order)
 
 	fill();
 	for (int k = 0; k < 6000; k++) {
-		int64_t mint = NOW - DAY - 500000 + draw(90000) * 1000;
+		int64_t mint = NOW - 5 * DAY + draw(5 * 86400) * INT64_C(1000);
 
-		(void)same(ids[draw(SERIES)], mint, mint + draw(90000) * 1000, &m);
+		(void)same(ids[draw(SERIES)], mint, mint + draw(2 * 86400) * INT64_C(1000), &m);
 	}
 	ck_assert_ptr_nonnull(m.wide); /* the few did not do */
 	for (unsigned i = 0; i < SERIES; i++)
