@@ -114,18 +114,19 @@
 
 /* --- dispatcher --- */
 #define LIMIT_SILENCES        10000u /* kept; of those that are over, as many as there is room for */
-#define LIMIT_SILENCE_BYTES   65536u      /* one silence: matchers, comment, annotations */
-#define LIMIT_SILENCE_KEEP_MS 432000000   /* an expired silence is forgotten after this: 120 h */
-#define LIMIT_EXTERNAL_ALERTS 100000u     /* firing alerts posted by others */
-#define LIMIT_ALERT_BYTES     (64u << 10) /* labels and annotations of one posted alert */
-#define LIMIT_POST_ALERTS     2000u       /* ... in one transaction: pages go out between them */
-#define LIMIT_API_ALERTS      100000u     /* alerts in one answer */
-#define LIMIT_INTEGRATIONS    64u         /* ways to reach people of one receiver */
-#define LIMIT_ALERT_ROUTES    4096u       /* nodes one alert may reach through `continue` */
-#define LIMIT_INHIBIT_RULES   1000u       /* inhibit_rules of one configuration */
-#define LIMIT_INHIBITED_BY    8u          /* sources an alert is shown with */
-#define LIMIT_INTERVALS       1000u       /* time intervals of one list */
-#define LIMIT_INTERVAL_RANGES 400u        /* ranges of one field of a time interval */
+#define LIMIT_SILENCE_BYTES   65536u    /* one silence: matchers, comment, annotations */
+#define LIMIT_SILENCE_KEEP_MS 432000000 /* an expired silence is forgotten after this: 120 h */
+#define LIMIT_EXTERNAL_ALERTS 100000u   /* firing alerts posted by others */
+#define LIMIT_EXTERNAL_BYTES  ((size_t)256 << 20) /* ... labels and annotations of all of them */
+#define LIMIT_ALERT_BYTES     (64u << 10)         /* labels and annotations of one posted alert */
+#define LIMIT_POST_ALERTS     2000u   /* ... in one transaction: pages go out between them */
+#define LIMIT_API_ALERTS      100000u /* alerts in one answer */
+#define LIMIT_INTEGRATIONS    64u     /* ways to reach people of one receiver */
+#define LIMIT_ALERT_ROUTES    4096u   /* nodes one alert may reach through `continue` */
+#define LIMIT_INHIBIT_RULES   1000u   /* inhibit_rules of one configuration */
+#define LIMIT_INHIBITED_BY    8u      /* sources an alert is shown with */
+#define LIMIT_INTERVALS       1000u   /* time intervals of one list */
+#define LIMIT_INTERVAL_RANGES 400u    /* ranges of one field of a time interval */
 
 /* --- alertmanagers: --- */
 #define LIMIT_PEERS        256u    /* Alertmanagers alerts are handed to */

@@ -37,6 +37,7 @@ struct live_alert {
 	bool dirty, listed;     /* external: to be written; in the table */
 	int64_t updated_ms;     /* wall */
 	int64_t external_ends_ms;
+	size_t external_bytes;   /* of its texts, while it is external */
 	struct heap_node expiry; /* external: monotonic end */
 	struct live_alert *next_dirty;
 	/* suppression */
@@ -48,9 +49,10 @@ struct live_alert {
 };
 
 struct live_alerts {
-	struct map by_labels; /* seeded: fingerprints can be forged to collide */
-	struct map by_ref;    /* those whose ref is known */
-	size_t n_external;    /* firing ones */
+	struct map by_labels;  /* seeded: fingerprints can be forged to collide */
+	struct map by_ref;     /* those whose ref is known */
+	size_t n_external;     /* firing ones */
+	size_t external_bytes; /* of their texts */
 	struct live_alert *dirty;
 	struct metric *gauge;
 };

@@ -43,6 +43,8 @@ static void end_external(struct notify *n, struct live_alert *a, int64_t ends_ms
 	ASSERT(a->external);
 	a->external = false;
 	n->alerts.n_external--;
+	n->alerts.external_bytes -= a->external_bytes;
+	a->external_bytes = 0;
 	live_alert_mark(&n->alerts, a);
 	if (a->al.firing && !a->from_rule)
 		event_resolve(n, a, ends_ms);
@@ -73,9 +75,20 @@ void external_expire(struct notify *n)
 
 /* --- posting --- */
 
+static size_t text_bytes(struct labels labels, struct labels annotations, struct str url)
+{
+	size_t bytes = url.n;
+
+	for (size_t i = 0; i < labels.n; i++)
+		bytes += labels.v[i].name.n + labels.v[i].value.n;
+	for (size_t i = 0; i < annotations.n; i++)
+		bytes += annotations.v[i].name.n + annotations.v[i].value.n;
+	return bytes;
+}
+
 static bool check(const struct external_alert *v, struct labels ls, struct err *e)
 {
-	size_t bytes = v->generator_url.n;
+	size_t bytes = text_bytes(ls, v->annotations, v->generator_url);
 
 	if (ls.n == 0)
 		return err_set(e, ERR_INPUT, 400, "at least one label pair required") == 0;
@@ -83,7 +96,6 @@ static bool check(const struct external_alert *v, struct labels ls, struct err *
 		return err_set(e, ERR_INPUT, 400, "more than %u labels or annotations",
 			       LIMIT_LABELS) == 0;
 	for (size_t i = 0; i < ls.n; i++) {
-		bytes += ls.v[i].name.n + ls.v[i].value.n;
 		if (ls.v[i].name.n == 0 || !str_is_utf8(ls.v[i].name))
 			return err_set(e, ERR_INPUT, 400, "invalid label name \"" STR_FMT "\"",
 				       STR_ARG(ls.v[i].name)) == 0;
@@ -94,7 +106,6 @@ static bool check(const struct external_alert *v, struct labels ls, struct err *
 	for (size_t i = 0; i < v->annotations.n; i++) {
 		const struct label *l = &v->annotations.v[i];
 
-		bytes += l->name.n + l->value.n;
 		if (l->name.n == 0 || !str_is_utf8(l->name) || !str_is_utf8(l->value))
 			return err_set(e, ERR_INPUT, 400, "invalid annotation set: \"" STR_FMT "\"",
 				       STR_ARG(l->name)) == 0;
@@ -129,12 +140,37 @@ struct post {
 	bool timed_out; /* no end was given: ours is a guess */
 };
 
+static bool has_room(const struct notify *n, size_t bytes)
+{
+	return bytes <=
+	       LIMIT_EXTERNAL_BYTES - MIN_OF(n->alerts.external_bytes, LIMIT_EXTERNAL_BYTES);
+}
+
+static void count_bytes(struct notify *n, struct live_alert *a, size_t bytes)
+{
+	n->alerts.external_bytes += bytes - a->external_bytes;
+	a->external_bytes = bytes;
+}
+
+/* Texts that grow beyond the limit are not taken over; the alert goes on with those it has. */
+static void take_notes(struct notify *n, struct live_alert *a, const struct post *p)
+{
+	size_t bytes = text_bytes(p->labels, p->annotations, p->generator_url);
+
+	if (bytes > a->external_bytes && !has_room(n, bytes - a->external_bytes)) {
+		METRIC_LIMIT("external_bytes");
+		return;
+	}
+	live_alert_set_notes(a, p->annotations, p->generator_url);
+	count_bytes(n, a, bytes);
+}
+
 static void take(struct notify *n, struct live_alert *a, const struct post *p, int64_t now_ms)
 {
 	bool began = !a->external;
 	const void *notes = a->notes;
 
-	live_alert_set_notes(a, p->annotations, p->generator_url);
+	take_notes(n, a, p);
 	a->updated_ms = now_ms;
 	a->external_ends_ms = p->ends_ms;
 	a->timed_out = p->timed_out;
@@ -205,6 +241,12 @@ static bool post_one(struct notify *n, const struct external_alert *v, struct ar
 		METRIC_DROP("notify", "external_alerts_limit", 1);
 		return err_set(e, ERR_LIMIT, 0, "more than %u alerts from outside",
 			       LIMIT_EXTERNAL_ALERTS) == 0;
+	}
+	if (!has_room(n, text_bytes(p.labels, p.annotations, p.generator_url))) {
+		METRIC_LIMIT("external_bytes");
+		METRIC_DROP("notify", "external_bytes_limit", 1);
+		return err_set(e, ERR_LIMIT, 0, "more than %zu bytes of alerts from outside",
+			       LIMIT_EXTERNAL_BYTES) == 0;
 	}
 	if (a == NULL) {
 		struct live_alert_source s = {.labels = p.labels,
@@ -319,6 +361,7 @@ static void load_one(
 	a->external_ends_ms = MAX_OF(a->external_ends_ms, i64_add_sat(now, life));
 	a->external = true;
 	n->alerts.n_external++;
+	count_bytes(n, a, text_bytes(labels, annotations, a->generator_url));
 	if (!a->al.firing) { /* no group holds it: there was no route, or it is a new one */
 		a->al.firing = true;
 		a->al.ends_at_ms = 0;

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/regex.h"
+#include "exporters/notify_internal.h"
 #include "tests/lib/dispatch_rig.h"
 #include "tests/lib/suite.h"
 
@@ -178,6 +179,36 @@ START_TEST(wrong_ones_are_refused_and_the_others_stored)
 }
 END_TEST
 
+START_TEST(the_texts_of_all_alerts_have_a_bound)
+{
+	struct label name[] = {{STR("alertname"), STR("A")}},
+		     other[] = {{STR("alertname"), STR("B")}},
+		     note[] = {{STR("summary"), STR("longer than it was")}};
+	struct external_alert a = {.labels = {name, 1}}, b = {.labels = {other, 1}},
+			      longer = {.labels = {name, 1}, .annotations = {note, 1}};
+	struct notify *n;
+	struct err e;
+
+	rig_start(plain);
+	n = rig_notify();
+	ck_assert_int_eq(notify_post_alerts(n, &a, 1, &e), 0);
+	ck_assert_uint_eq(n->alerts.external_bytes, 10);
+	n->alerts.external_bytes += LIMIT_EXTERNAL_BYTES - 10; /* the writer waits for the rig */
+	ck_assert_int_ne(notify_post_alerts(n, &b, 1, &e), 0);
+	ck_assert_ptr_nonnull(strstr(e.msg, "bytes of alerts from outside"));
+	ck_assert_int_eq(notify_post_alerts(n, &longer, 1, &e), 0); /* it goes on */
+	ck_assert_uint_eq(only().annotations.n, 0);
+	n->alerts.external_bytes -= LIMIT_EXTERNAL_BYTES - 10;
+	ck_assert_int_eq(notify_post_alerts(n, &longer, 1, &e), 0);
+	ck_assert_uint_eq(only().annotations.n, 1);
+	ck_assert_uint_eq(n->alerts.external_bytes, 10 + 25);
+	rig_restart(NULL);
+	ck_assert_uint_eq(rig_notify()->alerts.external_bytes, 10 + 25);
+	rig_pass(20 * M);
+	ck_assert_uint_eq(rig_notify()->alerts.external_bytes, 0);
+}
+END_TEST
+
 START_TEST(one_of_ours_and_one_from_outside_are_one_alert)
 {
 	rig_start(plain);
@@ -271,7 +302,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const all[] = {one_without_an_end_times_out, one_with_an_end_fires_until_then,
+	const TTest *const all[] = {one_without_an_end_times_out,
+		the_texts_of_all_alerts_have_a_bound, one_with_an_end_fires_until_then,
 		the_senders_word_that_it_is_over_counts,
 		the_earliest_start_and_a_known_end_are_kept, firing_ones_survive_a_restart,
 		after_an_outage_they_are_held_as_long_as_their_word_was_good,
