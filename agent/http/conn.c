@@ -230,7 +230,7 @@ static void drop_input(struct http_conn *c, size_t n)
 /* What is too long: the line with the address, or the headers behind it. */
 static const char *too_long(struct str in)
 {
-	_Static_assert(LIMIT_HTTP_HEAD_BYTES == 32u << 10, "the texts say so");
+	_Static_assert(LIMIT_HTTP_HEAD_BYTES / 1024 == 32, "the texts say so");
 	return str_find(in, '\n') == in.n
 		       ? "the address is longer than 32 KiB: send its parameters in the body of a "
 			 "POST, as application/x-www-form-urlencoded"
