@@ -69,6 +69,15 @@ class Case:
         client.send(self.path, self.params)
         return client.receive()
 
+    def contradicts_itself(self, expr):
+        """Prometheus gives several answers to the same question."""
+        first = self.ask(self.theirs, expr)
+        for _ in range(12):
+            self.theirs.send(self.path, {**self.params, "query": expr})
+            if compare.compare(first, self.theirs.receive(), expr):
+                return True
+        return False
+
     def differ(self, expr):
         """The differences of another expression."""
         left, right = (self.ask(c, expr) for c in (self.ours, self.theirs))

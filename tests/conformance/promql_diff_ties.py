@@ -7,19 +7,25 @@ when it cannot be told from another by its values; the values are asked for.
 """
 
 import math
+import re
 
 from promql_diff_compare import same_number
+
+
+CHOICE = re.compile(r"(topk|bottomk|limitk)\b")
 
 
 def arbitrary_choice(case, diff):
     """topk, bottomk and limitk of series that tie: shown by the values they choose from. The two
     must agree on the operand; each group holds as many series as it may, every series that beats
-    the weakest chosen is chosen by both, and those that only one has tie with the weakest."""
+    the weakest chosen is chosen by both, and those that only one has tie with the weakest. Or the
+    operand is such a choice itself, and Prometheus, asked for it again, chooses otherwise."""
     name, operands = case.function()
     if name not in ("topk", "bottomk", "limitk") or diff.kind not in ("labels", "points"):
         return False
     if "choice" not in case.cache:
-        case.cache["choice"] = rightly_chosen(case, name, operands)
+        case.cache["choice"] = rightly_chosen(case, name, operands) or \
+            CHOICE.match(operands[1]) is not None and case.contradicts_itself(operands[1])
     return case.cache["choice"]
 
 
