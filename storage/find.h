@@ -2,8 +2,8 @@
 /*
  * find - which series match a set of matchers and may have samples in a range.
  *
- * Takes the store's read lock in slices, so that the writer never waits long for a large search, and
- * ends with ERR_CANCEL when the thread is asked to stop (base/stop.h).
+ * Takes the store's read lock in slices, so that the writer never waits long for a large search,
+ * and ends with ERR_CANCEL when the thread is asked to stop (base/stop.h).
  */
 #ifndef BELFRY_STORAGE_FIND_H
 #define BELFRY_STORAGE_FIND_H
