@@ -249,6 +249,7 @@ static void find_points(struct maker *k)
 static void look_closer(struct maker *k)
 {
 	struct graph_points *p = &k->g->points;
+	struct graph_points was = *p;
 	size_t first = p->n;
 	int64_t window;
 
@@ -265,6 +266,8 @@ static void look_closer(struct maker *k)
 	set_grid(k, MAX_OF(window, WINDOW_MIN), 1000);
 	p->n_series = 0;
 	find_points(k);
+	if (p->n_series < was.n_series) /* no time or room for all: better a coarse one */
+		*p = was;
 }
 
 /* --- top offenders --- */

@@ -84,12 +84,12 @@ static unsigned tenths(
 START_TEST(many_have_more_room)
 {
 	ck_assert_uint_eq(tenths(slot_of_scrape, 15000, 100), 2);
-	ck_assert_uint_eq(tenths(slot_of_scrape, 15000, 2000), 4);
+	ck_assert_uint_eq(tenths(slot_of_scrape, 15000, 4000), 4);
 	ck_assert_uint_eq(tenths(slot_of_scrape, 15000, 20000), 10);
 	ck_assert_uint_eq(tenths(slot_of_rules, 15000, 100), 1);
-	ck_assert_uint_eq(tenths(slot_of_rules, 15000, 1000), 4);
+	ck_assert_uint_eq(tenths(slot_of_rules, 15000, 2500), 4);
 	ck_assert_uint_eq(tenths(slot_of_rules, 15000, 10000), 7);
-	ck_assert_uint_eq(tenths(slot_of_rules, 1000, 150), 7);
+	ck_assert_uint_eq(tenths(slot_of_rules, 1000, 150), 3);
 }
 END_TEST
 
@@ -98,9 +98,9 @@ START_TEST(one_more_moves_nobody_within_a_step)
 {
 	for (uint64_t i = 0; i < 100; i++) {
 		ck_assert_int_eq(slot_of_scrape(nth(i), 15000, 15000, 1),
-			slot_of_scrape(nth(i), 15000, 15000, 1500));
+			slot_of_scrape(nth(i), 15000, 15000, 3000));
 		ck_assert_int_eq(slot_of_rules(nth(i), 15000, 15000, 1),
-			slot_of_rules(nth(i), 15000, 15000, 300));
+			slot_of_rules(nth(i), 15000, 15000, 750));
 	}
 }
 END_TEST
