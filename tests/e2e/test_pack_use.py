@@ -72,7 +72,7 @@ class PackUse(unittest.TestCase):
         both = {"packs": [{"use": "services", "set": {"time_scale": 0.5}},
                           {"use": "targets", "set": {"time_scale": 0.1}, "disable": ["ScrapeSlow"]}]}
         with Belfry(both) as b:
-            self.assertEqual(rule(b, "TargetDown")["duration"], 12)
+            self.assertEqual(rule(b, "TargetDown")["duration"], 24)
             self.assertEqual(rule(b, "ErrorRateHigh")["duration"], 150)
             names = [r["name"] for g in b.api("rules")["groups"] for r in g["rules"]]
             self.assertEqual((names.count("TargetDown"), names.count("ScrapeSlow")), (1, 0))
