@@ -103,7 +103,9 @@ static int run(struct state_job *job, sqlite3 *db, struct err *e)
 			g = group_heir(n, aj->group_key, aj->incident_ms);
 		if (g == NULL || g->n_firing == 0 ||
 			(aj->incident_ms != 0 && aj->incident_ms != g->incident_ms))
-			return err_set(e, ERR_INPUT, 404, "no such incident: it is over");
+			return err_set(e, ERR_INPUT, 404,
+				"no such incident: it is over, or a new configuration tells its "
+				"alerts in other groups");
 		if (aj->take_back)
 			take_back(n, g, aj);
 		else

@@ -61,6 +61,7 @@ void message_pack(const struct message *m, struct buf *out)
 		put_labels(out, al->labels);
 		put_labels(out, al->annotations);
 	}
+	put_str(out, m->thread); /* older rows end before it */
 }
 
 static struct str get_str(struct rd *r)
@@ -129,6 +130,8 @@ int message_unpack(struct str bytes, struct arena *a, struct message *m, struct 
 	v = ARENA_ARRAY(a, n, struct message_alert);
 	for (size_t i = 0; v != NULL && i < n; i++)
 		get_alert(&r, a, &v[i]);
+	if (rd_more(&r))
+		m->thread = get_str(&r);
 	if (v == NULL || a->failed || r.bad)
 		return err_set(e, r.bad ? ERR_CORRUPT : ERR_LIMIT, 0,
 			r.bad ? "a damaged stored message" : "a stored message is too large");

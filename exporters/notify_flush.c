@@ -331,6 +331,30 @@ static int64_t repeat_before(const struct notify *n, const struct group *g, int6
 	return i64_sub_sat(wall_ms, repeat) - n->cfg->group_ticks;
 }
 
+/* Pagers know one key an incident: an end that a group without a route owes would close it there
+ * for all that still fires under the name, in this group or in another. */
+static bool stays_open(const struct notify *n, const struct group *g, const struct telling *t)
+{
+	const struct group *o;
+	size_t pos = 0;
+
+	if (g->route != ROUTE_NONE || !integration_type(t->in->kind)->closes)
+		return false;
+	if (t->now.held.n > 0)
+		return true;
+	while ((o = map_each(&n->groups, &pos)) != NULL) {
+		if (o == g || o->dead || o->name != g->name || o->incident_ms != g->incident_ms ||
+			strcmp(o->receiver, g->receiver) != 0)
+			continue;
+		for (size_t i = 0; i < o->n_sent; i++) {
+			if (o->sent[i].kind == t->in->kind && o->sent[i].index == t->in->index &&
+				o->sent[i].n_firing + o->sent[i].n_held > 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 static enum decision look(
 	struct notify *n, const struct group *g, const struct snapshot *now, struct telling *t)
 {
@@ -346,7 +370,7 @@ static enum decision look(
 		(t->why == REASON_REPEAT || (!t->was->any && g->flushed_wall_ms != 0)) &&
 		incident_is_quiet(n, g))
 		return DECIDE_NOTHING;
-	return d;
+	return d == DECIDE_TELL && stays_open(n, g, t) ? DECIDE_LOG_ONLY : d;
 }
 
 bool flush_wanted(struct notify *n, struct group *g)

@@ -144,18 +144,43 @@ uint64_t group_name_of(const struct notify *n, struct str key, int64_t incident_
 	return hash_fixed(key.p, key.n);
 }
 
+/* It bears the name of an earlier key. */
+static bool renamed(const struct group *g)
+{
+	return g->name != hash_fixed(g->key.p, g->key.n);
+}
+
+/* The key is of a group with these labels: others may have begun in the same millisecond. */
+static bool names_labels(struct str key, struct labels labels)
+{
+	struct buf b;
+	bool same;
+
+	buf_init(&b, (size_t)1 << 20);
+	buf_ch(&b, ':');
+	labels_print(&b, labels, false);
+	same = !b.failed && str_ends(key, buf_view(&b));
+	buf_fini(&b);
+	return same;
+}
+
 struct group *group_heir(const struct notify *n, struct str key, int64_t incident_ms)
 {
 	uint64_t name = hash_fixed(key.p, key.n);
-	struct group *g;
-	size_t pos = 0;
+	struct group *g, *later = NULL;
+	size_t pos = 0, count = 0;
 
 	while ((g = map_each(&n->groups, &pos)) != NULL) {
-		if (!g->dead && g->route != ROUTE_NONE && g->name == name &&
-			g->incident_ms == incident_ms)
+		if (g->dead || g->route == ROUTE_NONE || g->incident_ms != incident_ms)
+			continue;
+		if (g->name == name)
 			return g;
+		if (renamed(g) && names_labels(key, g->labels)) {
+			later = g;
+			count++;
+		}
 	}
-	return NULL;
+	return count == 1 ? later : NULL;
 }
 
 struct group *group_new(struct notify *n, struct str key, struct labels labels, size_t route)

@@ -5,6 +5,8 @@
  *
  *   all that fired is in one new group   that group goes on with the incident: the same dedup keys,
  *                                        threads and root messages, what waits, the escalation
+ *   some is in the group whose name the  the same: a configuration came back
+ *   incident bears
  *   anything else (split, or joined      the incident is closed at receivers that keep it open
  * under another one)                         its name; a bot's root message says where it goes on;
  * the new groups open their own
@@ -25,14 +27,15 @@
 #define NOTE_CLOSED "closed by a new configuration, which tells these alerts in other groups"
 #define NOTE_ROOT   "told in other groups from now on: the configuration changed"
 
-void heirs_note(struct heirs *h, struct group *from, struct group *to, struct live_alert *a)
+void heirs_note(
+	struct heirs *h, struct group *from, struct group *to, struct live_alert *a, bool knew)
 {
 	if (h->n == h->cap) {
 		h->cap = h->cap * 2 + 64;
 		h->v = realloc(h->v, h->cap * sizeof *h->v);
 		ASSERT(h->v != NULL);
 	}
-	h->v[h->n++] = (struct heir){from, to, a, group_member(to, a) != NULL};
+	h->v[h->n++] = (struct heir){from, to, a, knew};
 }
 
 /* All that moved out of one group. */
@@ -73,6 +76,18 @@ static struct group *sole_heir(const struct leaving *l)
 	}
 	/* one that was there before, or already goes on with another, has its own name */
 	return to != NULL && to->nameless && to->incident_ms == l->from->incident_ms ? to : NULL;
+}
+
+/* The group that bears the incident's name already (a configuration came back), or NULL. */
+static struct group *namesake(const struct leaving *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		struct group *g = l->v[i].to;
+
+		if (same_incident(g, l->from) && strcmp(g->receiver, l->from->receiver) == 0)
+			return g;
+	}
+	return NULL;
 }
 
 /* --- telling --- */
@@ -129,8 +144,19 @@ static void tell(const struct leaving *l, const struct receiver_config *r,
 	arena_fini(&a);
 }
 
-/* Before what was told is settled elsewhere: who of the group's receiver holds it open. */
-static void close_own(const struct leaving *l)
+/* `to` ends what s, of another group with the same name, began. */
+static bool goes_on(const struct group *to, const struct sent *s)
+{
+	for (size_t i = 0; to != NULL && i < to->n_sent; i++) {
+		if (to->sent[i].kind == s->kind && to->sent[i].index == s->index)
+			return to->sent[i].any && to->sent[i].apart == s->apart;
+	}
+	return false;
+}
+
+/* Before what was told is settled elsewhere: who of the group's receiver holds it open. to: who
+ * goes on under the same name, or NULL. */
+static void close_own(const struct leaving *l, const struct group *to)
 {
 	const struct receiver_config *r = outbox_receiver(l->n, str_c(l->from->receiver));
 	struct arena a;
@@ -141,7 +167,7 @@ static void close_own(const struct leaving *l)
 		const struct integration *in = outbox_integration(l->n, r->name, s->kind, s->index);
 		struct str thread = group_thread(l->n, l->from, s, &a);
 
-		if (in == NULL || !s->any || !s->moved)
+		if (in == NULL || !s->any || !s->moved || goes_on(to, s))
 			continue;
 		if (holds_open(in))
 			tell(l, r, in, thread, true);
@@ -152,8 +178,10 @@ static void close_own(const struct leaving *l)
 }
 
 /* Those who were told by an escalation. */
-static void close_escalated(const struct leaving *l, const struct incident *i)
+static void close_escalated(
+	const struct leaving *l, const struct incident *i, const struct group *to)
 {
+	const struct incident *on = to != NULL ? incident_of(l->n, to) : NULL;
 	struct message m = {
 		.group_key = group_shown_key(l->from), .incident_ms = l->from->incident_ms};
 	struct arena a;
@@ -162,7 +190,9 @@ static void close_escalated(const struct leaving *l, const struct incident *i)
 	for (size_t k = 0; k < l->n->cfg->n_receivers; k++) {
 		const struct receiver_config *r = &l->n->cfg->receivers[k];
 
-		for (size_t x = 0; incident_told(i, r->name) && x < receiver_integrations(r); x++) {
+		if (!incident_told(i, r->name) || (on != NULL && incident_told(on, r->name)))
+			continue;
+		for (size_t x = 0; x < receiver_integrations(r); x++) {
 			if (holds_open(&r->v[x]))
 				tell(l, r, &r->v[x], outbox_thread(l->n, &m, r, x, &a), true);
 		}
@@ -191,7 +221,9 @@ static void open_anew(const struct heir *h, struct notify *n)
 {
 	bool any = false;
 
-	if (h->knew || incident_is_quiet(n, h->to))
+	/* what another receiver was told came from elsewhere */
+	if (h->knew || strcmp(h->from->receiver, h->to->receiver) != 0 ||
+		incident_is_quiet(n, h->to))
 		return;
 	for (size_t i = 0; i < h->to->n_sent; i++) {
 		struct sent *s = &h->to->sent[i];
@@ -210,19 +242,22 @@ static void open_anew(const struct heir *h, struct notify *n)
 
 static void settle_one(const struct leaving *l)
 {
-	struct group *to = sole_heir(l);
+	struct group *to = sole_heir(l), *on = namesake(l);
 	const struct incident *i = incident_of(l->n, l->from);
 
 	for (size_t k = 0; k < l->count; k++)
-		incident_carry(l->n, l->from, l->v[k].to, l->v[k].a, l->v[k].to == to);
+		incident_carry(
+			l->n, l->from, l->v[k].to, l->v[k].a, l->v[k].to == to || l->v[k].to == on);
+	if (on != NULL)
+		on->nameless = false; /* nobody else's now */
 	if (to != NULL) {
 		take_name(l->n, l->from, to);
 		return;
 	}
 	if (nobody_stays(l->from)) {
-		close_own(l);
+		close_own(l, on);
 		if (i != NULL)
-			close_escalated(l, i);
+			close_escalated(l, i, on);
 	}
 }
 
@@ -237,8 +272,7 @@ void heirs_settle(struct notify *n, struct heirs *h)
 	}
 	incident_carried(n);
 	for (size_t i = 0; i < h->n; i++) {
-		/* it goes on under the old name, or was there before */
-		if (h->v[i].to->name != h->v[i].from->name)
+		if (!same_incident(h->v[i].to, h->v[i].from))
 			open_anew(&h->v[i], n);
 	}
 	for (size_t i = 0; i < h->n; i++) {

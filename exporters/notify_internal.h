@@ -194,7 +194,8 @@ struct str group_thread(
 	const struct notify *n, const struct group *g, const struct sent *s, struct arena *a);
 /* The incident's name, of this group key and beginning, dead groups included. */
 uint64_t group_name_of(const struct notify *n, struct str key, int64_t incident_ms);
-/* The group that goes on with the incident that began under this key, or NULL. */
+/* The group that goes on with the incident that began under this key, or was told under it before
+ * another configuration, or NULL. */
 struct group *group_heir(const struct notify *n, struct str key, int64_t incident_ms);
 const struct receiver_config *group_receiver(const struct notify *n, const struct group *g);
 const struct route_config *group_route(const struct notify *n, const struct group *g);
@@ -226,11 +227,17 @@ struct heirs {
 	struct heir {
 		struct group *from, *to;
 		struct live_alert *a;
-		bool knew; /* it was in `to` already */
+		bool knew; /* `to` had told of it already */
 	} * v;
 	size_t n, cap;
 };
-void heirs_note(struct heirs *h, struct group *from, struct group *to, struct live_alert *a);
+void heirs_note(
+	struct heirs *h, struct group *from, struct group *to, struct live_alert *a, bool knew);
+/* Receivers know both under the same name. */
+static inline bool same_incident(const struct group *a, const struct group *b)
+{
+	return a->name == b->name && a->incident_ms == b->incident_ms;
+}
 /* When all have moved; h is empty then. */
 void heirs_settle(struct notify *n, struct heirs *h);
 

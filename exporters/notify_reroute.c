@@ -228,6 +228,8 @@ static void inherit_sent(struct group *from, struct group *to, uint64_t fp)
 		from->sent[k].moved = true;
 		if (sent_owes(s, fp))
 			continue;
+		if (!s->any && same_incident(from, to))
+			s->apart = from->sent[k].apart; /* it goes on with that thread */
 		held = !sent_contains(from->sent[k].firing, from->sent[k].n_firing, fp);
 		insert_sorted(held ? &s->held : &s->firing, held ? &s->n_held : &s->n_firing, fp);
 		s->at_ms = s->any ? MAX_OF(s->at_ms, from->sent[k].at_ms) : from->sent[k].at_ms;
@@ -271,8 +273,9 @@ static void move_to(struct walk *w, struct group *from, struct live_alert *a, si
 		to->nameless = true;
 	}
 	arena_release(&w->scratch, mark);
+	heirs_note(&w->heirs, from, to, a,
+		group_member(to, a) != NULL && was_told(to, a->al.fingerprint));
 	inherit_sent(from, to, a->al.fingerprint);
-	heirs_note(&w->heirs, from, to, a);
 	group_mark(n, to);
 	if (group_member(to, a) != NULL)
 		return;

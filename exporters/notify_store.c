@@ -316,6 +316,25 @@ static bool read_fps(struct rd *r, uint64_t **out, size_t *n)
 	return true;
 }
 
+/* The row's last part; older rows end before it. One that is cut off, or that speaks of more
+ * integrations than are known here, is not to be taken for a name. */
+static void load_name(struct group *g, struct rd *r)
+{
+	bool apart[INTEGRATIONS_MAX];
+	uint64_t name;
+
+	if (!rd_more(r))
+		return;
+	name = rd_varint(r);
+	for (size_t i = 0; i < g->n_sent; i++)
+		apart[i] = rd_varint(r) != 0;
+	if (r->bad || rd_more(r))
+		return;
+	g->name = name;
+	for (size_t i = 0; i < g->n_sent; i++)
+		g->sent[i].apart = apart[i];
+}
+
 static void load_sent(struct group *g, struct str blob)
 {
 	struct rd r = rd_of(blob);
@@ -334,11 +353,7 @@ static void load_sent(struct group *g, struct str blob)
 		if (!read_fps(&r, &g->sent[i].held, &g->sent[i].n_held))
 			return;
 	}
-	if (!rd_more(&r)) /* as older rows end */
-		return;
-	g->name = rd_varint(&r);
-	for (size_t i = 0; i < g->n_sent && rd_more(&r); i++)
-		g->sent[i].apart = rd_varint(&r) != 0;
+	load_name(g, &r);
 }
 
 /* "0/0 0/1 2/0": kind and index of each integration. */

@@ -37,13 +37,30 @@ struct str outbox_message_id(struct notify *n, struct arena *a)
 	return arena_printf(a, "belfry-%s-%llu", n->instance, (unsigned long long)++n->seq);
 }
 
+/* What stands for the name in "belfry-<instance>-<name>-..."; empty: nothing. */
+static struct str name_in(struct str thread)
+{
+	struct str part = STR_NULL;
+
+	for (int i = 0; i < 3; i++) {
+		if (!str_split(&thread, '-', &part))
+			return STR_NULL;
+	}
+	return part;
+}
+
 /* Threads of the receivers the route names end in the integration's number; of others, who hear of
- * the incident by a fallback or an escalation, in their name as well. */
+ * the incident by a fallback or an escalation, in their name as well. A message that was told in
+ * another's place bears that one's thread: its group may be gone, and with it the name. */
 struct str outbox_thread(const struct notify *n, const struct message *m,
 	const struct receiver_config *r, size_t i, struct arena *a)
 {
-	return arena_printf(a, "belfry-%s-%016llx-%lld-%08llx-%zu", n->instance,
-		(unsigned long long)group_name_of(n, m->group_key, m->incident_ms),
+	struct str name = name_in(m->thread);
+
+	if (name.n == 0)
+		name = arena_printf(a, "%016llx",
+			(unsigned long long)group_name_of(n, m->group_key, m->incident_ms));
+	return arena_printf(a, "belfry-%s-" STR_FMT "-%lld-%08llx-%zu", n->instance, STR_ARG(name),
 		(long long)m->incident_ms,
 		(unsigned long long)(hash_fixed(r->name.p, r->name.n) & 0xffffffff), i);
 }

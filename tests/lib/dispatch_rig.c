@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <jansson.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,12 @@ static struct {
 	char *lines[LINES_MAX]; /* the state writer adds, the test reads after a settled call */
 	size_t n;
 	char text[65536];
+	char *pager_keys[64];
+	char refused[32];
 } rig;
 
 char rig_id[37];
+char rig_group[512];
 
 struct notify *rig_notify(void)
 {
@@ -66,6 +70,43 @@ static void add_alert(const json_t *alert, char *out, size_t size)
 		strcmp(status, "firing") == 0 ? "+" : "-");
 }
 
+static unsigned pager_key(const char *key)
+{
+	unsigned i = 0;
+
+	while (i < ARRAY_LEN(rig.pager_keys) && rig.pager_keys[i] != NULL &&
+		strcmp(rig.pager_keys[i], key) != 0)
+		i++;
+	ck_assert_uint_lt(i, ARRAY_LEN(rig.pager_keys));
+	if (rig.pager_keys[i] == NULL)
+		rig.pager_keys[i] = strdup(key);
+	return i + 1;
+}
+
+static void answer(struct send_request *req, json_t *body, const char *line)
+{
+	const char *place = strrchr(req->url, '/') + 1;
+
+	ck_assert_uint_lt(rig.n, LINES_MAX);
+	rig.lines[rig.n++] = strdup(line);
+	json_decref(body);
+	req->status = strcmp(place, rig.refused) == 0 ? 404 : 200;
+	req->transport_ok = true;
+	req->reply = strdup("ok");
+	req->reply_len = 2;
+	req->on_done(req, req->arg);
+}
+
+static void on_page(struct send_request *req, json_t *body, const char *action)
+{
+	char line[128];
+
+	(void)snprintf(line, sizeof line, "%s: %s %u", strrchr(req->url, '/') + 1,
+		strcmp(action, "trigger") == 0 ? "open" : "close",
+		pager_key(json_string_value(json_object_get(body, "dedup_key"))));
+	answer(req, body, line);
+}
+
 static bool on_send(void *ctx, struct send_request *req)
 {
 	json_t *body = json_loadb(req->body, req->body_len, 0, NULL);
@@ -77,6 +118,12 @@ static bool on_send(void *ctx, struct send_request *req)
 
 	(void)ctx;
 	ck_assert_msg(body != NULL, "no JSON: %.*s", (int)req->body_len, req->body);
+	if (json_object_get(body, "event_action") != NULL) {
+		on_page(req, body, json_string_value(json_object_get(body, "event_action")));
+		return true;
+	}
+	(void)snprintf(rig_group, sizeof rig_group, "%s",
+		json_string_value(json_object_get(body, "groupKey")));
 	n = MIN_OF(n, ARRAY_LEN(sorted));
 	for (size_t i = 0; i < n; i++) {
 		add_alert(json_array_get(alerts, i), one[i], sizeof one[i]);
@@ -86,14 +133,7 @@ static bool on_send(void *ctx, struct send_request *req)
 	len = snprintf(line, sizeof line, "%s:", strrchr(req->url, '/') + 1);
 	for (size_t i = 0; i < n && (size_t)len < sizeof line - 70; i++)
 		len += snprintf(line + len, sizeof line - (size_t)len, " %s", sorted[i]);
-	ck_assert_uint_lt(rig.n, LINES_MAX);
-	rig.lines[rig.n++] = strdup(line);
-	json_decref(body);
-	req->status = 200;
-	req->transport_ok = true;
-	req->reply = strdup("ok");
-	req->reply_len = 2;
-	req->on_done(req, req->arg);
+	answer(req, body, line);
 	return true;
 }
 
@@ -205,6 +245,26 @@ void rig_restart(const char *yaml)
 	run();
 }
 
+void rig_restart_after(const char *sql)
+{
+	char path[128];
+	sqlite3 *db;
+
+	halt();
+	(void)snprintf(path, sizeof path, "%s/state.db", rig.dir);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+		sqlite3_errmsg(db));
+	ck_assert_int_gt(sqlite3_changes(db), 0);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	run();
+}
+
+void rig_refuse(const char *name)
+{
+	(void)snprintf(rig.refused, sizeof rig.refused, "%s", name);
+}
+
 void rig_reload(const char *yaml)
 {
 	struct config *old = rig.config;
@@ -222,6 +282,8 @@ void rig_fini(void)
 	rig_stop();
 	for (size_t i = 0; i < rig.n; i++)
 		free(rig.lines[i]);
+	for (size_t i = 0; i < ARRAY_LEN(rig.pager_keys); i++)
+		free(rig.pager_keys[i]);
 	clock_restore();
 	(void)snprintf(cmd, sizeof cmd, "rm -rf %s", rig.dir);
 	ck_assert_int_eq(system(cmd), 0); /* NOLINT(cert-env33-c): a fixed command of a test */

@@ -19,6 +19,11 @@
 #define RIG_WEBHOOK(name)                                                                          \
 	"{name: " name ", webhook_configs: [{url: 'http://127.0.0.1:1/" name "'}]}"
 
+/* A PagerDuty receiver: lines "p: open 1", "p: close 1", keys counted as they come. */
+#define RIG_PAGER(name)                                                                            \
+	"{name: " name ", pagerduty_configs: [{url: 'http://127.0.0.1:1/" name                     \
+	"', routing_key: k}]}"
+
 void rig_init(void);
 void rig_fini(void);
 void rig_start(const char *yaml);
@@ -26,6 +31,10 @@ void rig_stop(void);
 /* Stop and start again with the same state.db; yaml NULL: the same configuration. */
 void rig_restart(const char *yaml);
 void rig_reload(const char *yaml);
+/* The same as rig_restart(NULL), with these statements in state.db between. */
+void rig_restart_after(const char *sql);
+/* From now on this receiver answers 404. */
+void rig_refuse(const char *name);
 struct notify *rig_notify(void);
 int64_t rig_now(void);
 
@@ -43,5 +52,7 @@ void rig_pass(int64_t ms);
 /* What receivers were told since the last call, a line each, sorted: "w: A+ B-", + firing, - over;
  * an alert is alertname and, behind a slash, its instance. */
 const char *rig_told(void);
+/* The group of the last webhook. */
+extern char rig_group[512];
 
 #endif
