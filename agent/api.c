@@ -165,6 +165,15 @@ bool api_selectors(struct http_req *r, struct arena *a, struct api_selectors *ou
 	return false;
 }
 
+struct stop api_stop(struct http_req *r, struct app *app)
+{
+	const struct config *c = app_config_get(app);
+	struct stop s = {http_req_cancelled(r), i64_add_sat(clock_mono_ms(), c->query_timeout_ms)};
+
+	app_config_put(app, c);
+	return s;
+}
+
 void api_fail(struct http_req *r, const struct err *e)
 {
 	switch (e->kind) {

@@ -15,6 +15,7 @@
 #include "agent/http/server.h"
 #include "base/jsonw.h"
 #include "base/matcher.h"
+#include "base/stop.h"
 #include "rules/promql/engine.h"
 
 /* Times when start or end are not given: everything, with room for arithmetic. */
@@ -52,6 +53,8 @@ bool api_selectors(struct http_req *r, struct arena *a, struct api_selectors *ou
 
 /* A failed store or engine call, as Prometheus would put it. */
 void api_fail(struct http_req *r, const struct err *e);
+/* A request's stop: its client hung up, or query.timeout from now. For stop_begin. */
+struct stop api_stop(struct http_req *r, struct app *app);
 
 /* api_result.c: the members "resultType" and "result" of an answered query, limited (0: not). */
 void api_result(struct jsonw *j, const struct pq_result *res, int64_t t_ms, size_t limit);

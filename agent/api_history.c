@@ -129,17 +129,24 @@ void api_noise(struct http_req *r, void *arg)
 void api_past(struct http_req *r, void *arg)
 {
 	struct app *app = arg;
+	const struct stop stop = api_stop(r, app), *before;
 	struct err e = {0};
 	sqlite3 *db = NULL;
 	struct past p;
 	struct arena a;
 	struct jsonw j;
 	int64_t from, to;
+	int rc;
 
 	if (!api_range(r, &from, &to))
 		return;
 	arena_init(&a, PAST_BYTES);
-	if (state_reader(app->state, &db, &e) != 0 || past_read(db, from, to, &a, &p, &e) != 0) {
+	before = stop_begin(&stop);
+	rc = state_reader(app->state, &db, &e);
+	if (rc == 0)
+		rc = past_read(db, from, to, &a, &p, &e);
+	stop_end(before);
+	if (rc != 0) {
 		api_fail(r, &e);
 	} else {
 		api_begin(r, &j);

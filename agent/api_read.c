@@ -12,9 +12,7 @@
 #include "agent/api.h"
 #include "agent/ingest/rw_encode.h"
 #include "agent/ingest/rw_query.h"
-#include "base/clock.h"
 #include "base/limits.h"
-#include "base/num.h"
 
 #define REQUEST_BYTES ((size_t)4 << 20)
 #define ANSWER_BYTES  ((size_t)32 << 20) /* before snappy */
@@ -25,7 +23,6 @@ struct reading {
 	struct arena a;
 	struct buf answer, result, scratch;
 	uint64_t samples, max_samples;
-	int64_t deadline_ms;
 };
 
 /* --- the answer --- */
@@ -37,9 +34,7 @@ static int check_bounds(struct reading *x, size_t more, struct err *e)
 		return err_set(e, ERR_LIMIT, 0,
 			"more than %llu samples (query.max_samples): ask for less time",
 			(unsigned long long)x->max_samples);
-	if (clock_mono_ms() > x->deadline_ms || atomic_load(http_req_cancelled(x->r)))
-		return err_set(e, ERR_CANCEL, 0, "reading took longer than query.timeout");
-	return 0;
+	return stop_check(e);
 }
 
 static int put_series(
@@ -97,11 +92,14 @@ static bool compress(struct reading *x)
 	return true;
 }
 
-static void reply(struct reading *x, struct str body)
+static void reply(struct reading *x, const struct stop *stop, struct str body)
 {
+	const struct stop *before = stop_begin(stop);
 	struct err e = {0};
+	int rc = rw_queries(body, &x->a, answer_query, x, &e);
 
-	if (rw_queries(body, &x->a, answer_query, x, &e) != 0) {
+	stop_end(before);
+	if (rc != 0) {
 		if (e.kind == ERR_INPUT)
 			http_reply_error(x->r, "bad_data", "%s", e.msg);
 		else
@@ -119,10 +117,8 @@ void api_read(struct http_req *r, void *arg)
 {
 	struct app *app = arg;
 	const struct config *c = app_config_get(app);
-	struct reading x = {.r = r,
-		.store = app->store,
-		.max_samples = c->query_max_samples,
-		.deadline_ms = i64_add_sat(clock_mono_ms(), c->query_timeout_ms)};
+	struct reading x = {.r = r, .store = app->store, .max_samples = c->query_max_samples};
+	const struct stop stop = api_stop(r, app);
 	struct str packed = http_req_body(r);
 	size_t n = 0;
 	char *body;
@@ -139,7 +135,7 @@ void api_read(struct http_req *r, void *arg)
 		buf_init(&x.answer, ANSWER_BYTES);
 		buf_init(&x.result, ANSWER_BYTES);
 		buf_init(&x.scratch, ANSWER_BYTES);
-		reply(&x, str_n(body, n));
+		reply(&x, &stop, str_n(body, n));
 		buf_fini(&x.answer);
 		buf_fini(&x.result);
 		buf_fini(&x.scratch);

@@ -64,42 +64,44 @@ static void answer_strings(struct http_req *r, const struct str *v, size_t n, si
 }
 
 /* The union over the selectors (none: everything). */
-static void strings(
-	struct http_req *r, struct lookup *l, const struct api_selectors *s, struct arena *a)
+static int all_strings(const struct lookup *l, const struct api_selectors *s, struct arena *a,
+	struct list *out, struct err *e)
 {
-	struct list all = {NULL, 0}, some;
-	size_t limit = l->limit;
-	struct err e = {0};
+	struct list some;
 
-	if (l->limit > 0)
-		l->limit++; /* one more tells that there are more */
-	if (s->n == 0 && look_up(l, NULL, 0, a, &all, &e) != 0) {
-		api_fail(r, &e);
-		return;
-	}
+	if (s->n == 0 && look_up(l, NULL, 0, a, out, e) != 0)
+		return -1;
 	for (size_t i = 0; i < s->n; i++) {
-		if (look_up(l, s->v[i].m, s->v[i].n, a, &some, &e) != 0) {
-			api_fail(r, &e);
-			return;
-		}
-		all = merge(a, all, some);
+		if (look_up(l, s->v[i].m, s->v[i].n, a, &some, e) != 0)
+			return -1;
+		*out = merge(a, *out, some);
 	}
-	if (a->failed)
-		http_reply_error(r, "execution", "the answer is too large");
-	else
-		answer_strings(r, all.v, all.n, limit);
+	return a->failed ? err_set(e, ERR_LIMIT, 0, "the answer is too large") : 0;
 }
 
 static void names_or_values(struct http_req *r, struct app *app, struct str name)
 {
 	struct lookup l = {.store = app->store, .name = name};
+	const struct stop stop = api_stop(r, app), *before;
+	struct list all = {NULL, 0};
 	struct api_selectors s = {0};
+	struct err e = {0};
 	struct arena a;
+	size_t limit;
+	int rc;
 
 	arena_init(&a, ANSWER_BYTES);
-	if (api_limit(r, "limit", &l.limit) && api_range(r, &l.mint, &l.maxt) &&
-		api_selectors(r, &a, &s))
-		strings(r, &l, &s, &a);
+	if (api_limit(r, "limit", &limit) && api_range(r, &l.mint, &l.maxt) &&
+		api_selectors(r, &a, &s)) {
+		l.limit = limit > 0 ? limit + 1 : 0; /* one more tells that there are more */
+		before = stop_begin(&stop);
+		rc = all_strings(&l, &s, &a, &all, &e);
+		stop_end(before);
+		if (rc == 0)
+			answer_strings(r, all.v, all.n, limit);
+		else
+			api_fail(r, &e);
+	}
 	arena_fini(&a);
 }
 
@@ -253,9 +255,9 @@ static int all_series(
 		memcpy(both + out->n, some.v, some.n * sizeof *both);
 		out->v = both;
 		out->n += some.n;
-		qsort(out->v, out->n, sizeof *out->v, by_labels);
+		stop_sort(out->v, out->n, sizeof *out->v, by_labels);
 	}
-	return 0;
+	return stop_check(e);
 }
 
 static void answer_series(struct http_req *r, const struct found *f, size_t limit)
@@ -288,7 +290,9 @@ void api_series(struct http_req *r, void *arg)
 	struct err e = {0};
 	struct arena a;
 	struct scope sc = {.store = app->store, .a = &a};
+	const struct stop stop = api_stop(r, app), *before;
 	size_t limit;
+	int rc;
 
 	if (!http_req_has(r, "match[]")) {
 		http_reply_error(r, "bad_data", "no match[] parameter provided");
@@ -297,8 +301,9 @@ void api_series(struct http_req *r, void *arg)
 	arena_init(&a, ANSWER_BYTES);
 	if (api_limit(r, "limit", &limit) && api_range(r, &sc.mint, &sc.maxt) &&
 		api_selectors(r, &a, &s)) {
-		int rc = all_series(&sc, &s, &f, &e);
-
+		before = stop_begin(&stop);
+		rc = all_series(&sc, &s, &f, &e);
+		stop_end(before);
 		if (rc == 0)
 			answer_series(r, &f, limit);
 		else

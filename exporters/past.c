@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/num.h"
+#include "base/stop.h"
 #include "exporters/history.h"
 #include "exporters/silence_private.h"
 #include "storage/db.h"
@@ -73,6 +74,11 @@ static int add_ack(
 	return 0;
 }
 
+static bool given_up(struct err *e)
+{
+	return stop_asked() && stop_check(e) != 0;
+}
+
 /* --- the table of silences --- */
 
 static int read_silence(struct reading *r, sqlite3_stmt *st, struct err *e)
@@ -106,7 +112,7 @@ static int read_silences(struct reading *r, struct err *e)
 		    e) != 0)
 		return -1;
 	while ((rc = db_step_row(st, "read silences", e)) > 0) {
-		if (read_silence(r, st, e) != 0) {
+		if (given_up(e) || read_silence(r, st, e) != 0) {
 			rc = -1;
 			break;
 		}
@@ -254,7 +260,7 @@ static int read_history(struct reading *r, struct err *e)
 	(void)sqlite3_bind_int(st, 5, HISTORY_ACKNOWLEDGED);
 	(void)sqlite3_bind_int(st, 6, HISTORY_UNACKNOWLEDGED);
 	while ((rc = db_step_row(st, "read the history", e)) > 0) {
-		if (fact(r, st, e) != 0) {
+		if (given_up(e) || fact(r, st, e) != 0) {
 			rc = -1;
 			break;
 		}
@@ -274,6 +280,8 @@ int past_read(sqlite3 *db, int64_t from_ms, int64_t to_ms, struct arena *a, stru
 	int version, rc = 0;
 
 	*out = (struct past){.silences = NULL};
+	if (to_ms <= 0) /* nobody did anything before 1970: who asks so wants to know who answers */
+		return 0;
 	if (db_user_version(db, &version, e) != 0)
 		return -1;
 	if (version < HISTORY_VERSION)

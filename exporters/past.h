@@ -32,7 +32,8 @@ struct past {
 	size_t n_acks;
 };
 
-/* What held in [from, to]; everything in a. db: a state.db, of an older version too. */
+/* What held in [from, to]; everything in a. db: a state.db, of an older version too. Gives up when
+ * asked to (base/stop.h). Nothing for to_ms <= 0. */
 int past_read(sqlite3 *db, int64_t from_ms, int64_t to_ms, struct arena *a, struct past *out,
 	struct err *e) MUST_CHECK;
 /* An object's members "silences" and "acknowledgements", and back; text may be anybody's. */

@@ -12,9 +12,11 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/stop.h"
 #include "exporters/history.h"
 #include "exporters/history_internal.h"
 #include "exporters/message.h"
+#include "exporters/past.h"
 #include "storage/db.h"
 #include "storage/state.h"
 
@@ -382,6 +384,29 @@ START_TEST(no_external_url_means_no_links_and_no_labels_no_silence)
 }
 END_TEST
 
+START_TEST(the_past_is_not_read_for_a_time_before_it_nor_for_who_gave_up)
+{
+	const atomic_bool cancel = true;
+	const struct stop stop = {.cancel = &cancel};
+	const struct stop *before;
+	struct past p;
+	struct arena a;
+	struct err e;
+
+	transition("Full", "a", ALERT_PENDING, ALERT_FIRING, 1000, 0.95);
+	write_all();
+	arena_init(&a, (size_t)1 << 20);
+	ck_assert_int_eq(past_read(db, 0, 2000, &a, &p, &e), 0);
+	before = stop_begin(&stop);
+	ck_assert_int_eq(past_read(db, 0, 0, &a, &p, &e), 0); /* not a row: nobody asked to stop */
+	ck_assert_uint_eq(p.n_silences + p.n_acks, 0);
+	ck_assert_int_eq(past_read(db, 0, 2000, &a, &p, &e), -1);
+	ck_assert_int_eq(e.kind, ERR_CANCEL);
+	stop_end(before);
+	arena_fini(&a);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("history");
@@ -397,6 +422,7 @@ int main(void)
 	tcase_add_test(tc, noise_counts_flaps_marks_and_suggests_a_threshold);
 	tcase_add_test(tc, a_link_leads_to_its_incident_also_after_a_restart_and_no_other_does);
 	tcase_add_test(tc, no_external_url_means_no_links_and_no_labels_no_silence);
+	tcase_add_test(tc, the_past_is_not_read_for_a_time_before_it_nor_for_who_gave_up);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }
