@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/backtest_fetch.h"
+#include "agent/backtest_stop.h"
 #include "base/clock.h"
 #include "base/dur.h"
 #include "base/limits.h"
@@ -335,6 +336,7 @@ static int fetch_history(struct work *w)
 	fo.to_ms = MIN_OF(w->o.to_ms, clock_wall_ms());
 	if (w->config != NULL)
 		fo.external = w->config->scrape.external_labels;
+	bt_stop_catch();
 	if (bt_fetch(&w->fetched, &fo, &e) != 0) {
 		(void)fprintf(stderr, "belfry backtest: %s: %s\n", w->f.url, e.msg);
 		return 1;
@@ -483,6 +485,8 @@ int backtest_main(int argc, char **argv)
 	rule_set_free(w->rules);
 	rule_set_free(w->compare);
 	config_free(w->config);
+	if (rc != 0 && bt_stop_status() != 0)
+		rc = bt_stop_status();
 	arena_fini(&w->past_arena);
 	arena_fini(&w->a);
 	free(w);

@@ -9,6 +9,7 @@
  *
  *   backtest.c         options, loading, the end
  *   backtest_fetch.h   history of another server (--url)
+ *   backtest_stop.h    ^C while there is a directory to remove
  *   backtest_past.c    what people did meanwhile: silences, acknowledgements
  *   backtest_run.c     one set of rules over the time: what fired, how long
  *   backtest_notify.c  the notifier under the replay's clock: who was told, when

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/backtest_stop.h"
 #include "agent/cli.h"
 #include "agent/ingest/rw_encode.h"
 #include "base/assert.h"
@@ -27,6 +28,7 @@
 #define MANY_SAMPLES  1200000u
 #define MAX_SERIES    5000000u
 #define REQUEST_BYTES ((size_t)4 << 20)
+#define MAX_TIMEOUTS  2 /* one after the other */
 
 struct want { /* a selector, or several of one metric: what they have in common */
 	const struct matcher **m;
@@ -290,7 +292,14 @@ static int store_batch(struct fetch *f, struct batch *b, size_t *rows, struct er
 	return 0;
 }
 
-/* ERR_LIMIT: less time may help. */
+/* What servers answer to who asks for more than they give, or than their memory or time allows. */
+static bool may_be_too_much(long status)
+{
+	return status == 400 || status == 413 || status == 422 || status == 500 || status == 503 ||
+	       status == 504;
+}
+
+/* ERR_LIMIT: less time may help. ERR_AGAIN: likewise, no answer came in time. */
 static int fetch_stretch(struct fetch *f, const struct want *w, int64_t from_ms, int64_t to_ms,
 	size_t *rows, struct err *e)
 {
@@ -303,7 +312,7 @@ static int fetch_stretch(struct fetch *f, const struct want *w, int64_t from_ms,
 		return -1;
 	if (answer.status != 200) {
 		(void)bt_http_refused(&answer, e);
-		if (answer.status != 401 && answer.status != 403 && answer.status != 404)
+		if (may_be_too_much(answer.status))
 			e->kind = ERR_LIMIT;
 		buf_fini(&answer.body);
 		return -1;
@@ -335,17 +344,29 @@ static void tell(struct fetch *f, size_t i, int64_t at_ms)
 	(void)fflush(stderr);
 }
 
+static int too_slow(int64_t span_ms, struct err *e)
+{
+	struct err last = *e;
+
+	return err_set(e, ERR_IO, 0, "no answer in time, twice, the last to %lld s of samples: %s",
+		(long long)(span_ms / 1000), last.msg);
+}
+
 static int fetch_want(struct fetch *f, size_t i, int64_t *span_ms, struct err *e)
 {
 	const struct want *w = &f->v[i];
 	int64_t at = w->from_ms;
+	unsigned timeouts = 0;
 
 	while (at <= w->to_ms) {
 		int64_t until = MIN_OF(i64_add_sat(at, *span_ms - 1), w->to_ms);
 		size_t rows = 0;
 
+		if (bt_stop_check(e) != 0)
+			return -1;
 		if (fetch_stretch(f, w, at, until, &rows, e) == 0) {
 			at = i64_add_sat(until, 1);
+			timeouts = 0;
 			tell(f, i, at);
 			if (rows < FEW_SAMPLES)
 				*span_ms = MIN_OF(*span_ms * 2, LONGEST_MS);
@@ -353,7 +374,9 @@ static int fetch_want(struct fetch *f, size_t i, int64_t *span_ms, struct err *e
 				*span_ms = MAX_OF(*span_ms / 2, SHORTEST_MS);
 			continue;
 		}
-		if (e->kind != ERR_LIMIT || *span_ms <= SHORTEST_MS)
+		if (e->kind == ERR_AGAIN && ++timeouts == MAX_TIMEOUTS)
+			return too_slow(*span_ms, e);
+		if ((e->kind != ERR_LIMIT && e->kind != ERR_AGAIN) || *span_ms <= SHORTEST_MS)
 			return -1;
 		*span_ms = MAX_OF(*span_ms / 2, SHORTEST_MS);
 	}

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backtest_fetch - what rules read, brought from a running belfry, or anything that speaks
- * Prometheus's API, into a data directory that goes away with the process (below TMPDIR).
+ * Prometheus's API, into a data directory that goes away with the process (below TMPDIR),
+ * also when a signal ends it (backtest_stop.h).
  *
  * Asked is remote read, whose answers are exact: staleness marks, native histograms. A server
  * without it is asked by instant queries of range selectors, which give raw samples too, but
  * neither of these two: a series then ends five minutes late, as for any query without marks.
- * Stretches of time are as long as answers stay of a handy size; a server that refuses one for its
- * limits is asked for half of it.
+ * Stretches of time are as long as answers stay of a handy size; a server that refuses one in a
+ * way that may be for its limits is asked for half of it; any other refusal ends the fetch.
  *
  *   backtest_fetch.c    selectors and stretches
  *   backtest_http.c     requests
@@ -52,7 +53,8 @@ struct bt_answer {
 };
 struct bt_http *bt_http_new(const char *url);
 void bt_http_free(struct bt_http *h);
-/* type NULL: a GET. -1: no answer, with why; ERR_LIMIT: it is too large, or took too long. */
+/* type NULL: a GET. -1: no answer, with why; ERR_LIMIT: it is too large; ERR_AGAIN: it took too
+ * long; ERR_CANCEL: a signal came. */
 int bt_http_ask(struct bt_http *h, const char *path, const char *type, struct str body,
 	struct bt_answer *out, struct err *e) MUST_CHECK;
 /* What an answer that is no success says, as an error with the status as its code. -1. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "agent/backtest_fetch.h"
+#include "agent/backtest_stop.h"
 #include "agent/cli.h"
 #include "base/assert.h"
 #include "base/diag.h"
@@ -47,6 +48,17 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	return ((struct buf *)arg)->failed ? 0 : size * n;
 }
 
+static int on_progress(
+	void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+	(void)arg;
+	(void)down_all;
+	(void)down;
+	(void)up_all;
+	(void)up;
+	return atomic_load(bt_stop_flag()) ? 1 : 0;
+}
+
 /* Options that are the same for all requests: curl keeps its connection over a reset. */
 static bool set_common(struct bt_http *h, const char *url, bool packed, struct buf *answer)
 {
@@ -63,6 +75,8 @@ static bool set_common(struct bt_http *h, const char *url, bool packed, struct b
 	       curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS) == CURLE_OK &&
 	       curl_easy_setopt(h->easy, CURLOPT_TIMEOUT_MS, TOTAL_MS) == CURLE_OK &&
 	       curl_easy_setopt(h->easy, CURLOPT_ERRORBUFFER, h->why) == CURLE_OK &&
+	       curl_easy_setopt(h->easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+	       curl_easy_setopt(h->easy, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
 	       curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
 	       curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, answer) == CURLE_OK;
 }
@@ -98,10 +112,12 @@ static bool set_body(struct bt_http *h, const struct curl_slist *headers, struct
 
 static int failed(struct bt_http *h, CURLcode rc, const struct bt_answer *out, struct err *e)
 {
+	if (bt_stop_check(e) != 0)
+		return -1;
 	if (out->body.failed)
 		return err_set(
 			e, ERR_LIMIT, 0, "an answer is larger than %zu MiB", ANSWER_MAX >> 20);
-	return err_set(e, rc == CURLE_OPERATION_TIMEDOUT ? ERR_LIMIT : ERR_IO, (int)rc,
+	return err_set(e, rc == CURLE_OPERATION_TIMEDOUT ? ERR_AGAIN : ERR_IO, (int)rc,
 		"cannot ask " STR_FMT ": %s", STR_ARG(h->base),
 		h->why[0] != '\0' ? h->why : curl_easy_strerror(rc));
 }

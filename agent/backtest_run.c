@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "agent/backtest.h"
+#include "agent/backtest_stop.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/dur.h"
@@ -190,6 +191,7 @@ static int replay(struct running *run, struct err *e)
 		.max_memory = o->max_memory,
 		.compact = run->notify == NULL || bt_notify_compact(run->notify),
 		.slots_only = o->slots_only,
+		.cancel = bt_stop_flag(),
 		.on_batch = on_batch,
 		.on_progress = on_progress,
 		.arg = run};

@@ -37,6 +37,7 @@ static void make_env(struct replay *rp)
 		.max_samples = UINT64_MAX,
 		.max_memory = o->max_memory,
 		.experimental = o->experimental,
+		.cancel = o->cancel,
 		.wait_all = true,
 		.compact = o->compact,
 		.lock = &rp->lock};
@@ -112,6 +113,11 @@ const struct select_source *replay_source(const struct replay *rp)
 	return &rp->source;
 }
 
+static bool is_cancelled(const struct replay *rp)
+{
+	return rp->o.cancel != NULL && atomic_load_explicit(rp->o.cancel, memory_order_relaxed);
+}
+
 /* --- one rule --- */
 
 void replay_failed(struct replay_node *nd, uint64_t slots, const struct err *e)
@@ -162,7 +168,7 @@ static void eval_stretch(struct replay *rp, struct replay_node *nd, struct repla
 	int64_t start = clock_real_ns();
 	size_t done = 0, step = all.n;
 
-	while (done < all.n) {
+	while (done < all.n && !is_cancelled(rp)) {
 		struct replay_slots s = {all.first_ms + (int64_t)done * all.step_ms, all.step_ms,
 			MIN_OF(step, all.n - done)};
 		struct pq_result res;
@@ -205,7 +211,7 @@ static struct replay_slots slots_of(const struct rule_group *g, int64_t from_ms,
 static void eval_by_slot(
 	struct replay *rp, const struct replay_unit *u, int64_t from_ms, int64_t until_ms)
 {
-	for (;;) {
+	while (!is_cancelled(rp)) {
 		int64_t next = INT64_MAX;
 
 		for (size_t i = 0; i < u->n; i++) {
@@ -271,6 +277,8 @@ int replay_run(struct replay *rp, struct err *e)
 			until = MIN_OF(i64_add_sat(at, rp->shortest_ms), end);
 		for (size_t i = 0; i < rp->plan.n; i++)
 			eval_unit(rp, &rp->plan.v[i], at, until);
+		if (is_cancelled(rp)) /* what there is of this stretch is not whole */
+			return err_set(e, ERR_CANCEL, 0, "stopped");
 		if (rp->n_batches > MANY_BATCHES)
 			slots = MAX_OF(slots / 2, 50u);
 		hand_over(rp);

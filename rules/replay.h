@@ -26,8 +26,9 @@ struct replay_opts {
 	int64_t start_ms, end_ms;             /* slots in [start, end] */
 	size_t max_memory; /* of one query; results of all rules may take 4 times it */
 	bool experimental;
-	bool compact;    /* batches as alert_sink.compact says; else without values */
-	bool slots_only; /* never by range: for comparison */
+	bool compact;              /* batches as alert_sink.compact says; else without values */
+	bool slots_only;           /* never by range: for comparison */
+	const atomic_bool *cancel; /* may be NULL; true stops in the middle of a stretch */
 	/* Takes each batch, in order of time; rule says whose alerts they are. */
 	void (*on_batch)(void *arg, const struct rule *rule, struct alert_batch *take);
 	/* After each stretch; may be NULL. False stops. */

@@ -339,6 +339,44 @@ START_TEST(warm_up_is_what_rules_read_of_rules)
 }
 END_TEST
 
+static atomic_bool cancel;
+
+static void cancel_it(void *arg, const struct rule *rule, struct alert_batch *b)
+{
+	(void)rule;
+	++*(size_t *)arg;
+	atomic_store(&cancel, true);
+	alert_batch_free(b);
+}
+
+START_TEST(a_cancelled_replay_ends_without_evaluating_what_is_left)
+{
+	size_t batches = 0, n;
+	struct replay_opts o = {.source = &source,
+		.interval_ms = MIN,
+		.end_ms = (int64_t)1000000 * MIN,
+		.max_memory = (size_t)64 << 20,
+		.cancel = &cancel,
+		.on_batch = cancel_it,
+		.arg = &batches};
+	struct replay *rp;
+	struct err e;
+
+	load("groups:\n- name: g\n  rules:\n  - {alert: A, expr: 'vector(1)'}\n");
+	atomic_store(&cancel, false);
+	rp = replay_new(rs, &o);
+	ck_assert_int_eq(replay_run(rp, &e), -1);
+	ck_assert_int_eq(e.kind, ERR_CANCEL);
+	ck_assert_uint_gt(batches, 0); /* of the first stretch, and of no other */
+	ck_assert_uint_lt(replay_rules(rp, &n)->evaluations, 10000);
+	replay_free(rp);
+	rp = replay_new(rs, &o);
+	ck_assert_int_eq(replay_run(rp, &e), -1);
+	ck_assert_uint_eq(replay_rules(rp, &n)->evaluations, 0);
+	replay_free(rp);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("replay");
@@ -351,6 +389,7 @@ int main(void)
 	tcase_add_test(tc, what_was_recorded_in_their_place_is_hidden);
 	tcase_add_test(tc, rules_come_after_those_they_read);
 	tcase_add_test(tc, warm_up_is_what_rules_read_of_rules);
+	tcase_add_test(tc, a_cancelled_replay_ends_without_evaluating_what_is_left);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
 }
