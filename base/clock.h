@@ -5,7 +5,7 @@
  * With BELFRY_TEST=1, BELFRY_CLOCK=unix_ms[,speed] or clock_inject() makes both clocks run from
  * a given instant at `speed` times real time. Whoever waits asks clock_wait_ms() how long to
  * sleep really, and looks at the clock again afterwards, since a test may move it. A fast clock may
- * outrun the machine; clock_steps.h is for tests that must not depend on it.
+ * outrun the machine; steps.h is for tests that must not depend on it.
  */
 #ifndef BELFRY_BASE_CLOCK_H
 #define BELFRY_BASE_CLOCK_H

@@ -28,7 +28,8 @@ enum batch_source {
 	BATCH_SCRAPE, /* while the disk is full: kept in the head only, marked volatile */
 	BATCH_STATSD,
 	BATCH_SELF,
-	BATCH_RULES,  /* equal repeated samples are fine; older ones are ignored */
+	BATCH_RULES,  /* late within the window, or an hour when that is longer (the clock was set
+			 back); what stands at a time already stays */
 	BATCH_IMPORT, /* any time is accepted */
 };
 
