@@ -5,7 +5,8 @@
  *
  *   GET  /api/belfry/v1/outbox?state=parked&receiver=ops&limit=100
  *   POST /api/belfry/v1/outbox/resend {"id": "belfry-...", "who": "ann"}
- *        or "receiver": "ops", or "all": true; "stale": true also sends alarms of what is over
+ *        or "receiver": "ops", or "all": true; "stale": true also sends what tells of incidents
+ *        that are over; "after": the `next` of an answer that said `more`
  */
 #include "agent/am.h"
 #include "agent/api.h"
@@ -59,6 +60,19 @@ void api_outbox(struct http_req *r, void *arg)
 	buf_fini(&b);
 }
 
+static bool read_after(struct jsonr *j, int64_t *out)
+{
+	struct str digits;
+	unsigned long long n;
+
+	if (!jsonr_raw(j, &digits))
+		return false;
+	if (!str_to_u64(digits, &n) || n > INT64_MAX)
+		return jsonr_fail(j, "after: expected the next of an answer");
+	*out = (int64_t)n;
+	return true;
+}
+
 static int read_wish(struct http_req *r, struct outbox_wish *w, struct err *e)
 {
 	struct jsonr j;
@@ -78,9 +92,11 @@ static int read_wish(struct http_req *r, struct outbox_wish *w, struct err *e)
 			(void)jsonr_bool(&j, &w->all);
 		else if (str_eq(key, STR("stale")))
 			(void)jsonr_bool(&j, &w->stale);
+		else if (str_eq(key, STR("after")))
+			(void)read_after(&j, &w->after);
 		else
-			(void)jsonr_fail(&j, "unknown member: expected id, receiver, all, stale or "
-					     "who");
+			(void)jsonr_fail(&j, "unknown member: expected id, receiver, all, stale, "
+					     "after or who");
 	}
 	if (!jsonr_end(&j))
 		return -1;
@@ -110,6 +126,8 @@ void api_outbox_resend(struct http_req *r, void *arg)
 	jsonw_kv_i64(&j, "over", (int64_t)answer.over);
 	jsonw_kv_i64(&j, "gone", (int64_t)answer.gone);
 	jsonw_kv_bool(&j, "more", answer.more);
+	jsonw_kv_bool(&j, "full", answer.full);
+	jsonw_kv_i64(&j, "next", answer.next);
 	jsonw_object_end(&j);
 	api_end(r, &j, NULL);
 }

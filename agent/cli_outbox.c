@@ -138,7 +138,8 @@ struct resend_wish {
 
 struct tally {
 	long long sent, over, gone;
-	bool more;
+	long long next; /* where the rest begins */
+	bool more, full;
 };
 
 static int resend_options(struct cli *c, struct resend_wish *w, int argc, char **argv)
@@ -180,28 +181,47 @@ static int ask(
 		rc = json_object_set_new(body, "receiver", json_string(w->receiver));
 	else if (body != NULL)
 		rc = json_object_set_new(body, "all", json_true());
+	if (rc == 0 && t->next > 0)
+		rc = json_object_set_new(body, "after", json_integer(t->next));
 	rc = rc != 0 ? err_set(e, ERR_INPUT, 0, "a text is not UTF-8")
 		     : cli_ask(c, "POST", PATH "/resend", body, &answer, e);
 	data = json_object_get(answer, "data");
 	t->sent += json_integer_value(json_object_get(data, "sent"));
 	t->over += json_integer_value(json_object_get(data, "over"));
 	t->gone += json_integer_value(json_object_get(data, "gone"));
-	t->more = t->more || json_is_true(json_object_get(data, "more"));
+	t->more = json_is_true(json_object_get(data, "more"));
+	t->full = json_is_true(json_object_get(data, "full"));
+	t->next = json_integer_value(json_object_get(data, "next"));
 	json_decref(body);
 	json_decref(answer);
 	return rc;
+}
+
+/* All of a receiver, or of all: as many calls as it takes. A daemon that gets nowhere is not asked
+ * for ever. */
+static int ask_all(struct cli *c, const struct resend_wish *w, struct tally *t, struct err *e)
+{
+	long long before;
+
+	do {
+		before = t->next;
+		if (ask(c, w, NULL, t, e) != 0)
+			return -1;
+	} while (t->more && !t->full && t->next > before);
+	return 0;
 }
 
 static void report(const struct tally *t)
 {
 	(void)printf("sent again: %lld\n", t->sent);
 	if (t->over > 0)
-		(void)printf("left: %lld that alarm for what is over (--stale sends them too)\n",
-			t->over);
+		(void)printf(
+			"left: %lld that tell of what is over (--stale sends them too)\n", t->over);
 	if (t->gone > 0)
 		(void)printf("left: %lld whose receiver is not configured any more\n", t->gone);
 	if (t->more)
-		(void)puts("there are more: ask again");
+		(void)puts(t->full ? "the outbox is full: ask again when messages were delivered"
+				   : "there are more: ask again");
 }
 
 int cli_outbox_resend_main(int argc, char **argv)
@@ -214,9 +234,10 @@ int cli_outbox_resend_main(int argc, char **argv)
 
 	cli_init(&c);
 	rc = resend_options(&c, &w, argc, argv);
-	if (rc == CLI_FINE && optind == argc && ask(&c, &w, NULL, &t, &e) != 0)
+	if (rc == CLI_FINE && optind == argc && ask_all(&c, &w, &t, &e) != 0)
 		rc = cli_fail(&e);
 	for (int i = optind; rc == CLI_FINE && i < argc; i++) {
+		t.next = 0;
 		if (ask(&c, &w, argv[i], &t, &e) != 0)
 			rc = cli_fail(&e);
 	}

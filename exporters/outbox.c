@@ -54,6 +54,7 @@ void row_free(struct row *r)
 	free(r->graph_spec);
 	graph_free(r->graph);
 	free(r->key_block);
+	free(r->tried_block);
 	free(r->block);
 	free(r);
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -39,14 +40,18 @@ struct outbox_wish {
 	struct str id;       /* one message, or */
 	struct str receiver; /* all that its integrations gave up, or */
 	bool all;            /* all that was given up */
-	/* Also what tells of an alert whose incident is over: it would alarm for nothing. */
+	/* Also what tells of an alert whose incident is over, which would alarm for nothing, and
+	 * the end of one that has begun anew since. */
 	bool stale;
-	struct str who;
+	int64_t after;  /* of receiver and all: `next` of the answer before; 0: from the start */
+	struct str who; /* cleaned and cut here */
 };
 struct outbox_answer {
 	size_t sent;
 	size_t over, gone; /* left where they are: stale, no longer configured */
 	bool more;         /* OUTBOX_RESEND_MAX were looked at, or the outbox is full */
+	bool full;
+	int64_t next; /* ask for the rest after this one */
 };
 /* Parked and expired messages wait again; of one that waits, the next attempt is made now. */
 int outbox_resend(struct notify *n, const struct outbox_wish *w, struct outbox_answer *out,

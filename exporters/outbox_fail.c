@@ -142,6 +142,24 @@ static void tell_fallback(struct notify *n, const struct row *r, const struct re
 		STR_ARG(r->receiver), STR_ARG(to->name), STR_ARG(r->message_id));
 }
 
+/* Sent again and refused again, it is not told there once more. */
+static void remember_told(struct row *r, struct str receiver)
+{
+	struct buf b;
+	char *block;
+
+	buf_init(&b, (size_t)1 << 20);
+	buf_str(&b, r->tried);
+	buf_c(&b, r->tried.n > 0 ? "\n" : "");
+	buf_str(&b, receiver);
+	block = buf_view(&b).n > 0 ? str_dup_c(buf_view(&b)) : NULL;
+	ASSERT(block != NULL);
+	free(r->tried_block);
+	r->tried_block = block;
+	r->tried = str_n(block, b.n);
+	buf_fini(&b);
+}
+
 static void use_fallback(struct notify *n, struct row *r, enum give_up_reason why)
 {
 	const struct receiver_config *from = outbox_receiver(n, r->receiver), *to;
@@ -153,6 +171,7 @@ static void use_fallback(struct notify *n, struct row *r, enum give_up_reason wh
 	if (to == NULL || to->n == 0)
 		return;
 	tell_fallback(n, r, to, why);
+	remember_told(r, to->name);
 	(void)snprintf(r->error + strlen(r->error), sizeof r->error - strlen(r->error),
 		"; told to " STR_FMT, STR_ARG(to->name));
 }
@@ -172,6 +191,8 @@ static void note_alerts(struct notify *n, const struct row *r, enum give_up_reas
 	buf_ch(&b, ' ');
 	buf_str(&b, r->receiver);
 	buf_printf(&b, "/%s/%zu %s: %s", integration_name(r->kind), r->index, words[why], r->error);
+	if (g != NULL && g->incident_ms > r->created_ms)
+		g = NULL; /* a newer incident under the same key */
 	while (g != NULL && count < NOTES_MAX && (m = map_each(&g->members, &pos)) != NULL) {
 		if (m->gone || m->a->al.firing != r->firing)
 			continue;

@@ -33,9 +33,10 @@ struct dest;
 /* A message on its way. The payload stays in state.db until it is sent. */
 struct row {
 	int64_t id; /* row id, 0 before it was written */
-	/* in `block`; tried: receivers that gave this message up, a line each */
+	/* in `block`; tried: receivers that gave this message up or were told of it instead, a
+	 * line each */
 	struct str message_id, title, receiver, group_key, thread, tried;
-	void *block, *key_block; /* key_block: group_key, when it was changed */
+	void *block, *key_block, *tried_block; /* group_key and tried, when they were changed */
 	struct dest *dest;
 	uint64_t group_hash, order; /* order: place in its lane */
 	enum integration_kind kind;

@@ -40,7 +40,7 @@ static const char *const sql[ST_COUNT] = {
 		       "content,ends,first,tried,since_ms,graph,png) "
 		       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[ST_ROW_SET] = "UPDATE outbox SET next_ms=?,attempts=?,degraded=?,parked=?,error=?,step=?,"
-		       "group_key=? WHERE id=?",
+		       "group_key=?,expires_ms=?,tried=? WHERE id=?",
 	[ST_ROW_DEL] = "DELETE FROM outbox WHERE id=?",
 	[ST_HISTORY] =
 		"INSERT INTO "
@@ -148,7 +148,9 @@ static int set_row(const struct notify *n, const struct row *r, struct err *e)
 	db_bind_text(st, 5, str_c(r->error));
 	(void)sqlite3_bind_int64(st, 6, r->step);
 	db_bind_text(st, 7, r->group_key);
-	(void)sqlite3_bind_int64(st, 8, r->id);
+	(void)sqlite3_bind_int64(st, 8, r->expires_ms);
+	db_bind_text(st, 9, r->tried);
+	(void)sqlite3_bind_int64(st, 10, r->id);
 	if (db_step_done(st, "update a message", e) != 0)
 		return -1;
 	return r->parked ? add_history(n, r, "failed", e) : 0;

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """belfry outbox: what waits, what was refused and what expired is shown, and sent again when asked."""
 
+import contextlib
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -109,7 +111,7 @@ class Outbox(unittest.TestCase):
         self.inbox.accept("webhook")
         text = self.cli("resend", "--all")
         self.assertIn("sent again: 1", text)
-        self.assertIn("left: 1 that alarm for what is over", text)
+        self.assertIn("left: 1 that tell of what is over", text)
         self.assertEqual(self.inbox.wait_for(lambda m: m.channel == "webhook").state, "RESOLVED")
         self.assertIn("sent again: 1", self.cli("resend", "--all", "--stale"))
         self.inbox.wait_for(lambda m: m.state == "FIRING")
@@ -137,13 +139,60 @@ class Outbox(unittest.TestCase):
         text = self.cli("resend", "--receiver", "ops")
         self.assertIn("left: 1 whose receiver is not configured", text)
 
+    def test_all_means_all_behind_a_thousand_that_stay(self):
+        self.start(404)
+        self.wait_state("parked")
+        self.belfry.stop()
+        path = next(self.belfry.data_dir.rglob("state.db"))
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            names = [c[1] for c in db.execute("PRAGMA table_info(outbox)")
+                     if c[1] not in ("id", "message_id", "receiver")]
+            rest = ",".join(names)
+            db.execute("UPDATE outbox SET id=5000")
+            db.execute("WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM i WHERE n<2100) "
+                       f"INSERT INTO outbox(id,message_id,receiver,{rest}) "
+                       f"SELECT n,'m'||n,'nobody',{rest} FROM i,outbox WHERE outbox.id=5000")
+        self.inbox.accept("webhook")
+        self.belfry.start()
+        text = self.cli("resend", "--all")
+        self.assertIn("sent again: 1\n", text)
+        self.assertIn("left: 2100 whose receiver is not configured", text)
+        self.assertNotIn("ask again", text)
+        self.inbox.wait_for(lambda m: m.channel == "webhook")
+
+    def test_who_asked_may_call_himself_anything(self):
+        self.start(404)
+        row = self.wait_state("parked")
+        self.belfry.post("/api/belfry/v1/outbox/resend",
+                         json.dumps({"id": row["id"], "who": "eve\n\x1b[31m\u202ered"}).encode(),
+                         headers={"Content-Type": "application/json"})
+        answer = self.belfry.get("/api/belfry/v1/explain?alert=Broken").body.decode()
+        self.assertIn("sent again by eve [31mred", answer)
+
+    def test_a_new_incident_does_not_hear_of_an_old_ones_refusal(self):
+        self.start(404)
+        row = self.wait_state("parked")
+        refused = f"{row['id']} ops/webhook/0 refused by the receiver"
+        self.assertEqual(self.story().count(refused), 1, self.story())
+        self.inbox.accept("webhook")
+        for rules in (OVER, RULES):
+            self.belfry.write_rules("r.yml", rules)
+            self.assertEqual(self.belfry.reload().status, 200)
+            state = "RESOLVED" if rules == OVER else "FIRING"
+            self.inbox.wait_for(lambda m, state=state: m.state == state)
+        self.inbox.answer("webhook", 404)
+        self.assertIn("sent again: 1", self.cli("resend", row["id"], "--stale"))
+        wait_until(lambda: self.messages()["counts"]["parked"] == 1, 20, "parked again")
+        self.assertEqual(self.story().count(refused), 1, self.story())
+
     def test_bad_questions_are_refused(self):
         self.start(404)
         self.assertIn("which messages?", self.cli("resend", status=2))
         self.assertIn("which messages?", self.cli("resend", "x", "--all", status=2))
         self.assertIn("state: expected", self.cli("--state", "lost", status=1))
         self.assertIn("unexpected argument", self.cli("list", status=2))
-        for body in (b"{}", b'{"all":true}', b'{"all":true,"id":"x","who":"a"}', b"[", b'{"x":1}'):
+        for body in (b"{}", b'{"all":true}', b'{"all":true,"id":"x","who":"a"}', b"[", b'{"x":1}',
+                     b'{"all":true,"who":"a","after":-1}', b'{"all":true,"who":"a","after":[]}'):
             answer = self.belfry.post("/api/belfry/v1/outbox/resend", body,
                                       headers={"Content-Type": "application/json"})
             self.assertEqual(answer.status, 400, answer.text)
