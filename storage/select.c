@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "base/stop.h"
 #include "storage/find.h"
+#include "storage/read_ahead.h"
 #include "storage/store_int.h"
 
 #define LABEL_SLICE  2000u
@@ -15,6 +16,16 @@ struct sel_entry {
 	uint32_t id;
 };
 
+/* Fetches one after the other of the same time are read ahead. */
+struct in_order {
+	size_t next; /* the series that goes on with it */
+	size_t n;    /* fetches in order so far */
+	int64_t mint, maxt;
+	uint32_t *ids; /* of all series, for the helper */
+	struct read_ahead *ahead;
+	bool alone; /* no helper was to be had */
+};
+
 struct store_sel {
 	struct store *st;
 	struct sel_entry *v;
@@ -22,6 +33,7 @@ struct store_sel {
 	struct cols cols;
 	struct arena arena;
 	struct read_memo memo;
+	struct in_order order;
 };
 
 static int by_labels(const void *a, const void *b)
@@ -92,16 +104,58 @@ struct labels store_sel_labels(const struct store_sel *sel, size_t i)
 	return sel->v[i].ls;
 }
 
+static void end_order(struct in_order *o)
+{
+	read_ahead_stop(o->ahead);
+	o->ahead = NULL;
+	o->n = 0;
+}
+
+static void read_ahead_from(struct store_sel *sel, size_t i)
+{
+	struct in_order *o = &sel->order;
+
+	if (o->ids == NULL) {
+		o->ids = calloc(sel->n, sizeof *o->ids);
+		for (size_t k = 0; o->ids != NULL && k < sel->n; k++)
+			o->ids[k] = sel->v[k].id;
+	}
+	if (o->ids != NULL)
+		o->ahead = read_ahead_start(sel->st, o->ids, sel->n, i, o->mint, o->maxt);
+	o->alone = o->ahead == NULL;
+}
+
+/* What a helper read of series i, or NULL. */
+static const struct cols *from_ahead(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt)
+{
+	struct in_order *o = &sel->order;
+
+	if (i != o->next || mint != o->mint || maxt != o->maxt)
+		end_order(o);
+	o->next = i + 1;
+	o->mint = mint;
+	o->maxt = maxt;
+	if (o->ahead == NULL && !o->alone && ++o->n > READ_AHEAD_AFTER &&
+		sel->n - i >= READ_AHEAD_LEAST)
+		read_ahead_from(sel, i);
+	return o->ahead != NULL ? read_ahead_next(o->ahead, i) : NULL;
+}
+
 int store_sel_fetch(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt,
 	struct store_cols *out, struct err *e)
 {
-	struct cols *c = &sel->cols;
+	const struct cols *ahead = from_ahead(sel, i, mint, maxt), *c = &sel->cols;
 
 	*out = (struct store_cols){0};
-	cols_reset(c);
-	arena_reset(&sel->arena);
-	if (series_read(sel->st, sel->v[i].id, mint, maxt, c, &sel->arena, &sel->memo, e) != 0)
-		return -1;
+	if (ahead != NULL) {
+		c = ahead;
+	} else {
+		cols_reset(&sel->cols);
+		arena_reset(&sel->arena);
+		if (series_read(sel->st, sel->v[i].id, mint, maxt, &sel->cols, &sel->arena,
+			    &sel->memo, e) != 0)
+			return -1;
+	}
 	*out = (struct store_cols){.n = c->n, .t = c->t, .v = c->v, .h = c->h, .start = c->start};
 	return 0;
 }
@@ -110,6 +164,8 @@ void store_sel_close(struct store_sel *sel)
 {
 	if (sel == NULL)
 		return;
+	end_order(&sel->order);
+	free(sel->order.ids);
 	read_memo_fini(&sel->memo);
 	cols_fini(&sel->cols);
 	arena_fini(&sel->arena);
