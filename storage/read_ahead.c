@@ -16,7 +16,7 @@
 #define CHUNK_HISTS ((size_t)8 << 20) /* histograms of one chunk */
 #define KEEP_ROWS   8192u             /* a larger buffer is not kept for the next series */
 
-/* A chunk read by the helper. */
+/* A chunk that was read before the reader came to it. */
 struct slot {
 	struct cols cols[READ_AHEAD_CHUNK];
 	struct arena arena;
@@ -35,10 +35,10 @@ struct read_ahead {
 	size_t reader; /* the chunk the reader is at; slots of those before it are free */
 	size_t busy;   /* the chunk the helper is at; SIZE_MAX: none */
 	bool stop;
-	bool by_helper[SLOTS]; /* who took the chunk that belongs to the slot */
-	/* each by the helper while it is busy with it, then by the reader */
+	bool ahead[SLOTS]; /* the slot's chunk is read into it; else the reader reads it singly */
+	/* each belongs to who took its chunk, then to the reader */
 	struct slot slots[SLOTS];
-	struct read_memo memo; /* the helper's */
+	struct read_memo helper_memo, reader_memo;
 };
 
 static atomic_uint helpers; /* of all selections */
@@ -63,7 +63,7 @@ static bool stopped(struct read_ahead *r)
 	return stop;
 }
 
-static void read_chunk(struct read_ahead *r, size_t chunk)
+static void read_chunk(struct read_ahead *r, size_t chunk, struct read_memo *memo)
 {
 	struct slot *s = &r->slots[chunk % SLOTS];
 	size_t first = r->from + chunk * READ_AHEAD_CHUNK, bytes = 0;
@@ -80,29 +80,42 @@ static void read_chunk(struct read_ahead *r, size_t chunk)
 			cols_init(c);
 		}
 		cols_reset(c);
-		if (series_read(r->st, r->ids[first + s->n], r->mint, r->maxt, c, &s->arena,
-			    &r->memo, &e) != 0)
+		if (series_read(r->st, r->ids[first + s->n], r->mint, r->maxt, c, &s->arena, memo,
+			    &e) != 0)
 			break;
 		bytes += bytes_of(c);
 		s->n++;
 	}
 }
 
+static bool has_more(const struct read_ahead *r)
+{
+	return !r->stop && r->taken < chunk_of(r, r->n + READ_AHEAD_CHUNK - 1);
+}
+
+static bool has_room(const struct read_ahead *r)
+{
+	return r->taken < r->reader + SLOTS;
+}
+
+/* The first chunk that nobody took; its slot is free. */
+static size_t take(struct read_ahead *r)
+{
+	r->ahead[r->taken % SLOTS] = true;
+	return r->taken++;
+}
+
 /* The next chunk for the helper; false: no more. Waits for a free slot. */
 static bool take_next(struct read_ahead *r, size_t *chunk)
 {
-	size_t chunks = chunk_of(r, r->n + READ_AHEAD_CHUNK - 1);
 	bool more;
 
 	(void)pthread_mutex_lock(&r->lock);
-	while (!r->stop && r->taken < chunks && r->taken >= r->reader + SLOTS)
+	while (has_more(r) && !has_room(r))
 		(void)pthread_cond_wait(&r->room, &r->lock);
-	more = !r->stop && r->taken < chunks;
-	if (more) {
-		*chunk = r->taken++;
-		r->busy = *chunk;
-		r->by_helper[*chunk % SLOTS] = true;
-	}
+	more = has_more(r);
+	if (more)
+		*chunk = r->busy = take(r);
 	(void)pthread_mutex_unlock(&r->lock);
 	return more;
 }
@@ -114,7 +127,7 @@ static void *helper_main(void *arg)
 
 	role_enter(ROLE_QUERY);
 	while (take_next(r, &chunk)) {
-		read_chunk(r, chunk);
+		read_chunk(r, chunk, &r->helper_memo);
 		(void)pthread_mutex_lock(&r->lock);
 		r->busy = SIZE_MAX;
 		(void)pthread_cond_signal(&r->ready);
@@ -143,7 +156,8 @@ static void free_all(struct read_ahead *r)
 			cols_fini(&r->slots[s].cols[i]);
 		arena_fini(&r->slots[s].arena);
 	}
-	read_memo_fini(&r->memo);
+	read_memo_fini(&r->helper_memo);
+	read_memo_fini(&r->reader_memo);
 	(void)pthread_cond_destroy(&r->ready);
 	(void)pthread_cond_destroy(&r->room);
 	(void)pthread_mutex_destroy(&r->lock);
@@ -185,18 +199,28 @@ struct read_ahead *read_ahead_start(
 	return r;
 }
 
-/* The reader comes to a chunk: takes it when nobody did, waits when the helper is at it. */
+/* The reader comes to a chunk: takes it when nobody did. While the helper is at it the reader reads
+ * the one behind it instead of waiting. */
 static void reach(struct read_ahead *r, size_t chunk)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	r->reader = chunk;
 	if (r->taken <= chunk) {
 		r->taken = chunk + 1;
-		r->by_helper[chunk % SLOTS] = false;
+		r->ahead[chunk % SLOTS] = false;
 	}
 	(void)pthread_cond_signal(&r->room);
-	while (r->busy == chunk)
-		(void)pthread_cond_wait(&r->ready, &r->lock);
+	while (r->busy == chunk) {
+		if (has_more(r) && has_room(r)) {
+			size_t next = take(r);
+
+			(void)pthread_mutex_unlock(&r->lock);
+			read_chunk(r, next, &r->reader_memo);
+			(void)pthread_mutex_lock(&r->lock);
+		} else {
+			(void)pthread_cond_wait(&r->ready, &r->lock);
+		}
+	}
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -208,7 +232,7 @@ const struct cols *read_ahead_next(struct read_ahead *r, size_t i)
 	if (at == 0)
 		reach(r, chunk);
 	/* the slot's chunk is the reader's now: nobody else writes its entry */
-	return r->by_helper[chunk % SLOTS] && at < s->n ? &s->cols[at] : NULL;
+	return r->ahead[chunk % SLOTS] && at < s->n ? &s->cols[at] : NULL;
 }
 
 void read_ahead_stop(struct read_ahead *r)
