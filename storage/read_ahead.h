@@ -21,9 +21,9 @@
 struct store;
 struct read_ahead;
 
-#define READ_AHEAD_CHUNK 16u /* series */
-#define READ_AHEAD_AFTER 16u /* series in order before it is worth a thread */
-#define READ_AHEAD_LEAST 96u /* series that must be left */
+#define READ_AHEAD_CHUNK 16u   /* series */
+#define READ_AHEAD_AFTER 64u   /* series in order before it is worth a thread */
+#define READ_AHEAD_LEAST 1024u /* series left: fewer are not worth processor time */
 
 /* Starts at `from`. ids: of n series, valid until read_ahead_stop. NULL when no helper is to be
  * had: read on alone. */

@@ -15,7 +15,7 @@
 #include "tests/lib/store_fixture.h"
 #include "tests/lib/suite.h"
 
-enum { SERIES = 1500, SAMPLES = 20 };
+enum { SERIES = 2500, SAMPLES = 20 };
 
 static uint64_t seed;
 
