@@ -13,6 +13,7 @@
 #include "base/stop.h"
 #include "storage/find.h"
 #include "tests/lib/store_fixture.h"
+#include "tests/lib/suite.h"
 
 enum { SERIES = 4500, ROUNDS = 500 }; /* several slices of a search */
 
@@ -250,8 +251,6 @@ int main(void)
 {
 	Suite *s = suite_create("find");
 	TCase *tc = tcase_create("find");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, fx_setup, fx_teardown);
@@ -260,9 +259,5 @@ int main(void)
 	tcase_add_test(tc, series_that_come_and_go_are_found_and_not);
 	tcase_add_test(tc, a_search_ends_when_asked_to_stop);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

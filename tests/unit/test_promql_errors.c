@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "rules/promql/ast.h"
 #include "rules/promql/format.h"
+#include "tests/lib/suite.h"
 
 static const struct {
 	const char *text;
@@ -299,16 +300,10 @@ int main(void)
 {
 	Suite *s = suite_create("promql_errors");
 	TCase *tc = tcase_create("promql_errors");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, each_slip_is_told_where_and_what);
 	tcase_add_test(tc, a_caret_stands_under_the_place);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -14,6 +14,7 @@
 #include "base/steps.h"
 #include "rules/rules_internal.h"
 #include "tests/lib/rule_fixture.h"
+#include "tests/lib/suite.h"
 
 #define T0     (INT64_C(100000) * MIN)
 #define SECOND 1000
@@ -433,8 +434,6 @@ int main(void)
 {
 	Suite *s = suite_create("rule_threads");
 	TCase *tc = tcase_create("rule_threads");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
@@ -451,9 +450,5 @@ int main(void)
 	tcase_add_test(tc, a_clock_set_back_leaves_no_recorded_series_old);
 	tcase_add_test(tc, a_stop_in_the_middle_of_an_evaluation_ends_no_alert);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

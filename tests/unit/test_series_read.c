@@ -12,6 +12,7 @@
 #include "storage/cols.h"
 #include "storage/store_int.h"
 #include "tests/lib/store_fixture.h"
+#include "tests/lib/suite.h"
 
 enum { SERIES = 1600, ROUNDS = 4 };
 
@@ -250,8 +251,6 @@ int main(void)
 {
 	Suite *s = suite_create("series_read");
 	TCase *tc = tcase_create("series_read");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, fx_teardown);
@@ -260,9 +259,5 @@ int main(void)
 	tcase_add_test(tc, a_memo_holds_little_beside_the_cache);
 	tcase_add_test(tc, groups_that_are_few_among_many_are_found_by_search);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/num.h"
 #include "base/slot.h"
+#include "tests/lib/suite.h"
 
 #define N 5000u
 
@@ -123,8 +124,6 @@ int main(void)
 {
 	Suite *s = suite_create("slot");
 	TCase *tc = tcase_create("slot");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, an_offset_lies_within_the_interval);
 	tcase_add_test(tc, few_groups_follow_few_targets);
@@ -132,9 +131,5 @@ int main(void)
 	tcase_add_test(tc, one_more_moves_nobody_within_a_step);
 	tcase_add_test(tc, units_share_the_load);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return suite_run(s);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/queue.h"
 #include "base/steps.h"
+#include "tests/lib/suite.h"
 
 #define T0 INT64_C(1700000000000)
 
@@ -246,8 +247,6 @@ int main(void)
 {
 	Suite *s = suite_create("steps");
 	TCase *tc = tcase_create("steps");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -258,9 +257,5 @@ int main(void)
 	tcase_add_test(tc, timers_of_loops_are_moments_too);
 	tcase_add_test(tc, a_process_that_stops_waits_for_no_step);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }

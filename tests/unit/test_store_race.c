@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "storage/store_int.h"
 #include "tests/lib/store_fixture.h"
+#include "tests/lib/suite.h"
 
 #define HOUR    INT64_C(3600000)
 #define BATCHES 150
@@ -308,17 +309,11 @@ int main(void)
 {
 	Suite *s = suite_create("store_race");
 	TCase *t = tcase_create("store_race");
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 300);
 	tcase_add_checked_fixture(t, fx_setup, fx_teardown);
 	tcase_add_test(t, what_was_acknowledged_answers_every_read);
 	tcase_add_test(t, a_partition_that_goes_is_never_read_as_empty);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return suite_run(s);
 }
