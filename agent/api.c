@@ -18,25 +18,32 @@ void api_begin(struct http_req *r, struct jsonw *j)
 	jsonw_key(j, "data");
 }
 
-static void texts(struct jsonw *j, const char *key, const struct str *v, size_t n, struct str more)
+static void texts(
+	struct jsonw *j, const char *key, const struct str *v, size_t n, const struct str more[2])
 {
-	if (n == 0 && more.n == 0)
+	if (n == 0 && more[0].n == 0 && more[1].n == 0)
 		return;
 	jsonw_key(j, key);
 	jsonw_array(j);
 	for (size_t i = 0; i < n; i++)
 		jsonw_str(j, v[i]);
-	if (more.n > 0)
-		jsonw_str(j, more);
+	for (size_t i = 0; i < 2; i++) {
+		if (more[i].n > 0)
+			jsonw_str(j, more[i]);
+	}
 	jsonw_array_end(j);
 }
 
 void api_end(struct http_req *r, struct jsonw *j, const struct api_notes *notes)
 {
 	if (notes != NULL) {
-		texts(j, "warnings", notes->warnings, notes->n_warnings,
-			notes->truncated ? STR("results truncated due to limit") : STR(""));
-		texts(j, "infos", notes->infos, notes->n_infos, STR(""));
+		const struct str none[2] = {STR_NULL, STR_NULL};
+		const struct str more[2] = {
+			notes->truncated ? STR("results truncated due to limit") : STR_NULL,
+			notes->warning};
+
+		texts(j, "warnings", notes->warnings, notes->n_warnings, more);
+		texts(j, "infos", notes->infos, notes->n_infos, none);
 	}
 	jsonw_object_end(j);
 	http_finish(r);
@@ -69,7 +76,7 @@ bool api_parse_duration(struct str s, int64_t *ms)
 	struct err e;
 	double v;
 
-	if (str_to_f64(s, &v)) {
+	if (str_to_f64(s, &v) && memchr(s.p, 'x', s.n) == NULL) {
 		if (isnan(v) || fabs(v) > 9223372036.0) /* as nanoseconds it must fit 63 bits */
 			return false;
 		*ms = num_clamp_i64(round(v * 1000));

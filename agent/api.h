@@ -27,7 +27,8 @@ void api_begin(struct http_req *r, struct jsonw *j);
 struct api_notes {
 	const struct str *warnings, *infos;
 	size_t n_warnings, n_infos;
-	bool truncated; /* adds the warning of a limit */
+	bool truncated;     /* adds the warning of a limit */
+	struct str warning; /* one more, may be empty */
 };
 void api_end(struct http_req *r, struct jsonw *j, const struct api_notes *notes);
 

@@ -23,6 +23,7 @@ struct query {
 	const struct pq_expr *expr;
 	size_t limit;
 	bool stats, explain;
+	struct str stats_warning;
 	int64_t start_ns;
 };
 
@@ -52,6 +53,7 @@ static void count_refusal(const struct err *e)
 static bool query_begin(struct http_req *r, struct app *app, struct query *q)
 {
 	const struct config *c = app_config_get(app);
+	struct str stats = http_req_param(r, "stats");
 	int64_t timeout, lookback;
 	bool ok;
 
@@ -65,17 +67,15 @@ static bool query_begin(struct http_req *r, struct app *app, struct query *q)
 	ok = api_duration(r, "timeout", c->query_timeout_ms, &timeout) &&
 	     api_duration(r, "lookback_delta", c->query_lookback_ms, &lookback);
 	timeout = MIN_OF(timeout, c->query_timeout_ms);
+	lookback = lookback > 0 ? lookback : c->query_lookback_ms;
 	app_config_put(app, c);
 	if (!ok)
 		return false;
-	if (lookback <= 0) {
-		http_reply_error(r, "bad_data",
-			"invalid parameter \"lookback_delta\": must be greater than zero");
-		return false;
-	}
 	q->p.lookback_ms = lookback;
 	q->p.deadline_mono_ms = i64_add_sat(clock_mono_ms(), timeout);
-	q->stats = http_req_param(r, "stats").n > 0;
+	q->stats = stats.n > 0;
+	if (q->stats && !str_eq(stats, STR("true")) && !str_eq(stats, STR("all")))
+		q->stats_warning = STR("stats: values other than true and all are deprecated");
 	q->explain = str_eq(http_req_param(r, "explain"), STR("true"));
 	return true;
 }
@@ -121,6 +121,7 @@ static void stats(struct jsonw *j, const struct query *q, uint64_t samples)
 	jsonw_key(j, "samples");
 	jsonw_object(j);
 	jsonw_kv_i64(j, "totalQueryableSamples", (int64_t)samples);
+	jsonw_kv_i64(j, "samplesRead", (int64_t)samples);
 	jsonw_kv_i64(j, "peakSamples", (int64_t)samples);
 	jsonw_object_end(j);
 	jsonw_object_end(j);
@@ -144,7 +145,7 @@ static void query_run(struct http_req *r, struct query *q)
 		return;
 	}
 	notes = (struct api_notes){res.warnings, res.infos, res.n_warnings, res.n_infos,
-		q->limit > 0 && res.n > q->limit};
+		q->limit > 0 && res.n > q->limit, q->stats_warning};
 	api_begin(r, &j);
 	jsonw_object(&j);
 	api_result(&j, &res, q->p.start_ms, q->limit);
@@ -248,7 +249,7 @@ void api_query_exemplars(struct http_req *r, void *arg)
 	struct jsonw j;
 	int64_t start, end;
 
-	if (!api_time(r, "start", API_MINT, &start) || !api_time(r, "end", API_MAXT, &end))
+	if (!api_range(r, &start, &end))
 		return;
 	if (query_begin(r, arg, &q) && query_parse(r, &q)) {
 		api_begin(r, &j);

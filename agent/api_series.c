@@ -147,8 +147,8 @@ static size_t unescape_one(struct str s, struct buf *b)
 		}
 		if (x >= '0' && x <= '9')
 			c = c * 16 + (uint32_t)(x - '0');
-		else if (x >= 'a' && x <= 'f')
-			c = c * 16 + (uint32_t)(x - 'a') + 10;
+		else if ((x | 0x20) >= 'a' && (x | 0x20) <= 'f')
+			c = c * 16 + (uint32_t)((x | 0x20) - 'a') + 10;
 		else
 			return 0;
 	}
@@ -353,6 +353,17 @@ static void answer_metadata(
 	api_end(r, &j, NULL);
 }
 
+/* As upstream, here a negative number means no limit. */
+static bool metadata_limit(struct http_req *r, const char *name, size_t *limit)
+{
+	long long v;
+
+	*limit = 0;
+	if (str_to_i64(http_req_param(r, name), &v) && v < 0)
+		return true;
+	return api_limit(r, name, limit);
+}
+
 void api_metadata(struct http_req *r, void *arg)
 {
 	struct app *app = arg;
@@ -361,7 +372,8 @@ void api_metadata(struct http_req *r, void *arg)
 	struct arena a;
 	size_t n, limits[2];
 
-	if (!api_limit(r, "limit", &limits[0]) || !api_limit(r, "limit_per_metric", &limits[1]))
+	if (!metadata_limit(r, "limit", &limits[0]) ||
+		!metadata_limit(r, "limit_per_metric", &limits[1]))
 		return;
 	arena_init(&a, ANSWER_BYTES);
 	if (store_metadata(app->store, http_req_param(r, "metric"), &a, &v, &n, &e) == 0)

@@ -27,9 +27,10 @@ static int make_grid(const struct pq_params *p, struct grid *g, struct err *e)
 		return err_set(e, ERR_INPUT, 0, "end of the range lies before its start");
 	g->step = p->step_ms;
 	g->n = (size_t)(((uint64_t)p->end_ms - (uint64_t)p->start_ms) / (uint64_t)p->step_ms) + 1;
-	if (g->n > LIMIT_QUERY_STEPS)
+	if (g->n - 1 > LIMIT_QUERY_STEPS)
 		return err_set(e, ERR_LIMIT, PQ_BOUND_STEPS,
-			"range query of %zu steps, at most %d are taken", g->n, LIMIT_QUERY_STEPS);
+			"range query of %zu steps, at most %d are taken", g->n - 1,
+			LIMIT_QUERY_STEPS);
 	return 0;
 }
 

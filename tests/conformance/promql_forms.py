@@ -41,7 +41,7 @@ NEWER = re.compile(r"</|>/|\b(fill(_left|_right)?|anchored|smoothed|start_timest
 # What 3.5 takes and 3.14 refuses: @ before a range, a word after a duration
 OLDER = re.compile(r"@\s*(start|end)\s*\(\s*\)\s*\[|\[\s*[\d.]\w*\s+[a-z]", re.I)
 # 3.14 keeps parentheses of a duration and computes them later; labels of a match that are no names get quotes
-LATER = re.compile(r"(\[|:|\boffset\s)[-+\s]*\(\s*[-+\s\d]|\boffset\s*[-+]\s*[-+]", re.I)
+LATER = re.compile(r"(\[|:|offset)[-+\s]*\(\s*[-+\s\d]|offset\s*[-+]\s*[-+]", re.I)
 QUOTED = re.compile(r"\b(on|ignoring|group_left|group_right|by|without)\s*\([^)]*[\"'`:]", re.I)
 MEMBERS = ("anchored", "smoothed", "offsetExpr", "rangeExpr", "stepExpr", "fillValues")  # of 3.14's trees
 COMMENTS = ("# rate(x", "#", "# \"")
@@ -216,7 +216,8 @@ def main():
         for name, some in (("given", args.expr), ("files", () if args.expr else of_files()),
                            ("random", () if args.expr else random_expressions(args.seed, args.count))):
             tally = compare(ours, theirs, some, began + args.budget)
-            print(f"{name}: " + ", ".join(f"{n} {k}" for k, n in sorted(tally.items())))
+            if tally:
+                print(f"{name}: " + ", ".join(f"{n} {k}" for k, n in sorted(tally.items())))
     print(f"belfry against {said}: {time.monotonic() - began:.0f} s")
     return 1 if tally["different"] else 0
 

@@ -133,6 +133,25 @@ class Api(unittest.TestCase):
         self.error("/api/v1/query?query=1&timeout=-1s", 400, "bad_data", "valid duration")
         self.error(f"/api/v1/query?query={SLOW}&timeout=1ms", 503, "timeout", "timed out")
 
+    def test_parameters_are_read_as_prometheus_reads_them(self):
+        at = BASE / 1000
+        for path, status in (("query_range?query=1&start=0&end=11000&step=1", 200),  # 11,001 points
+                             ("query_range?query=1&start=0&end=11001&step=1", 400),
+                             ("query_range?query=1&start=0&end=9&step=0x1", 400),
+                             (f"query?query=odd&time={at}&lookback_delta=0x10", 400),
+                             ("query_exemplars?query=odd&start=2&end=1", 400),
+                             ("metadata?limit=-1", 200), ("metadata?limit_per_metric=-5", 200), ("metadata?limit=x", 400)):
+            self.assertEqual(self.b.get("/api/v1/" + path).status, status, path)
+        whole = self.b.api("query_range", query="1", start=0, end=11000, step=1)["result"][0]["values"]
+        self.assertEqual(len(whole), 11001)
+        for none in ("0", "-1", "0s"):  # the configured one
+            found = self.b.api("query", query="odd", time=at + 1, lookback_delta=none)["result"]
+            self.assertEqual(len(found), 1, none)
+        self.assertEqual(self.b.api("label/U___6A_ob/values"), self.b.api("label/job/values"))
+        for stats, warned in (("true", False), ("all", False), ("1", True)):
+            res = json.loads(self.b.get(f"/api/v1/query?query=1&stats={stats}").text)
+            self.assertEqual(("warnings" in res, "stats" in res["data"]), (warned, True))
+
     def test_limits_truncate_with_a_warning(self):
         for path in ("query?query=requests_total&time=%d" % (BASE / 1000),
                      "series?match[]=requests_total", "labels?",

@@ -491,10 +491,10 @@ END_TEST
 START_TEST(too_many_steps_are_refused)
 {
 	ck_assert_int_eq(
-		ask("1", (struct pq_params){.end_ms = 11000, .step_ms = 1}, (size_t)1 << 20), -1);
+		ask("1", (struct pq_params){.end_ms = 11001, .step_ms = 1}, (size_t)1 << 20), -1);
 	ck_assert_int_eq(e.kind, ERR_LIMIT);
 	ck_assert_int_eq(
-		ask("1", (struct pq_params){.end_ms = 10999, .step_ms = 1}, (size_t)1 << 20), 0);
+		ask("1", (struct pq_params){.end_ms = 11000, .step_ms = 1}, (size_t)1 << 20), 0);
 }
 END_TEST
 
