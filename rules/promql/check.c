@@ -7,6 +7,11 @@
 
 #include "rules/promql/parse.h"
 
+static const char *range_hint(const struct pq_expr *x)
+{
+	return x->kind == PQ_RANGE ? ", take a function such as rate() over the range first" : "";
+}
+
 static int fail_type(
 	struct pq_parser *p, const struct pq_expr *x, enum pq_type want, const char *where)
 {
@@ -17,7 +22,7 @@ static int fail_type(
 	else if (want == PQ_MATRIX && x->type == PQ_VECTOR)
 		hint = ", add a subquery range such as [5m:]";
 	else if (want == PQ_VECTOR && x->kind == PQ_RANGE)
-		hint = ", take a function such as rate() over the range first";
+		hint = range_hint(x);
 	else if (want == PQ_VECTOR && x->type == PQ_SCALAR)
 		hint = ", vector() makes one of a scalar";
 	else if (want == PQ_STRING && x->kind == PQ_SELECTOR)
@@ -83,8 +88,10 @@ static int check_unmatched(struct pq_parser *p, struct pq_expr *x, const struct 
 		return pq_fail(p->e, p->text, x->off,
 			"filling in missing series only allowed between instant vectors");
 	if (pq_op_is_set(x->u.binary.op))
-		return pq_fail(p->e, p->text, x->off,
-			"set operator \"%s\" not allowed in binary scalar expression",
+		return pq_fail(p->e, p->text, operator_off(p, x),
+			"set operator \"%s\" not allowed in binary scalar expression, vector(1) "
+			"makes "
+			"a vector of a number",
 			pq_op_name(x->u.binary.op));
 	x->u.binary.match = NULL;
 	return 0;
@@ -93,7 +100,9 @@ static int check_unmatched(struct pq_parser *p, struct pq_expr *x, const struct 
 static int check_set(struct pq_parser *p, const struct pq_expr *x, const struct pq_matching *m)
 {
 	if (m->card != PQ_MANY_TO_MANY)
-		return pq_fail(p->e, p->text, x->off, "no grouping allowed for \"%s\" operation",
+		return pq_fail(p->e, p->text, operator_off(p, x),
+			"no grouping allowed for \"%s\" operation, leave group_left or group_right "
+			"out",
 			pq_op_name(x->u.binary.op));
 	if (m->has_fill_left || m->has_fill_right)
 		return pq_fail(p->e, p->text, x->off,
@@ -109,8 +118,8 @@ static int check_sides(struct pq_parser *p, const struct pq_expr *x)
 		if (sides[i]->type != PQ_SCALAR && sides[i]->type != PQ_VECTOR)
 			return pq_fail(p->e, p->text, sides[i]->off,
 				"binary expression must contain only scalar and instant vector "
-				"types, got %s",
-				pq_type_name(sides[i]->type));
+				"types, got %s%s",
+				pq_type_name(sides[i]->type), range_hint(sides[i]));
 	}
 	return 0;
 }
@@ -133,7 +142,8 @@ static int check_binary(struct pq_parser *p, struct pq_expr *x)
 			"bool modifier can only be used on comparison operators");
 	if (comparison && !x->u.binary.bool_mod && scalar_l && scalar_r)
 		return pq_fail(p->e, p->text, operator_off(p, x),
-			"comparisons between scalars must use BOOL modifier");
+			"comparisons between scalars must use BOOL modifier: %s bool",
+			pq_op_name(x->u.binary.op));
 	if (m->on && name_in_both(m, &name))
 		return pq_fail(p->e, p->text, operator_off(p, x),
 			"label \"" STR_FMT "\" must not occur in ON and GROUP clause at once",
@@ -164,6 +174,35 @@ static int check_info(struct pq_parser *p, const struct pq_expr *x)
 	return 0;
 }
 
+/* What the function wants, as it is written. */
+static void signature(const struct pq_func *f, char *out, size_t size)
+{
+	size_t n = 0;
+
+	if (f->id == PQ_FN_LABEL_REPLACE) {
+		(void)snprintf(out, size, "x, \"new label\", \"$1\", \"label\", \"(regex)\"");
+		return;
+	}
+	if (f->id == PQ_FN_LABEL_JOIN) {
+		(void)snprintf(out, size, "x, \"new label\", \"separator\", \"label\", ...");
+		return;
+	}
+	out[0] = '\0';
+	for (size_t i = 0; i < f->n_args; i++) {
+		bool last = i + 1u == f->n_args;
+		int more =
+			snprintf(out + n, size - n, "%s%s%s%s", last && f->variadic != 0 ? "[" : "",
+				i > 0 ? ", " : "", pq_type_name(pq_func_arg(f, i)),
+				!last || f->variadic == 0 ? ""
+				: f->variadic < 0         ? "...]"
+							  : "]");
+
+		if (more < 0 || (size_t)more >= size - n)
+			return;
+		n += (size_t)more;
+	}
+}
+
 static int check_call(struct pq_parser *p, struct pq_expr *x)
 {
 	const struct pq_func *f = x->u.call.func;
@@ -174,9 +213,10 @@ static int check_call(struct pq_parser *p, struct pq_expr *x)
 	if (n < min || n > max) {
 		const char *bound = min == max ? "" : n < min ? "at least " : "at most ";
 
+		signature(f, where, sizeof where);
 		return pq_fail(p->e, p->text, x->off,
-			"expected %s%zu argument(s) in call to \"%s\", got %zu", bound,
-			n < min ? min : max, f->name, n);
+			"expected %s%zu argument(s) in call to \"%s\", got %zu: %s(%s)", bound,
+			n < min ? min : max, f->name, n, f->name, where);
 	}
 	(void)snprintf(where, sizeof where, "call to function \"%s\"", f->name);
 	if (n == 2 && x->u.call.args[0]->type != pq_func_arg(f, 0) &&
@@ -225,8 +265,8 @@ static int check_unary(struct pq_parser *p, struct pq_expr *x)
 	if (x->type != PQ_SCALAR && x->type != PQ_VECTOR)
 		return pq_fail(p->e, p->text, x->off,
 			"unary expression only allowed on expressions of type scalar or instant "
-			"vector, got \"%s\"",
-			pq_type_name(x->type));
+			"vector, got \"%s\"%s",
+			pq_type_name(x->type), range_hint(x->u.unary.of));
 	return 0;
 }
 

@@ -74,8 +74,15 @@ static const struct {
 	{"percentile", "quantile"}, {"len", "count"}, {"length", "count"}, {"size", "count"},
 	{"variance", "stdvar"}, {"var", "stdvar"}, {"std", "stddev"}, {"top", "topk"},
 	{"bottom", "bottomk"}, {"first", "first_over_time"}, {"last", "last_over_time"},
-	{"now", "time"}, {"sign", "sgn"}, {"log", "ln"}, {"diff", "delta"},
-	{"derivative", "deriv"}};
+	{"now", "time"}, {"sign", "sgn"}, {"log", "ln"}, {"diff", "delta"}, {"derivative", "deriv"},
+	{"ceiling", "ceil"}, {"exists", "present_over_time"},
+	{"holt_winters", "double_exponential_smoothing"}};
+
+/* Whether it is what the beginning or another case of `name` is. */
+static bool is_close(struct str typed, struct str name)
+{
+	return typed.n <= name.n && str_eq_nocase(typed, str_sub(name, 0, typed.n));
+}
 
 struct str pq_func_nearest(struct str name)
 {
@@ -90,9 +97,11 @@ struct str pq_func_nearest(struct str name)
 		struct str s = i < ARRAY_LEN(functions)
 				       ? str_c(functions[i].name)
 				       : str_c(aggregations[i - ARRAY_LEN(functions)].name);
-		unsigned d = str_distance(name, s, limit);
+		unsigned d =
+			name.n == s.n && str_eq_nocase(name, s) ? 0 : str_distance(name, s, limit);
 
-		if (d < best) {
+		if (d < best ||
+			(d == best && d <= limit && is_close(name, s) && !is_close(name, found))) {
 			best = d;
 			found = s;
 		}

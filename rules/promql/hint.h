@@ -13,6 +13,11 @@ const char *pq_hint_char(const struct pq_lexer *lx, size_t off);
 /* A number that is none; in_range: between brackets. */
 const char *pq_hint_number(struct str word, bool in_range);
 /* A token at a place where it cannot stand. */
-const char *pq_hint_token(struct str text, struct pq_token t);
+enum pq_place {
+	PQ_PLACE_ANY,
+	PQ_PLACE_BRACES, /* {...} */
+	PQ_PLACE_LABELS, /* by (...) and the like */
+};
+const char *pq_hint_token(struct str text, struct pq_token t, enum pq_place place);
 
 #endif

@@ -172,7 +172,9 @@ static struct pq_token bad_number(struct pq_lexer *lx, size_t from, struct err *
 		lx->pos++;
 	pq_fail(e, lx->text, from, "bad number or duration syntax: \"" STR_FMT "\"%s",
 		STR_ARG(str_sub(lx->text, from, lx->pos)),
-		pq_hint_number(str_sub(lx->text, from, lx->pos), lx->in_brackets));
+		lx->in_braces
+			? pq_hint_token(lx->text, token(lx, PQ_T_NUMBER, from), PQ_PLACE_BRACES)
+			: pq_hint_number(str_sub(lx->text, from, lx->pos), lx->in_brackets));
 	return token(lx, PQ_T_ERROR, from);
 }
 

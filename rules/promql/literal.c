@@ -81,6 +81,8 @@ struct escape {
 	unsigned long max;
 };
 
+static const char unknown_escape[] = "unknown escape sequence";
+
 /* \n, \x41, \101, \u00e9, \U0001F600 at *i (behind the backslash) into b; NULL or what is wrong. */
 static const char *unescape(struct str s, size_t *i, char quote, struct buf *b)
 {
@@ -104,7 +106,7 @@ static const char *unescape(struct str s, size_t *i, char quote, struct buf *b)
 	else if (c == 'U')
 		x = (struct escape){8, 16, 0x10ffff};
 	else
-		return "unknown escape sequence";
+		return unknown_escape;
 	*i += x.base == 16;
 	for (int k = 0; k < x.digits; k++, ++*i) {
 		if (*i >= s.n || digit_of(s.p[*i]) >= x.base)
@@ -142,7 +144,10 @@ int pq_unquote(struct arena *a, struct str text, struct pq_token t, struct str *
 		i++;
 		wrong = i < s.n ? unescape(s, &i, quote, &b) : "escape sequence not terminated";
 		if (wrong != NULL)
-			pq_fail(e, text, t.off + MIN_OF(i, s.n), "%s in string", wrong);
+			pq_fail(e, text, t.off + MIN_OF(i, s.n), "%s in string%s", wrong,
+				wrong == unknown_escape ? ", a backslash is written twice (\\\\d) "
+							  "or between backquotes"
+							: "");
 	}
 	if (wrong == NULL && b.failed) {
 		wrong = "out of memory";

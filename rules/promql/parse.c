@@ -22,6 +22,10 @@ int pq_advance(struct pq_parser *p)
 
 int pq_unexpected(struct pq_parser *p, const char *where, const char *what)
 {
+	enum pq_place place = where == NULL                          ? PQ_PLACE_ANY
+			      : strcmp(where, "label matching") == 0 ? PQ_PLACE_BRACES
+			      : strcmp(where, "grouping opts") == 0  ? PQ_PLACE_LABELS
+								     : PQ_PLACE_ANY;
 	char name[100];
 
 	if (p->tok.kind == PQ_T_ERROR)
@@ -33,7 +37,7 @@ int pq_unexpected(struct pq_parser *p, const char *where, const char *what)
 	return pq_fail(p->e, p->text, p->tok.off, "unexpected %s%s%s%s%s%s", name,
 		where != NULL ? " in " : "", where != NULL ? where : "",
 		what != NULL ? ", expected " : "", what != NULL ? what : "",
-		pq_hint_token(p->text, p->tok));
+		pq_hint_token(p->text, p->tok, place));
 }
 
 int pq_expect(struct pq_parser *p, enum pq_tok kind, const char *where, const char *what)
@@ -289,6 +293,22 @@ static bool at_grouping(const struct pq_parser *p)
 	return p->tok.kind == PQ_T_BY || p->tok.kind == PQ_T_WITHOUT;
 }
 
+/* How an aggregation is written that was given another number of arguments. */
+static const char *arguments_hint(const struct pq_aggregation *agg, size_t n)
+{
+	if (agg->id == PQ_AGG_MAX && n == 2)
+		return ", at least 0 is clamp_min(x, 0)";
+	if (agg->id == PQ_AGG_MIN && n == 2)
+		return ", at most 1 is clamp_max(x, 1)";
+	if (agg->id == PQ_AGG_QUANTILE)
+		return ": quantile(0.9, x)";
+	if (agg->param == 't')
+		return ": count_values(\"label\", x)";
+	return agg->id == PQ_AGG_TOPK      ? ": topk(5, x)"
+	       : agg->id == PQ_AGG_BOTTOMK ? ": bottomk(5, x)"
+					   : "";
+}
+
 /* Distribute the arguments over parameter and vector. */
 static int take_agg_args(
 	struct pq_parser *p, struct pq_expr *x, const struct pq_expr *const *args, size_t n)
@@ -302,9 +322,8 @@ static int take_agg_args(
 	if (n != want)
 		return pq_fail(p->e, p->text, x->off,
 			"wrong number of arguments for aggregate expression provided, expected "
-			"%zu, "
-			"got %zu",
-			want, n);
+			"%zu, got %zu%s",
+			want, n, arguments_hint(agg, n));
 	if (agg->experimental && !p->experimental)
 		return pq_fail(
 			p->e, p->text, x->off, "%s() is experimental and not enabled", agg->name);
@@ -460,7 +479,7 @@ static int trailing(struct pq_parser *p, const struct pq_expr *x)
 	if (p->tok.kind == PQ_T_RPAREN)
 		return pq_fail(p->e, p->text, p->tok.off,
 			"unexpected right parenthesis ')', none is open");
-	if (begins && pq_hint_token(p->text, p->tok)[0] == '\0')
+	if (begins && pq_hint_token(p->text, p->tok, PQ_PLACE_ANY)[0] == '\0')
 		return pq_unexpected(p, NULL, "an operator");
 	return pq_unexpected(p, NULL, NULL);
 }

@@ -23,7 +23,10 @@ static int make_matcher(struct pq_parser *p, struct matcher *m, enum matcher_op 
 		return -1;
 	}
 	if (matcher_init(m, op, name, value, &why) != 0) {
-		pq_fail(p->e, p->text, off, "%s", why.msg);
+		pq_fail(p->e, p->text, off, "%s%s", why.msg,
+			str_has(value, STR("(?!")) || str_has(value, STR("(?="))
+				? ", nothing looks ahead: leave out by another condition with !~"
+				: "");
 		p->e->kind = why.kind;
 		p->e->code = why.kind == ERR_LIMIT ? PQ_BOUND_REGEX : 0;
 		return -1;
@@ -137,8 +140,8 @@ static const char *range_refusal(const struct pq_expr *x)
 		return "ranges only allowed for vector selectors, of other expressions take a "
 		       "subquery such as [5m:]";
 	if (w->offset_ms != 0 || w->offset_expr != NULL)
-		return "no offset modifiers allowed before range";
-	return w->at != PQ_AT_NONE ? "no @ modifiers allowed before range" : NULL;
+		return "no offset modifiers allowed before range: x[5m] offset 1h";
+	return w->at != PQ_AT_NONE ? "no @ modifiers allowed before range: x[5m] @ 0" : NULL;
 }
 
 static struct pq_expr *range_of(

@@ -30,7 +30,8 @@ static const struct {
 	{"http_requests_total{job=\"api\"", 30,
 		"unexpected end of input inside braces, expected \"}\""},
 	{"http_requests_total{job=api}", 25,
-		"unexpected identifier \"api\" in label matching, expected string"},
+		"unexpected identifier \"api\" in label matching, expected string, values stand in "
+		"quotes"},
 	{"http_requests_total{job='api\"}", 25,
 		"unterminated quoted string: the closing ' is missing"},
 	{"http_requests_total{job=\"api\",}}", 32, "unexpected \"}\""},
@@ -56,7 +57,9 @@ static const struct {
 	{"!up", 1,
 		"unexpected character: '!', there is no negation: compare (== 0), or leave out by "
 		"\"unless\""},
-	{"not up", 5, "unexpected identifier \"up\", expected an operator"},
+	{"not up", 5,
+		"unexpected identifier \"up\", there is no negation: compare (== 0), or leave out "
+		"by \"unless\""},
 	{"sum(http_requests_total by (job))", 25,
 		"unexpected \"by\", expected \",\" or \")\", it stands before or behind the "
 		"parentheses of an aggregation such as sum"},
@@ -113,7 +116,8 @@ static const struct {
 	{"sum(up),", 8, "unexpected \",\""},
 	{"sum(up,)", 7, "trailing commas not allowed in function call args"},
 	{"topk(up)", 1,
-		"wrong number of arguments for aggregate expression provided, expected 2, got 1"},
+		"wrong number of arguments for aggregate expression provided, expected 2, got 1: "
+		"topk(5, x)"},
 	{"topk(up, 5)", 6,
 		"expected type scalar in aggregation parameter, got instant vector, the parameter "
 		"stands first: topk(5, ...)"},
@@ -143,9 +147,11 @@ static const struct {
 		"expected type scalar in call to function \"histogram_quantile\", got instant "
 		"vector, the arguments stand the other way round"},
 	{"histogram_quantile(0.9)", 1,
-		"expected 2 argument(s) in call to \"histogram_quantile\", got 1"},
+		"expected 2 argument(s) in call to \"histogram_quantile\", got 1: "
+		"histogram_quantile(scalar, instant vector)"},
 	{"label_replace(up, \"a\", \"b\")", 1,
-		"expected 5 argument(s) in call to \"label_replace\", got 3"},
+		"expected 5 argument(s) in call to \"label_replace\", got 3: label_replace(x, "
+		"\"new label\", \"$1\", \"label\", \"(regex)\")"},
 	{"label_replace(up, a, \"b\", \"c\", \"d\")", 19,
 		"expected type string in call to function \"label_replace\", got instant vector, "
 		"texts stand in quotes"},
@@ -169,8 +175,9 @@ static const struct {
 	{"up and on job up", 11, "unexpected identifier \"job\" in grouping opts, expected \"(\""},
 	{"up * group_left() up", 6,
 		"unexpected \"group_left\", expected on(...) or ignoring(...) before it"},
-	{"up and on(job) group_left() up", 1, "no grouping allowed for \"and\" operation"},
-	{"up if up > 1", 4, "unexpected identifier \"if\", expected an operator"},
+	{"up and on(job) group_left() up", 4,
+		"no grouping allowed for \"and\" operation, leave group_left or group_right out"},
+	{"up if up > 1", 4, "unexpected identifier \"if\", a condition is \"and\" or a comparison"},
 	{"SELECT * FROM up", 15, "unexpected identifier \"up\", expected an operator"},
 	{"up.job", 3, "unexpected character: '.', a name with dots is written {\"a.b\"}"},
 	{"http.requests.total", 5,
@@ -187,18 +194,27 @@ static const struct {
 		"unexpected identifier \"for\", how long belongs into the rule (for:)"},
 	{"rate(up[5m]) > 1k", 16,
 		"bad number or duration syntax: \"1k\", a thousand is 1e3, a million 1e6"},
-	{"rate(up[5m]) > 10%", 19, "unexpected end of input, expected an expression"},
+	{"rate(up[5m]) > 10%", 19,
+		"unexpected end of input, expected an expression, % is the remainder of a "
+		"division; 80 per cent are 0.8 of a ratio"},
 	{"up > 1,000", 7, "unexpected \",\", digits are grouped by _ (1_000)"},
-	{"avg(up) over 5m", 9, "unexpected identifier \"over\", expected an operator"},
+	{"avg(up) over 5m", 9,
+		"unexpected identifier \"over\", over time is a function: avg_over_time(x[5m])"},
 	{"max(up, 1)", 1,
-		"wrong number of arguments for aggregate expression provided, expected 1, got 2"},
+		"wrong number of arguments for aggregate expression provided, expected 1, got 2, "
+		"at least 0 is clamp_min(x, 0)"},
 	{"if(up > 1, 2, 3)", 1, "unknown function with name \"if\""},
 	{"time() - 5 minutes", 12,
 		"unexpected identifier \"minutes\", durations are written like 5m or 1h30m"},
 	{"day_of_week(up, \"UTC\")", 1,
-		"expected at most 1 argument(s) in call to \"day_of_week\", got 2"},
-	{"clamp(up, 1)", 1, "expected 3 argument(s) in call to \"clamp\", got 2"},
-	{"round(up, 0.1, 3)", 1, "expected at most 2 argument(s) in call to \"round\", got 3"},
+		"expected at most 1 argument(s) in call to \"day_of_week\", got 2: "
+		"day_of_week([instant vector])"},
+	{"clamp(up, 1)", 1,
+		"expected 3 argument(s) in call to \"clamp\", got 2: clamp(instant vector, scalar, "
+		"scalar)"},
+	{"round(up, 0.1, 3)", 1,
+		"expected at most 2 argument(s) in call to \"round\", got 3: round(instant "
+		"vector[, scalar])"},
 	{"vector(up)", 8,
 		"expected type scalar in call to function \"vector\", got instant vector"},
 	{"absent(up[5m])", 8,
@@ -220,7 +236,8 @@ static const struct {
 		"expected type string in aggregation parameter, got instant vector, the parameter "
 		"stands first: count_values(\"label\", ...)"},
 	{"predict_linear(mem_bytes[5m])", 1,
-		"expected 2 argument(s) in call to \"predict_linear\", got 1"},
+		"expected 2 argument(s) in call to \"predict_linear\", got 1: predict_linear(range "
+		"vector, scalar)"},
 	{"up[5m:1m:2m]", 9, "unexpected \":\" in subquery or range, expected \"]\""},
 	{"up[:5m]", 4,
 		"unexpected \":\" in subquery or range selector, expected number, duration, "
@@ -230,10 +247,79 @@ static const struct {
 		"step(), or range()"},
 	{"up[5m] + 1", 1,
 		"binary expression must contain only scalar and instant vector types, got range "
-		"vector"},
+		"vector, take a function such as rate() over the range first"},
 	{"up bool == 1", 4, "unexpected \"bool\", bool stands behind the comparison (== bool)"},
 	{"up == bool", 11, "unexpected end of input, expected an expression"},
-	{"1 == 2", 3, "comparisons between scalars must use BOOL modifier"},
+	{"1 == 2", 3, "comparisons between scalars must use BOOL modifier: == bool"},
+	{"x{code=500}", 8,
+		"unexpected number \"500\" in label matching, expected string, values stand in "
+		"quotes"},
+	{"x{a=\"b\" and b=\"c\"}", 9,
+		"unexpected identifier \"and\" in label matching, expected \",\" or \"}\", "
+		"conditions are joined by \",\", alternatives by label=~\"a|b\""},
+	{"x{job=\"api\"|\"web\"}", 12,
+		"unexpected character inside braces: '|', alternatives are matched: "
+		"label=~\"a|b\""},
+	{"x{job=[\"api\",\"web\"]}", 7,
+		"unexpected \"[\" in label matching, expected string, alternatives are matched: "
+		"label=~\"a|b\""},
+	{"x{a-b=\"c\"}", 4,
+		"unexpected \"-\" in label matching, expected label matching operator (= != =~ "
+		"!~), a label with dashes stands in quotes"},
+	{"x{5xx=\"1\"}", 3,
+		"bad number or duration syntax: \"5xx\", a label that begins with a digit stands "
+		"in quotes"},
+	{"x{a=\"b\"}{c=\"d\"}", 9, "unexpected \"{\", all conditions stand in one pair of braces"},
+	{"x{path=~\"\\d+\"}", 10,
+		"unknown escape sequence in string, a backslash is written twice (\\\\d) or "
+		"between backquotes"},
+	{"x{path=~\"(?!/health).*\"}", 9,
+		"invalid regular expression: invalid perl operator: (?!, nothing looks ahead: "
+		"leave out by another condition with !~"},
+	{"x{straße=\"a\"}", 7,
+		"unexpected character inside braces: 'ß', a label of other letters than a to z "
+		"stands in quotes"},
+	{"sum by (a-b) (x)", 10,
+		"unexpected \"-\" in grouping opts, expected \",\" or \")\", a label with dashes "
+		"stands in quotes"},
+	{"sum by (job=\"api\") (x)", 12,
+		"unexpected \"=\" in grouping opts, expected \",\" or \")\""},
+	{"x =~ \"a\"", 3, "unexpected \"=~\", it stands between braces: {label=~\"a.*\"}"},
+	{"x{a=\"b\"} in (\"c\", \"d\")", 10,
+		"unexpected identifier \"in\", alternatives are matched: {label=~\"a|b\"}"},
+	{"x is null", 3, "unexpected identifier \"is\", for what is missing there is absent(x)"},
+	{"x ? 1 : 0", 3, "unexpected character: '?', there is no ? and :, use \"and\" and \"or\""},
+	{"x | y", 3, "unexpected character: '|', use \"or\""},
+	{"on(job) x", 1, "unexpected \"on\", it stands behind an operator: x * on(a) y"},
+	{"rat(x[5m])", 1, "unknown function with name \"rat\", did you mean \"rate\"?"},
+	{"RATE(x[5m])", 1, "unknown function with name \"RATE\", did you mean \"rate\"?"},
+	{"holt_winters(x[5m], 0.5, 0.5)", 1,
+		"unknown function with name \"holt_winters\", did you mean "
+		"\"double_exponential_smoothing\"?"},
+	{"rate(x offset 1h[5m])", 17, "no offset modifiers allowed before range: x[5m] offset 1h"},
+	{"rate(x[{{ interval }}])", 8,
+		"unexpected \"{\" in duration expression, expected number, duration, step(), or "
+		"range(), a template was not filled in"},
+	{"rate(x[1.5h])", 8,
+		"bad number or duration syntax: \"1.5h\", parts of a unit are written in a smaller "
+		"one: 1h30m"},
+	{"x > 10MB", 5,
+		"bad number or duration syntax: \"10MB\", a thousand is 1e3, a million 1e6"},
+	{"x and 5", 3,
+		"set operator \"and\" not allowed in binary scalar expression, vector(1) makes a "
+		"vector of a number"},
+	{"min(x, 100)", 1,
+		"wrong number of arguments for aggregate expression provided, expected 1, got 2, "
+		"at most 1 is clamp_max(x, 1)"},
+	{"topk(5)", 1,
+		"wrong number of arguments for aggregate expression provided, expected 2, got 1: "
+		"topk(5, x)"},
+	{"-x[5m]", 1,
+		"unary expression only allowed on expressions of type scalar or instant vector, "
+		"got \"range vector\", take a function such as rate() over the range first"},
+	{"label_join(x, \"a\")", 1,
+		"expected at least 3 argument(s) in call to \"label_join\", got 2: label_join(x, "
+		"\"new label\", \"separator\", \"label\", ...)"},
 };
 
 static struct arena arena;
