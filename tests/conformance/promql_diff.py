@@ -12,9 +12,10 @@ labels, the same points, NaN where NaN is, and values within a relative 1e-9; hi
 bucket. A value within 1e-6 is equal too where the operands, asked for, show that a subtraction
 cancelled (promql_diff_rounding.py). Any other difference counts in one of the classes of
 promql_diff_classes.py (3.14, which belfry follows, against 3.5), when what that class says can be
-shown by evaluating, or as unexplained. DIR (or
+shown by evaluating, or as unexplained. Annotations are there for both or for neither, or a class of
+promql_diff_notes.py accounts for it. DIR (or
 BELFRY_PEERS) holds usr/bin/prometheus, else the one on PATH is taken; without a 3.x nothing is
-run. Exit status 1 when a difference is unexplained.
+run. Exit status 1 when anything is unexplained.
 """
 
 import argparse
@@ -44,6 +45,7 @@ from promql_diff_compare import compare  # noqa: E402
 import promql_diff_data as data  # noqa: E402
 import promql_diff_gen as gen  # noqa: E402
 import promql_diff_histograms as histograms  # noqa: E402
+import promql_diff_notes as notes  # noqa: E402
 
 UNEXPLAINED = "unexplained"
 FEATURES = ("promql-experimental-functions,promql-delayed-name-removal,promql-duration-expr,"
@@ -158,8 +160,10 @@ def ask(ours, theirs, path, params, tally=None):
         tally["requests"] += 1
         tally["refused"] += right["status"] != "success"
         tally["empty"] += right["status"] == "success" and not right["data"]["result"]
-        noted = [bool(a.get("warnings") or a.get("infos")) for a in (left, right)]
-        tally["annotated differently"] += noted[0] != noted[1]
+        for why, kind, texts in notes.differing(left, right, params["query"]):
+            tally[f"annotations: {why or UNEXPLAINED}"] += 1
+            if why is None:
+                print(f"{kind} {texts}\n  {params}")
     diffs = compare(left, right, params["query"])
     return Case(ours, theirs, path, params, diffs, (left, right)) if diffs else None
 
@@ -241,7 +245,7 @@ def main():
     for name in sorted(n for n in tally if args.uses or not n.startswith("uses ")):
         print(f"{tally[name]:8} {name}")
     print(f"belfry against {said}: {time.monotonic() - began:.0f} s")
-    return 1 if tally["class unexplained"] else 0
+    return 1 if tally["class unexplained"] or tally["annotations: unexplained"] else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ them.
 import math
 import re
 
+from promql_diff_case import Case
 from promql_diff_compare import by_labels, compare, histogram_parts, same_number
 from promql_diff_rounding import cancelled, last_digits, rounded_remainder
 from promql_diff_ties import arbitrary_choice
@@ -35,6 +36,23 @@ def native_bounds(case, diff):
         case.cache["same bounds"] = text != case.expr and not any(
             d.kind not in ("value", "histogram") for d in case.differ(text))
     return case.cache["same bounds"]
+
+
+def reset_of_bounds(case, diff):
+    """3.8 (#17278): a custom-bucket histogram with other bounds than the one before is subtracted over
+    the bounds they share; 3.5 takes it for a counter reset. Shown by two neighbours in the window of
+    which buckets overlap and are not the same."""
+    name, operands = case.function()
+    if name not in ("rate", "increase", "irate", "resets") or diff.kind not in ("histogram", "value"):
+        return False
+    for labels, window in case.windows(operands[0], diff.t):
+        if {k: v for k, v in labels if k != "__name__"} != dict(diff.labels):
+            continue
+        sides = [[tuple(map(float, b[1:3])) for b in h.get("buckets", [])]
+                 for _, h in window if isinstance(h, dict)]
+        return any(p != q and max(p[0], q[0]) < min(p[1], q[1])
+                   for x, y in zip(sides, sides[1:]) for p in x for q in y)
+    return False
 
 
 def native_extrapolation(case, diff):
@@ -231,12 +249,24 @@ def name_of_subquery(case, diff):
 def filter_many(case, diff):
     """3.9 (#17668): a filter that would match several series to one is refused also when it lets
     at most one of them through. Shown by bool, with which Prometheus refuses it too."""
-    if diff.kind != "status" or "multiple matches" not in diff or case.operator() not in COMPARES:
+    if diff.kind != "status" or "multiple matches" not in diff or case.root() is None:
         return False
-    _, operands, gaps = case.root()
-    between = gaps[1].replace(case.operator(), case.operator() + " bool", 1)
-    said = case.ask(case.theirs, gaps[0] + operands[0] + between + operands[1] + gaps[2])
+    shape, operands, gaps = case.root()
+    text = with_bool(case, operands[0]) if shape == "subquery" else with_bool(case, case.expr)
+    if text is None:
+        return False
+    said = case.ask(case.theirs, gaps[0] + text + gaps[1] if shape == "subquery" else text)
     return "multiple matches" in said.get("error", "")
+
+
+def with_bool(case, expr):
+    """A comparison as one that returns 0 or 1 instead of filtering, or None."""
+    shape, operands, gaps = case.parted(expr) or ("", [], [])
+    sign = re.match(r"[\s)]*([=!<>]+)", gaps[1]) if shape == "binaryExpr" and len(operands) == 2 else None
+    if sign is None or sign.group(1) not in COMPARES:
+        return None
+    between = gaps[1].replace(sign.group(1), sign.group(1) + " bool", 1)
+    return gaps[0] + operands[0] + between + operands[1] + gaps[2]
 
 
 def no_parameter(case, diff):
@@ -294,10 +324,40 @@ def same_point(p, q):
     return left.keys() == right.keys() and all(same_number(left[k], right[k]) for k in left)
 
 
+def order_of_matchers(case, diff):
+    """absent() takes labels from matchers in turn: x{job!="a", job="b"} has job, x{job="b", job!="a"}
+    has not. Prometheus, 3.14 too, puts the matchers that find series first when it has looked some
+    up, and so gives the other answer. Shown by belfry's answer to that order."""
+    name, operands = case.function()
+    if name not in ("absent", "absent_over_time") or diff.kind != "labels":
+        return False
+    m = re.search(r"\{(.*?)\}", operands[0])
+    parts = re.findall(r'[^\s,{}"]+"(?:\\.|[^"\\])*"|"[^"]*"(?:[^,"]*"[^"]*")?', m.group(1)) if m else []
+    parts.sort(key=lambda p: "!" in re.sub(r'"[^"]*"', "", p))
+    if not parts:
+        return False
+    said = case.ask(case.ours, case.expr.replace(m.group(), "{" + ", ".join(parts) + "}", 1))
+    return said["status"] == "success" and not compare(said, case.right, case.expr)
+
+
+def forgotten_offset(case, diff):
+    """timestamp(x @ t offset d): Prometheus, 3.14 too, reads what lies around t - d and then looks at
+    t, so what it finds hangs on the lookback. Shown by the time that is meant in place of both."""
+    name, operands = case.function()
+    if name != "timestamp" or diff.kind not in ("labels", "points", "value"):
+        return False
+    node = case.parsed(case.fixed(operands[0]))
+    if node.get("timestamp") is None or not node.get("offset"):
+        return False
+    plain = re.sub(r"@\s*\S+|offset\s*\S+", "", case.fixed(operands[0]))
+    at = (node["timestamp"] - node["offset"]) / 1000
+    return not case.differ(f"timestamp({plain} @ {at:.3f})")
+
+
 def unsteady(case, diff):
     """Asked the same again, Prometheus contradicts itself and belfry does not: 3.5 changes, rarely,
     histograms in memory that another query reads, and walks Go maps. One of its answers must be
-    belfry's."""
+    belfry's, or differ by what another class explains."""
     del diff
     if "unsteady" not in case.cache:
         case.cache["unsteady"] = changes(case)
@@ -310,31 +370,35 @@ def changes(case):
         left, right = (case.again(c) for c in (case.ours, case.theirs))
         if compare(case.left, left, case.expr):
             return False
-        met = met or bool(compare(case.right, right, case.expr)) and not compare(left, right, case.expr)
+        if not met and compare(case.right, right, case.expr):
+            diffs = compare(left, right, case.expr)
+            later = Case(case.ours, case.theirs, case.path, case.params, diffs, (left, right)) if diffs else None
+            met = later is None or classify(later, steady=True) is not None
     return met
 
 
 ROUNDING = "equal where a subtraction cancels"
 CLASSES = {
-    "native histograms": (native_bounds, native_extrapolation, native_stats_of_gauge,
+    "native histograms": (native_bounds, native_extrapolation, reset_of_bounds, native_stats_of_gauge,
                           native_stats_of_custom, mean_of_infinity,
                           rounded_means, quantile_of_nan),
     "fractions and deviations": (first_bucket, deviation_of_nan),
     "info": (info_joins,),
     "names, matching and parameters": (name_of_subquery, filter_many, no_parameter,
                                             series_in_turns),
-    "not determined": (arbitrary_choice, rounded_remainder, last_digits, unsteady),
+    "not determined": (arbitrary_choice, rounded_remainder, last_digits, forgotten_offset,
+                       order_of_matchers, unsteady),
 }
 
 
-def classify(case):
+def classify(case, steady=False):
     """What explains all differences of the case: ROUNDING, "class: rule" of the first that needs
-    one, or None."""
+    one, or None; steady: without asking whether Prometheus contradicts itself."""
     found = ROUNDING
     for diff in case.diffs:
         if cancelled(case, diff):
             continue
-        rule = explain(case, diff)
+        rule = explain(case, diff, steady)
         if rule is None:
             return None
         found = rule if found == ROUNDING else found
@@ -346,9 +410,9 @@ def classify_again(case):
     return "not determined: unsteady" if unsteady(case, case.what) else None
 
 
-def explain(case, diff):
+def explain(case, diff, steady=False):
     for name, rules in CLASSES.items():
         for rule in rules:
-            if rule(case, diff):
+            if not (steady and rule is unsteady) and rule(case, diff):
                 return f"{name}: {rule.__name__}"
     return None
