@@ -189,11 +189,36 @@ enum floats_mode floats_put(struct buf *b, const double *v, size_t n, int64_t *s
 
 /* --- reading --- */
 
+/* Four at a time: the loop itself would be half of it. */
+static void to_floats(const int64_t *v, size_t n, double ten, double *out)
+{
+	size_t i = 0;
+
+	if (ten == 1) {
+		for (; i + 4 <= n; i += 4) {
+			out[i] = (double)v[i];
+			out[i + 1] = (double)v[i + 1];
+			out[i + 2] = (double)v[i + 2];
+			out[i + 3] = (double)v[i + 3];
+		}
+	} else {
+		for (; i + 2 <= n; i += 2) {
+			double __attribute__((vector_size(16)))
+			x = {(double)v[i], (double)v[i + 1]};
+
+			x /= ten;
+			memcpy(out + i, &x, sizeof x);
+		}
+	}
+	for (; i < n; i++)
+		out[i] = (double)v[i] / ten;
+}
+
 static bool get_scaled(struct rd *r, unsigned scale, double *out, size_t n, int64_t *scratch)
 {
 	uint64_t odd = rd_varint(r);
 	struct rd list = *r;
-	size_t i = 0;
+	size_t i;
 
 	if (r->bad || odd > n || scale > DECIMALS)
 		return false;
@@ -203,15 +228,7 @@ static bool get_scaled(struct rd *r, unsigned scale, double *out, size_t n, int6
 	}
 	if (r->bad || !ints_get(r, scratch, n))
 		return false;
-	if (scale == 0) {
-		for (i = 0; i < n; i++)
-			out[i] = (double)scratch[i];
-	} else {
-		double ten = tens[scale];
-
-		for (i = 0; i < n; i++)
-			out[i] = (double)scratch[i] / ten;
-	}
+	to_floats(scratch, n, tens[scale], out);
 	i = 0;
 	for (uint64_t k = 0; k < odd; k++) {
 		uint64_t step = rd_varint(&list);
@@ -224,6 +241,7 @@ static bool get_scaled(struct rd *r, unsigned scale, double *out, size_t n, int6
 	return true;
 }
 
+/* Bits from the high end of `acc`; n of them are loaded. */
 struct bit_reader {
 	const uint8_t *p, *end;
 	uint64_t acc;
@@ -231,26 +249,46 @@ struct bit_reader {
 	bool bad;
 };
 
+/* At least 56 bits, or all that are left. */
+static inline void load_bits(struct bit_reader *r)
+{
+	uint64_t u;
+
+	if (r->end - r->p >= 8) {
+		memcpy(&u, r->p, sizeof u);
+		r->acc |= __builtin_bswap64(u) >> r->n;
+		r->p += (63 - r->n) >> 3;
+		r->n |= 56;
+		return;
+	}
+	for (; r->n <= 56 && r->p < r->end; r->n += 8)
+		r->acc |= (uint64_t)*r->p++ << (56 - r->n);
+}
+
+/* 0 < n <= 56, after load_bits. */
 static inline uint64_t get_bits(struct bit_reader *r, unsigned n)
 {
-	uint64_t v = 0;
+	uint64_t v = r->acc >> (64 - n);
 
-	while (n > 0) {
-		unsigned part = MIN_OF(n, 32u);
-
-		while (r->n < part) {
-			if (r->p == r->end) {
-				r->bad = true;
-				return 0;
-			}
-			r->acc = r->acc << 8 | *r->p++;
-			r->n += 8;
-		}
-		r->n -= part;
-		v = v << part | ((r->acc >> r->n) & ((UINT64_C(1) << part) - 1));
-		n -= part;
+	if (n > r->n) {
+		r->bad = true;
+		return 0;
 	}
+	r->acc <<= n;
+	r->n -= n;
 	return v;
+}
+
+static uint64_t get_long(struct bit_reader *r, unsigned n)
+{
+	uint64_t high;
+
+	load_bits(r);
+	if (n <= 56)
+		return get_bits(r, n);
+	high = get_bits(r, 32);
+	load_bits(r);
+	return high << (n - 32) | get_bits(r, n - 32);
 }
 
 static bool get_xor(struct rd *r, double *out, size_t n)
@@ -261,19 +299,21 @@ static bool get_xor(struct rd *r, double *out, size_t n)
 
 	if (r->bad)
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0 && get_bits(&b, 1) == 1) {
+	out[0] = f64_from_bits(last);
+	for (size_t i = 1; i < n; i++) {
+		load_bits(&b);
+		if (get_bits(&b, 1) == 1) {
 			if (get_bits(&b, 1) == 1) {
 				lead = (unsigned)get_bits(&b, 5);
 				len = (unsigned)get_bits(&b, 6) + 1;
 			}
 			if (b.bad || len == 0 || lead + len > 64)
 				return false;
-			last ^= get_bits(&b, len) << (64 - lead - len);
+			last ^= get_long(&b, len) << (64 - lead - len);
 		}
 		out[i] = f64_from_bits(last);
 	}
-	r->p = b.p;
+	r->p = b.p - b.n / 8; /* whole bytes that were loaded and not used */
 	return !b.bad;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/num.h"
+#include "base/uninit.h"
 
 #define BLOCK 128u
 
@@ -209,19 +210,74 @@ void ints_put(struct buf *b, int64_t *v, size_t n)
 
 /* --- reading --- */
 
-/* Reads up to 8 bytes beyond the packed ones. */
+/* Two lanes, for what compilers do not vectorise by themselves at -O2. */
+#define LANES __attribute__((vector_size(16)))
+
+static inline void put_pair(uint64_t LANES x, uint64_t mask, uint64_t base, int64_t *out)
+{
+	x = (x & mask) + base;
+	memcpy(out, &x, sizeof x);
+}
+
+/* Eight values are `width` bytes: one load holds them. */
+static size_t unpack_eights(const uint8_t *p, unsigned width, int64_t base, size_t n, int64_t *out)
+{
+	uint64_t mask = (UINT64_C(1) << width) - 1, u;
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8, p += width) {
+		uint64_t LANES x;
+
+		memcpy(&u, p, sizeof u);
+		x = (uint64_t LANES){u, u >> width};
+		put_pair(x, mask, (uint64_t)base, out + i);
+		x >>= 2 * width;
+		put_pair(x, mask, (uint64_t)base, out + i + 2);
+		x >>= 2 * width;
+		put_pair(x, mask, (uint64_t)base, out + i + 4);
+		x >>= 2 * width;
+		put_pair(x, mask, (uint64_t)base, out + i + 6);
+	}
+	return i;
+}
+
+/* Four values and the bits before them in the first byte are at most 64 bits. */
+static size_t unpack_fours(const uint8_t *p, unsigned width, int64_t base, size_t n, int64_t *out)
+{
+	uint64_t mask = (UINT64_C(1) << width) - 1, u;
+	size_t i = 0, bit = 0;
+
+	for (; i + 4 <= n; i += 4, bit += 4 * (size_t)width) {
+		uint64_t LANES x;
+
+		memcpy(&u, p + bit / 8, sizeof u);
+		u >>= bit % 8;
+		x = (uint64_t LANES){u, u >> width};
+		put_pair(x, mask, (uint64_t)base, out + i);
+		x >>= 2 * width;
+		put_pair(x, mask, (uint64_t)base, out + i + 2);
+	}
+	return i;
+}
+
+/* Reads up to 8 bytes beyond the packed ones. 0 < width <= 64. */
 static void unpack(const uint8_t *p, unsigned width, int64_t base, size_t n, int64_t *out)
 {
-	uint64_t mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1, x;
+	uint64_t mask = UINT64_MAX >> (64 - width), x;
+	size_t i = 0;
 
+	if (width <= 8)
+		i = unpack_eights(p, width, base, n, out);
+	else if (width <= 15)
+		i = unpack_fours(p, width, base, n, out);
 	if (width <= 57) { /* and at most 7 bits before it: one load holds them */
-		for (size_t i = 0, bit = 0; i < n; i++, bit += width) {
+		for (size_t bit = i * width; i < n; i++, bit += width) {
 			memcpy(&x, p + bit / 8, sizeof x);
 			out[i] = (int64_t)((x >> bit % 8 & mask) + (uint64_t)base);
 		}
 		return;
 	}
-	for (size_t i = 0, bit = 0; i < n; i++, bit += width) {
+	for (size_t bit = 0; i < n; i++, bit += width) {
 		unsigned shift = bit % 8;
 
 		memcpy(&x, p + bit / 8, sizeof x);
@@ -232,28 +288,33 @@ static void unpack(const uint8_t *p, unsigned width, int64_t base, size_t n, int
 	}
 }
 
-static bool get_block(struct rd *r, int64_t *out, size_t n)
+/* *flat: all n values are *base, and none was written to out. */
+static bool get_block(struct rd *r, int64_t *out, size_t n, bool *flat, int64_t *base)
 {
-	uint8_t packed[BLOCK * 8 + 16], head = rd_u8(r);
+	uint8_t UNINIT packed[BLOCK * 8 + 16];
+	uint8_t head = rd_u8(r);
 	unsigned width = head & 0x7f, over;
-	int64_t base = rd_zigzag(r);
 	struct str s;
 
+	*base = rd_zigzag(r);
+	*flat = head == 0;
 	if (r->bad || width > 64)
 		return false;
+	if (*flat)
+		return true;
 	if (width == 0) {
 		for (size_t i = 0; i < n; i++)
-			out[i] = base;
+			out[i] = *base;
 	} else {
 		s = rd_bytes(r, (n * width + 7) / 8);
 		if (r->bad)
 			return false;
 		if (rd_left(r) >= 8) { /* what stands behind is ours to load */
-			unpack((const uint8_t *)s.p, width, base, n, out);
+			unpack((const uint8_t *)s.p, width, *base, n, out);
 		} else {
 			memcpy(packed, s.p, s.n);
 			memset(packed + s.n, 0, 16);
-			unpack(packed, width, base, n, out);
+			unpack(packed, width, *base, n, out);
 		}
 	}
 	over = (head & 0x80) != 0 ? rd_u8(r) : 0;
@@ -268,42 +329,107 @@ static bool get_block(struct rd *r, int64_t *out, size_t n)
 	return !r->bad;
 }
 
-static void integrate(int64_t *v, size_t n, unsigned order)
-{
-	uint64_t x = (uint64_t)v[order - 1], step = order == 2 ? x - (uint64_t)v[0] : 0;
+/* From differences back to values: the last value and the step to it, multiplied by the divisor
+ * already (sums wrap, so that it makes no difference when). */
+struct sums {
+	uint64_t x, step, divisor, base;
+	unsigned order;
+};
 
-	if (order == 1) {
-		for (size_t i = 1; i < n; i++)
-			v[i] = (int64_t)(x += (uint64_t)v[i]);
-		return;
+/* out[i] = x + (i + 1) * step */
+static uint64_t fill_steps(int64_t *out, size_t n, uint64_t x, uint64_t step)
+{
+	uint64_t LANES two = {x + step, x + 2 * step}, more = two + 2 * step;
+	size_t i = 0;
+
+	for (; i + 4 <= n; i += 4) {
+		memcpy(out + i, &two, sizeof two);
+		memcpy(out + i + 2, &more, sizeof more);
+		two += 4 * step;
+		more += 4 * step;
 	}
-	for (size_t i = 2; i < n; i++) {
-		step += (uint64_t)v[i];
-		v[i] = (int64_t)(x += step);
+	x += i * step;
+	for (; i < n; i++)
+		out[i] = (int64_t)(x += step);
+	return x;
+}
+
+/* n differences that are all the same. */
+static void add_flat(struct sums *s, int64_t *out, size_t n, int64_t value)
+{
+	uint64_t d = (uint64_t)value * s->divisor;
+
+	if (s->order == 0) {
+		(void)fill_steps(out, n, d + s->base, 0);
+	} else if (s->order == 1) {
+		s->x = fill_steps(out, n, s->x, d);
+	} else if (d == 0) {
+		s->x = fill_steps(out, n, s->x, s->step);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			out[i] = (int64_t)(s->x += s->step += d);
 	}
+}
+
+/* v: the differences, which give way to the values. */
+static void add_up(struct sums *s, int64_t *v, size_t n)
+{
+	uint64_t x = s->x, step = s->step, divisor = s->divisor;
+
+	if (s->order == 0) {
+		for (size_t i = 0; i < n; i++)
+			v[i] = (int64_t)((uint64_t)v[i] * divisor + s->base);
+	} else if (s->order == 1) {
+		for (size_t i = 0; i < n; i++)
+			v[i] = (int64_t)(x += (uint64_t)v[i] * divisor);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			v[i] = (int64_t)(x += step += (uint64_t)v[i] * divisor);
+	}
+	s->x = x;
+	s->step = step;
+}
+
+static bool get_blocks(struct rd *r, struct sums *s, int64_t *out, size_t n)
+{
+	unsigned order = s->order;
+	int64_t first[2] = {0, 0};
+
+	for (unsigned i = 0; i < order; i++)
+		first[i] = (int64_t)((uint64_t)rd_zigzag(r) * s->divisor + s->base);
+	if (order > 0) {
+		s->x = (uint64_t)first[order - 1];
+		s->step = (uint64_t)first[1] - (uint64_t)first[0];
+	}
+	for (size_t i = 0; i < n; i += BLOCK) {
+		size_t m = MIN_OF(n - i, BLOCK), skip = i == 0 ? order : 0;
+		int64_t base;
+		bool flat;
+
+		if (!get_block(r, out + i, m, &flat, &base))
+			return false;
+		if (flat)
+			add_flat(s, out + i + skip, m - skip, base);
+		else if (order > 0 || s->divisor != 1 || s->base != 0)
+			add_up(s, out + i + skip, m - skip);
+	}
+	for (unsigned i = 0; i < order; i++)
+		out[i] = first[i];
+	return !r->bad;
 }
 
 bool ints_get(struct rd *r, int64_t *out, size_t n)
 {
 	uint8_t head = rd_u8(r);
-	unsigned order = head & HEAD_ORDER;
-	uint64_t g = (head & HEAD_DIVISOR) != 0 ? rd_varint(r) : 1;
-	int64_t base = (head & HEAD_DIVISOR) != 0 ? rd_zigzag(r) : 0;
-	int64_t first[2] = {0, 0};
+	struct sums s = {.divisor = 1, .order = head & HEAD_ORDER};
 
-	if (r->bad || head > 7 || order > 2 || order > n)
-		return false;
-	for (unsigned i = 0; i < order; i++)
-		first[i] = rd_zigzag(r);
-	for (size_t i = 0; i < n; i += BLOCK) {
-		if (!get_block(r, out + i, MIN_OF(n - i, BLOCK)))
-			return false;
+	if ((head & HEAD_DIVISOR) != 0) {
+		s.divisor = rd_varint(r);
+		s.base = (uint64_t)rd_zigzag(r);
 	}
-	for (unsigned i = 0; i < order; i++)
-		out[i] = first[i];
-	if (order > 0)
-		integrate(out, n, order);
-	for (size_t i = 0; g != 1 && i < n; i++)
-		out[i] = (int64_t)((uint64_t)out[i] * g + (uint64_t)base);
-	return !r->bad;
+	if (r->bad || head > 7 || s.order > 2 || s.order > n)
+		return false;
+	if (s.divisor == 1)
+		s.base = 0;
+	return get_blocks(r, &s, out, n);
 }

@@ -191,6 +191,61 @@ START_TEST(floats_of_every_shape_come_back_bit_for_bit)
 }
 END_TEST
 
+/* A chunk of these times, whatever they are. */
+static int read_times(const int64_t *times, size_t n)
+{
+	int64_t t[300], scratch[300];
+	double v[300] = {0};
+	struct arena a;
+	struct cols c;
+	struct buf b;
+	int rc;
+
+	memcpy(t, times, n * sizeof *t);
+	buf_init(&b, 1u << 20);
+	buf_ch(&b, 1);
+	buf_varint(&b, n);
+	ints_put(&b, t, n);
+	(void)floats_put(&b, v, n, scratch);
+	cols_init(&c);
+	arena_init(&a, 1u << 20);
+	rc = codec_decode(buf_view(&b), &c, &a, &e);
+	if (rc == 0)
+		ck_assert_mem_eq(c.t, times, n * sizeof *times);
+	arena_fini(&a);
+	cols_fini(&c);
+	buf_fini(&b);
+	return rc;
+}
+
+START_TEST(times_that_do_not_ascend_are_refused_wherever_they_stand)
+{
+	static const int64_t steps[] = {1, 15000, INT64_C(1) << 40, INT64_C(1) << 54};
+	static const int64_t ends[] = {INT64_MIN, -1, 0, 1, INT64_MAX};
+	int64_t t[131];
+
+	for (size_t n = 1; n <= ARRAY_LEN(t); n++) {
+		for (size_t k = 0; k < ARRAY_LEN(steps); k++) {
+			size_t at = n > 1 ? 1 + rnd() % (n - 1) : 0;
+			bool last = at + 1 == n;
+
+			for (size_t i = 0; i < n; i++)
+				t[i] = ((int64_t)i - 60) * steps[k] +
+				       (int64_t)(i % 3 == 1 && k > 0);
+			ck_assert_int_eq(read_times(t, n), 0);
+			if (n == 1)
+				continue;
+			t[at] = t[at - 1] - (int64_t)(rnd() % 2);
+			ck_assert_int_eq(read_times(t, n), -1);
+			ck_assert_int_eq(e.kind, ERR_CORRUPT);
+			t[at] = at % 2 == 0 ? INT64_MIN : INT64_MAX; /* differences wrap */
+			ck_assert_int_eq(read_times(t, n), at % 2 == 1 && last ? 0 : -1);
+		}
+	}
+	ck_assert_int_eq(read_times(ends, ARRAY_LEN(ends)), 0);
+}
+END_TEST
+
 START_TEST(simple_series_take_little)
 {
 	static const struct {
@@ -356,6 +411,7 @@ int main(void)
 	tcase_add_test(t, integers_of_every_shape_come_back);
 	tcase_add_test(t, constant_and_regular_columns_cost_a_few_bytes);
 	tcase_add_test(t, floats_of_every_shape_come_back_bit_for_bit);
+	tcase_add_test(t, times_that_do_not_ascend_are_refused_wherever_they_stand);
 	tcase_add_test(t, simple_series_take_little);
 	tcase_add_test(t, histograms_come_back_with_layout_changes_and_floats_between);
 	tcase_add_test(t, a_strip_gives_back_what_was_appended_at_every_moment);
