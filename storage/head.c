@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/num.h"
+#include "base/uninit.h"
 #include "storage/part.h"
 
 void head_init(struct head *h, struct index *x)
@@ -411,7 +412,7 @@ void head_forget_accepted(struct head *h, struct head_series *hd)
 static int read_open(
 	const struct head *h, const struct strip *s, struct cols *c, struct arena *a, struct err *e)
 {
-	uint8_t few[1024];
+	uint8_t UNINIT few[1024];
 	void *p = strip_copy(&h->cells, s, few, sizeof few);
 	int rc;
 

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/num.h"
 #include "base/rd.h"
+#include "base/uninit.h"
 #include "storage/hist_code.h"
 
 enum {
@@ -409,13 +410,113 @@ static bool read_op(struct reading *x, struct cols *c, struct arena *a)
 	return true;
 }
 
+#define FLOATS_BYTES 512u /* float strips are shorter */
+#define FLOATS_AHEAD 32u  /* bytes of the longest operation here, and a load of 8 */
+
+/* One varint of a step's change; *p moves. False: longer than any real one. */
+static inline bool read_change(const uint8_t **p, int64_t *change)
+{
+	uint64_t u = 0;
+
+	for (unsigned shift = 0; shift < 63; shift += 7) {
+		uint8_t b = *(*p)++;
+
+		u |= (uint64_t)(b & 0x7f) << shift;
+		if (b < 0x80) {
+			*change = unzigzag(u);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The value after an operation of OP_INT to OP_END; *p moves. */
+static inline bool next_bits(const uint8_t **p, unsigned kind, uint64_t *bits)
+{
+	uint64_t u;
+
+	memcpy(&u, *p, sizeof u);
+	if (kind < OP_XOR) {
+		unsigned len = kind - OP_INT + 1;
+		double was = f64_from_bits(*bits);
+		int64_t sum;
+
+		*p += len;
+		u &= UINT64_MAX >> (64 - 8 * len);
+		if (!(was > -9007199254740992.0 && was < 9007199254740992.0) ||
+			i64_add((int64_t)was, unzigzag(u), &sum))
+			return false;
+		*bits = f64_bits((double)sum);
+	} else {
+		unsigned len = (kind - OP_XOR) % 8 + 1, lead = (kind - OP_XOR) / 8;
+
+		*p += len;
+		if (lead + len > 8)
+			return false;
+		*bits ^= (u & UINT64_MAX >> (64 - 8 * len)) << ((8 - lead - len) * 8);
+	}
+	return true;
+}
+
+/* Rows of floats from p on, until another operation comes or something is wrong: the way of
+ * read_op, which tells, goes on there. p: FLOATS_AHEAD bytes behind the end may be read. */
+static const uint8_t *read_floats(
+	struct reading *x, const uint8_t *p, const uint8_t *end, struct cols *c)
+{
+	int64_t *t = c->t + c->n, now = x->t, step = x->step;
+	double *v = c->v + c->n;
+	size_t room = MIN_OF(c->cap - c->n, STRIP_ROWS - x->n), n = 0;
+	uint64_t bits = x->bits;
+
+	for (; n < room && p < end; n++) {
+		const uint8_t *q = p + 1;
+		unsigned kind = *p & 0x7f;
+		int64_t change, next_step = step, next;
+		uint64_t next_value = bits;
+
+		if (*p & OP_STEP) {
+			if (!read_change(&q, &change) || i64_add(step, change, &next_step))
+				break;
+		}
+		if (next_step <= 0 || i64_add(now, next_step, &next))
+			break;
+		if (kind != OP_SAME &&
+			(kind < OP_INT || kind >= OP_END || !next_bits(&q, kind, &next_value)))
+			break;
+		if (q > end)
+			break;
+		p = q;
+		step = next_step;
+		t[n] = now = next;
+		bits = next_value;
+		v[n] = f64_from_bits(bits);
+	}
+	x->t = now;
+	x->step = step;
+	x->bits = bits;
+	x->n += n;
+	c->n += n;
+	return p;
+}
+
 static int decode(struct reading *x, struct str bytes, uint16_t run, struct cols *c,
 	struct arena *a, struct err *e)
 {
+	uint8_t UNINIT padded[FLOATS_BYTES + FLOATS_AHEAD];
+	bool floats = bytes.n <= FLOATS_BYTES;
+
+	if (floats && bytes.n > 0) {
+		memcpy(padded, bytes.p, bytes.n);
+		memset(padded + bytes.n, 0, FLOATS_AHEAD);
+		bytes.p = (const char *)padded;
+		(void)cols_reserve(c, bytes.n + run);
+	}
 	*x = (struct reading){.r = rd_of(bytes)};
 	while (rd_more(&x->r)) {
 		if (!read_op(x, c, a) || x->r.bad || x->n > STRIP_ROWS)
 			return err_set(e, ERR_CORRUPT, 0, "malformed strip");
+		if (floats && x->n > 0 && x->h == NULL && c->h == NULL && c->start == NULL)
+			x->r.p = read_floats(x, x->r.p, x->r.end, c);
 	}
 	if (run > 0 && !push_run(x, run, c))
 		return err_set(e, ERR_CORRUPT, 0, "malformed run of a strip");
