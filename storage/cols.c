@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/uninit.h"
 
 #define ROWS_MAX ((size_t)1 << 28) /* far above any query's sample limit */
 
@@ -169,19 +170,36 @@ struct run {
 	size_t from, to;
 };
 
-static size_t find_runs(const struct cols *c, struct run *runs)
-{
-	size_t n = 0, from = 0;
+struct runs {
+	size_t n; /* RUNS_MAX + 1: too many */
+	struct run v[RUNS_MAX];
+};
 
-	for (size_t i = 1; i <= c->n; i++) {
-		if (i < c->n && c->t[i - 1] < c->t[i])
-			continue;
-		if (n == RUNS_MAX)
-			return n + 1;
-		runs[n++] = (struct run){from, i};
-		from = i;
+/* The rows before `at` and from it on: one run when they ascend. */
+static void break_at(struct runs *r, const struct cols *c, size_t at)
+{
+	if (c->t[at - 1] < c->t[at] || r->n > RUNS_MAX)
+		return;
+	r->v[r->n - 1].to = at;
+	if (r->n < RUNS_MAX)
+		r->v[r->n] = (struct run){at, c->n};
+	r->n++;
+}
+
+static void find_runs(struct runs *r, const struct cols *c, const struct cols_pieces *p)
+{
+	size_t unknown = p != NULL && p->n > 0 && p->n <= COLS_PIECES ? p->at[0] : c->n;
+
+	r->n = 1;
+	r->v[0] = (struct run){0, c->n};
+	for (size_t i = 1; i < unknown; i++) {
+		if (c->t[i - 1] >= c->t[i])
+			break_at(r, c, i);
 	}
-	return n;
+	for (size_t i = 0; unknown < c->n && i < p->n; i++) {
+		if (p->at[i] > 0 && p->at[i] < c->n)
+			break_at(r, c, p->at[i]);
+	}
 }
 
 /* Usually pieces only stand in the wrong order: what memory holds before what the disk holds. */
@@ -249,7 +267,8 @@ static size_t merge(const struct cols *c, struct run *runs, size_t n, struct ord
 /* The first `first` of n rows go behind the others; the fewer rows go by way of the stack. */
 static void rotate(void *column, size_t first, size_t n)
 {
-	char few[FEW_ROWS * sizeof(double)], *v = column;
+	char UNINIT few[FEW_ROWS * sizeof(double)];
+	char *v = column;
 	size_t a = first * sizeof(double), b = (n - first) * sizeof(double);
 
 	if (a <= b) {
@@ -310,18 +329,22 @@ static void settle_runs(struct cols *c, struct run *runs, size_t n)
 	c->cap = kept;
 }
 
-void cols_settle(struct cols *c)
+void cols_settle_pieces(struct cols *c, const struct cols_pieces *p)
 {
-	struct run runs[RUNS_MAX];
-	size_t n;
+	struct runs UNINIT r;
 
 	if (c->failed || c->n == 0)
 		return;
-	n = find_runs(c, runs);
-	if (n > RUNS_MAX)
+	find_runs(&r, c, p);
+	if (r.n > RUNS_MAX)
 		settle_any(c);
-	else if (n > 1)
-		settle_runs(c, runs, n);
+	else if (r.n > 1)
+		settle_runs(c, r.v, r.n);
+}
+
+void cols_settle(struct cols *c)
+{
+	cols_settle_pieces(c, NULL);
 }
 
 static size_t lower_bound(const int64_t *t, size_t n, int64_t x)

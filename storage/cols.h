@@ -37,6 +37,20 @@ bool cols_need_hist(struct cols *c);
 /* Sort by time and drop rows that repeat a time (the first appended stays). Cheap when the rows
  * ascend already. */
 void cols_settle(struct cols *c);
+/* Where pieces of ascending rows begin: what whoever appends knows need not be looked for. */
+#define COLS_PIECES 24u
+struct cols_pieces {
+	size_t n; /* may be more than are listed: then nothing is known */
+	size_t at[COLS_PIECES];
+};
+static inline void cols_piece(struct cols_pieces *p, size_t at)
+{
+	if (p->n < COLS_PIECES)
+		p->at[p->n] = at;
+	p->n++;
+}
+/* cols_settle where the rows from the first piece on are known. */
+void cols_settle_pieces(struct cols *c, const struct cols_pieces *p);
 /* Keep only rows with mint <= t <= maxt; the rows ascend. */
 void cols_clip(struct cols *c, int64_t mint, int64_t maxt);
 /* The same for the rows from `at` on, one piece of ascending rows. */

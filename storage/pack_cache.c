@@ -216,7 +216,8 @@ static int read_places(struct part_reader *r, struct place_list *l, struct err *
 			(struct pack_place){.grp = (uint32_t)sqlite3_column_int64(r->list, 0),
 				.row = sqlite3_column_int64(r->list, 1),
 				.mint = sqlite3_column_int64(r->list, 2),
-				.maxt = sqlite3_column_int64(r->list, 3)};
+				.maxt = sqlite3_column_int64(r->list, 3),
+				.ids = UINT64_MAX};
 	}
 	return rc;
 }
@@ -316,6 +317,7 @@ static int parse_pack(struct cached *o, char *bytes, size_t n_bytes, size_t n, s
 	struct cached_chunk *v = (struct cached_chunk *)(o + 1);
 	struct pack_reader r;
 	struct pack_entry x;
+	uint64_t ids = 0;
 	bool sorted = true;
 	size_t at = 0;
 	int rc;
@@ -328,6 +330,7 @@ static int parse_pack(struct cached *o, char *bytes, size_t n_bytes, size_t n, s
 			.mint = x.mint,
 			.maxt = x.maxt,
 			.p = x.chunk.p};
+		ids |= pack_id_bit(x.series);
 		sorted = sorted && (at == 0 || by_series(&v[at - 1], &v[at]) <= 0);
 		at++;
 	}
@@ -335,7 +338,7 @@ static int parse_pack(struct cached *o, char *bytes, size_t n_bytes, size_t n, s
 		return -1;
 	if (!sorted)
 		qsort(v, n, sizeof *v, by_series);
-	o->u.pack = (struct cached_pack){v, n};
+	o->u.pack = (struct cached_pack){v, n, ids};
 	return 0;
 }
 

@@ -3,10 +3,11 @@
  * pack_cache - what was read of partitions lately: directories (which pack holds which series when)
  * and packs, parsed, in at most STORE_CACHE_BYTES of memory, the least recently used go first.
  *
- * A warm query costs a table look-up per pack instead of a walk through SQLite. Objects are
- * immutable and counted; whoever holds one may use it after it left the cache. A directory is valid
- * for one `content` of its partition, a number that the storage writer raises after each commit
- * there; rows of packs never change, so packs stay valid.
+ * A warm query costs a table look-up per pack instead of a walk through SQLite. Objects are counted
+ * and do not change, except that places learn whose chunks their packs hold; whoever holds one may
+ * use it after it left the cache. A directory is valid for one `content` of its partition, a number
+ * that the storage writer raises after each commit there; rows of packs never change, so packs stay
+ * valid.
  *
  * Threads: any. The table is cut into shards with a mutex each; reading from disk holds none.
  */
@@ -40,11 +41,12 @@ size_t pack_cache_bytes(struct pack_cache *c);
 
 /* Where the packs of a group lie, ascending by group, then row. */
 struct pack_place {
+	int64_t mint, maxt, row;
+	_Atomic uint64_t ids; /* as in cached_pack; all ones until somebody has read it */
 	uint32_t grp;
-	int64_t row, mint, maxt;
 };
 struct pack_dir {
-	const struct pack_place *v;
+	struct pack_place *v;
 	size_t n;
 	const uint32_t *first; /* index in v by group; NULL: groups are sparse, search */
 	size_t n_first;
@@ -59,7 +61,12 @@ struct cached_chunk {
 struct cached_pack {
 	const struct cached_chunk *v; /* by series, then mint */
 	size_t n;
+	uint64_t ids; /* pack_id_bit of its series */
 };
+static inline uint64_t pack_id_bit(uint32_t series)
+{
+	return UINT64_C(1) << (series & 63);
+}
 
 /* The partition's directory as of now. cached_put when done. */
 int pack_cache_dir(struct pack_cache *c, struct part *p, struct cached **ref, struct pack_dir *out,

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/num.h"
+#include "base/uninit.h"
 #include "storage/codec.h"
 #include "storage/store_int.h"
 
@@ -29,6 +30,7 @@ struct reading {
 	struct cols *c;
 	struct arena *a;
 	struct read_memo *m;
+	struct cols_pieces *pieces;
 };
 
 struct part_list {
@@ -88,6 +90,7 @@ static int read_pack(const struct reading *r, const struct cached_pack *k, struc
 
 		if (x->mint > r->maxt || x->maxt < r->mint)
 			continue;
+		cols_piece(r->pieces, at);
 		if (codec_decode(str_n(x->p, x->len), r->c, r->a, e) != 0)
 			return -1;
 		if (x->mint < r->mint || x->maxt > r->maxt) /* before they are put in order */
@@ -203,6 +206,18 @@ static size_t first_of_group(const struct pack_dir *d, uint32_t grp)
 	return lo;
 }
 
+/* Rows of the series from the pack at a place; the place learns which series stand there. */
+static int read_place(const struct reading *r, struct part *p, struct pack_place *at, struct err *e)
+{
+	const struct cached_pack *pack = get_pack(r->st, p, at->row, r->m, e);
+
+	if (pack == NULL)
+		return -1;
+	if (atomic_load_explicit(&at->ids, memory_order_relaxed) != pack->ids)
+		atomic_store_explicit(&at->ids, pack->ids, memory_order_relaxed);
+	return read_pack(r, pack, e);
+}
+
 static int read_part(const struct reading *r, struct part *p, struct err *e)
 {
 	uint32_t grp = r->id >> p->shift;
@@ -211,18 +226,17 @@ static int read_part(const struct reading *r, struct part *p, struct err *e)
 	if (dir == NULL)
 		return -1;
 	for (size_t i = first_of_group(dir, grp); i < dir->n && dir->v[i].grp == grp; i++) {
-		const struct pack_place *at = &dir->v[i];
-		const struct cached_pack *pack;
-		size_t n = r->c->n;
+		struct pack_place *at = &dir->v[i];
+		uint64_t ids = atomic_load_explicit(&at->ids, memory_order_relaxed);
+		size_t n = r->c->n, pieces = r->pieces->n;
 
-		if (at->mint > r->maxt || at->maxt < r->mint)
-			continue;
-		pack = get_pack(r->st, p, at->row, r->m, e);
-		if (pack != NULL && read_pack(r, pack, e) == 0)
+		if (at->mint > r->maxt || at->maxt < r->mint || (ids & pack_id_bit(r->id)) == 0 ||
+			read_place(r, p, at, e) == 0)
 			continue;
 		if (e->kind != ERR_CORRUPT)
 			return -1;
 		r->c->n = n; /* a damaged pack hides its samples, not those of the others */
+		r->pieces->n = pieces;
 		METRIC_DROP("storage", "corrupt_pack", 1);
 		log_error("storage", "msg=\"damaged chunks are skipped\" file=%s err=\"%s\"",
 			p->path, e->msg);
@@ -234,7 +248,7 @@ static int read_part(const struct reading *r, struct part *p, struct err *e)
  * so that neither success nor failure says anything. */
 static int read_once(const struct reading *r, bool *again, struct err *e)
 {
-	struct part_list l; /* the few need not be zero */
+	struct part_list UNINIT l;
 	const struct series *s;
 	int rc = 0;
 
@@ -271,6 +285,7 @@ static int read_all(const struct reading *r, struct err *e)
 		if (!again)
 			return rc;
 		r->c->n = n;
+		r->pieces->n = 0;
 	}
 	return err_set(e, ERR_AGAIN, 0, "partitions were replaced while they were read");
 }
@@ -278,10 +293,12 @@ static int read_all(const struct reading *r, struct err *e)
 int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
 	struct arena *a, struct read_memo *memo, struct err *e)
 {
-	struct reading r = {st, id, mint, maxt, c, a, memo};
-	struct read_memo none;
+	struct cols_pieces UNINIT pieces;
+	struct reading r = {st, id, mint, maxt, c, a, memo, &pieces};
+	struct read_memo UNINIT none;
 	int rc;
 
+	pieces.n = 0;
 	if (memo != NULL) {
 		rc = read_all(&r, e);
 	} else {
@@ -292,7 +309,7 @@ int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struc
 	}
 	if (rc != 0)
 		return -1;
-	cols_settle(c);
+	cols_settle_pieces(c, &pieces);
 	if (c->failed || a->failed)
 		return err_set(e, ERR_LIMIT, 0, "no memory to read a series");
 	cols_clip(c, mint, maxt);

@@ -74,6 +74,42 @@ START_TEST(random_pieces_settle_as_the_slow_way_does)
 }
 END_TEST
 
+/* Told where pieces begin, from the k-th on; there may be more than can be told. */
+START_TEST(known_pieces_settle_as_unknown_ones_do)
+{
+	for (state = 1; state < 400000000000; state = state * 3 + 7) {
+		unsigned pieces = 1 + draw(COLS_PIECES + 6), known = draw(pieces + 1), row = 0;
+		struct cols_pieces told = {0};
+		struct cols c, same;
+
+		cols_init(&c);
+		cols_init(&same);
+		for (unsigned p = 0; p < pieces; p++) {
+			int64_t t = (int64_t)draw(900) - 50;
+
+			if (p >= known)
+				cols_piece(&told, c.n);
+			for (unsigned i = draw(40); i > 0; i--) {
+				t += 1 + draw(draw(2) ? 3 : 20);
+				row++;
+				cols_push(&c, t, row, NULL, 0);
+				cols_push(&same, t, row, NULL, 0);
+			}
+		}
+		cols_settle_pieces(&c, &told);
+		cols_settle(&same);
+		ck_assert(!c.failed);
+		ck_assert_uint_eq(c.n, same.n);
+		for (size_t i = 0; i < c.n; i++) {
+			ck_assert_int_eq(c.t[i], same.t[i]);
+			ck_assert(c.v[i] >= same.v[i] && c.v[i] <= same.v[i]);
+		}
+		cols_fini(&c);
+		cols_fini(&same);
+	}
+}
+END_TEST
+
 START_TEST(memory_before_disk_is_put_right_without_a_sort)
 {
 	struct cols c;
@@ -147,6 +183,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, random_pieces_settle_as_the_slow_way_does);
+	tcase_add_test(tc, known_pieces_settle_as_unknown_ones_do);
 	tcase_add_test(tc, memory_before_disk_is_put_right_without_a_sort);
 	tcase_add_test(tc, two_pieces_in_the_wrong_order_change_places);
 	tcase_add_test(tc, a_piece_is_clipped_and_what_stands_before_it_stays);
