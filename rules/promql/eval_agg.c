@@ -4,6 +4,7 @@
  * the accumulators of its group; see eval.h. Operators that need all values of a group at once
  * are in eval_agg_k.c and eval_agg_values.c.
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,16 +116,56 @@ static bool need_flags(struct agg *a, struct group *gr)
 
 /* --- floats --- */
 
+static void add_sum_at(struct group *gr, const struct col *c, size_t i)
+{
+	if (is_absent(c->v[i]) || col_hist(c, i) != NULL)
+		return;
+	if (is_absent(gr->v[i]))
+		gr->v[i] = c->v[i];
+	else
+		kahan_add(c->v[i], &gr->v[i], &gr->c[i]);
+}
+
+#define PAIR __attribute__((vector_size(16)))
+
+static inline double PAIR pair_abs(double PAIR x)
+{
+	return (double PAIR)((int64_t PAIR)x & INT64_MAX);
+}
+
+/* kahan_add at two steps without a branch, where the sums are finite: false leaves all as it is. */
+static inline bool add_finite(double *v, double *comp, const double *add)
+{
+	double PAIR x, s, k, t;
+	int64_t PAIR finite, larger;
+
+	memcpy(&x, add, sizeof x);
+	memcpy(&s, v, sizeof s);
+	memcpy(&k, comp, sizeof k);
+	t = s + x;
+	finite = pair_abs(t) <= DBL_MAX;
+	if ((finite[0] & finite[1]) == 0) /* what is absent is a NaN, too */
+		return false;
+	larger = pair_abs(s) >= pair_abs(x);
+	k += (double PAIR)(
+		(larger & (int64_t PAIR)((s - t) + x)) | (~larger & (int64_t PAIR)((x - t) + s)));
+	memcpy(v, &t, sizeof t);
+	memcpy(comp, &k, sizeof k);
+	return true;
+}
+
 static void add_sum(const struct agg *a, struct group *gr, const struct col *c)
 {
-	for (size_t i = 0; i < a->g->n; i++) {
-		if (is_absent(c->v[i]) || col_hist(c, i) != NULL)
+	size_t i = 0;
+
+	for (; c->h == NULL && i + 2 <= a->g->n; i += 2) {
+		if (add_finite(gr->v + i, gr->c + i, c->v + i))
 			continue;
-		if (is_absent(gr->v[i]))
-			gr->v[i] = c->v[i];
-		else
-			kahan_add(c->v[i], &gr->v[i], &gr->c[i]);
+		add_sum_at(gr, c, i);
+		add_sum_at(gr, c, i + 1);
 	}
+	for (; i < a->g->n; i++)
+		add_sum_at(gr, c, i);
 }
 
 static bool add_avg(struct agg *a, struct group *gr, size_t i, double f)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* eval_selector - series of a selector: raw, or as instant vectors with lookback; see eval.h. */
+#include <math.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "rules/promql/eval.h"
 #include "rules/promql/hacc.h"
@@ -138,18 +141,30 @@ struct fresh {
 	void *arg;
 };
 
+/* Two at a time and without a way out. */
+static bool any_nan(const double *v, size_t n)
+{
+	int64_t __attribute__((vector_size(16))) any = {0, 0};
+	size_t i = 0;
+
+	for (; i + 2 <= n; i += 2) {
+		double __attribute__((vector_size(16))) x;
+
+		memcpy(&x, v + i, sizeof x);
+		any |= x != x; /* NOLINT(misc-redundant-expression): true for NaN */
+	}
+	return (any[0] | any[1]) != 0 || (i < n && isnan(v[i]));
+}
+
 static bool any_stale(const struct raw *r)
 {
-	unsigned any = 0;
-
-	if (r->h != NULL) {
-		for (size_t i = 0; i < r->n; i++)
-			any |= is_stale(r, i);
-	} else {
-		for (size_t i = 0; i < r->n; i++)
-			any |= is_stale_nan(r->v[i]);
+	if (r->h == NULL && !any_nan(r->v, r->n))
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		if (is_stale(r, i))
+			return true;
 	}
-	return any != 0;
+	return false;
 }
 
 /* The usual series holds no markers and is passed on as it is. */

@@ -61,11 +61,22 @@ static void find_edges(struct win_ctx *c)
 	}
 }
 
+/* The first sample after `x`, at or behind `at`. Samples and steps are mostly regular: a pointer
+ * moves as far as it did at the last step, which two looks confirm. */
+static inline uint32_t move(const int64_t *t, uint32_t n, uint32_t at, uint32_t guess, int64_t x)
+{
+	if (guess > 0 && guess <= n - at && t[at + guess - 1] <= x)
+		at += guess;
+	while (at < n && t[at] <= x)
+		at++;
+	return at;
+}
+
 /* Windows only move forward, so each bound is one pointer that does too. */
 static void find_bounds(const struct win_ctx *c, struct win_list *l)
 {
-	const int64_t *t = l->t;
-	uint32_t n = (uint32_t)l->n, lo = 0, hi = 0;
+	const int64_t *t = l->t, *from = c->from, *to = c->to;
+	uint32_t n = (uint32_t)l->n, lo = 0, hi = 0, lo_by = 0, hi_by = 0;
 
 	if (n == 0) {
 		memset(l->lo, 0, c->g->n * sizeof *l->lo);
@@ -73,12 +84,12 @@ static void find_bounds(const struct win_ctx *c, struct win_list *l)
 		return;
 	}
 	for (size_t i = 0; i < c->g->n; i++) {
-		while (lo < n && t[lo] <= c->from[i])
-			lo++;
-		if (hi < lo)
-			hi = lo;
-		while (hi < n && t[hi] <= c->to[i])
-			hi++;
+		uint32_t lo_was = lo, hi_was = hi;
+
+		lo = move(t, n, lo, lo_by, from[i]);
+		lo_by = lo - lo_was;
+		hi = move(t, n, MAX_OF(hi, lo), hi_by, to[i]);
+		hi_by = hi - hi_was;
 		l->lo[i] = lo;
 		l->hi[i] = hi;
 	}

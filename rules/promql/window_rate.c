@@ -7,6 +7,7 @@
  * never below a counter's zero.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "rules/promql/hacc.h"
@@ -44,6 +45,24 @@ double win_extrapolate(const struct win_span *s)
 	return sampled != 0 ? (sampled + to_start + to_end) / sampled : 1;
 }
 
+#define PAIR __attribute__((vector_size(16)))
+
+/* Some value is lower than the one before: two at a time and without a way out. */
+static bool any_lower(const double *v, size_t n)
+{
+	int64_t PAIR any = {0, 0};
+	size_t i = 1;
+
+	for (; i + 2 <= n; i += 2) {
+		double PAIR a, b;
+
+		memcpy(&a, v + i - 1, sizeof a);
+		memcpy(&b, v + i, sizeof b);
+		any |= b < a;
+	}
+	return (any[0] | any[1]) != 0 || (i < n && v[i] < v[i - 1]);
+}
+
 static bool is_reset(const struct win_list *l, size_t i)
 {
 	return l->v[i] < l->v[i - 1] ||
@@ -52,17 +71,14 @@ static bool is_reset(const struct win_list *l, size_t i)
 }
 
 /* Positions whose sample is lower than the one before, or restarted by its start timestamp. Most
- * series have none, which is found without a branch a sample. */
+ * series have none. */
 static uint32_t *find_resets(struct win_ctx *c, const struct win *w, size_t *n)
 {
 	const struct win_list *l = &w->f;
-	unsigned any = l->start != NULL;
 	uint32_t *at;
 
 	*n = 0;
-	for (size_t i = 1; i < l->n; i++)
-		any |= l->v[i] < l->v[i - 1];
-	if (any == 0)
+	if (l->start == NULL && !any_lower(l->v, l->n))
 		return NULL;
 	at = ARENA_ARRAY(&c->ev->scratch, l->n, uint32_t);
 	for (size_t i = 1; at != NULL && i < l->n; i++) {
@@ -131,6 +147,93 @@ static void float_rate(
 	out->v[i] = change * factor;
 }
 
+/* What a window's times alone decide: the same for one window after the other where samples and
+ * steps are regular. Numbers and their order are those of win_extrapolate. */
+struct times {
+	int64_t before_ms, after_ms, sampled_ms;
+	uint32_t n;
+	bool rate;    /* by second, of: */
+	double width; /* of the window; seconds, as all that follow */
+	double to_start, to_end, sampled;
+	double factor; /* unless the counter's zero is nearer than to_start */
+};
+
+static double times_factor(const struct times *s, double to_start)
+{
+	double factor = s->sampled != 0 ? (s->sampled + to_start + s->to_end) / s->sampled : 1;
+
+	return s->rate ? factor / s->width : factor;
+}
+
+static void times_set(struct times *s, int64_t before_ms, int64_t after_ms, int64_t sampled_ms)
+{
+	double average, threshold;
+
+	s->before_ms = before_ms;
+	s->after_ms = after_ms;
+	s->sampled_ms = sampled_ms;
+	s->to_start = (double)before_ms / 1000;
+	s->to_end = (double)after_ms / 1000;
+	s->sampled = (double)sampled_ms / 1000;
+	average = s->sampled / (double)(s->n - 1);
+	threshold = average * 1.1;
+	if (s->to_start >= threshold)
+		s->to_start = average / 2;
+	if (s->to_end >= threshold)
+		s->to_end = average / 2;
+	s->factor = times_factor(s, s->to_start);
+}
+
+/* A counter's change over the window, and the factor where its zero lies near. At twice the change
+ * or more it is farther away than to_start, which is at most 1.1 of the sampled time. */
+static double counter_change(const struct win_list *l, size_t i, struct resets *rs,
+	const struct times *s, double *factor)
+{
+	uint32_t lo = l->lo[i], hi = l->hi[i];
+	double v = l->v[lo], change = l->v[hi - 1] - v;
+
+	while (rs->from < rs->n && rs->at[rs->from] <= lo)
+		rs->from++;
+	for (size_t k = rs->from; k < rs->n && rs->at[k] < hi; k++)
+		change += l->v[rs->at[k] - 1];
+	if (change > 0 && v >= 0 && v < 2 * change) {
+		double to_zero = s->sampled * (v / change);
+
+		if (to_zero < s->to_start)
+			*factor = times_factor(s, to_zero);
+	}
+	return change;
+}
+
+/* float_rate of all windows of a series without start timestamps. */
+static void plain_rates(struct win_ctx *c, const struct win_list *l, struct resets *rs, double *out)
+{
+	struct times s = {.rate = c->id == PQ_FN_RATE, .width = (double)c->range.width / 1000};
+	bool counter = win_is_counter(c);
+
+	for (size_t i = 0; i < c->g->n; i++) {
+		uint32_t lo = l->lo[i], hi = l->hi[i];
+		int64_t first, last;
+		double factor;
+
+		if (hi - lo < 2)
+			continue;
+		first = l->t[lo];
+		last = l->t[hi - 1];
+		if (first - c->from[i] != s.before_ms || c->to[i] - last != s.after_ms ||
+			last - first != s.sampled_ms || hi - lo != s.n) {
+			s.n = hi - lo;
+			times_set(&s, first - c->from[i], c->to[i] - last, last - first);
+		}
+		factor = s.factor;
+		if (counter)
+			out[i] = counter_change(l, i, rs, &s, &factor);
+		else
+			out[i] = l->v[hi - 1] - l->v[lo];
+		out[i] *= factor;
+	}
+}
+
 int window_rate(struct win_ctx *c, struct win *w, struct col *out, struct err *e)
 {
 	struct resets rs = {0};
@@ -139,6 +242,10 @@ int window_rate(struct win_ctx *c, struct win *w, struct col *out, struct err *e
 		rs.at = find_resets(c, w, &rs.n);
 	if (ev_memory(c->ev, e) != 0)
 		return -1;
+	if (w->h.n == 0 && w->f.n > 0 && w->f.start == NULL) {
+		plain_rates(c, &w->f, &rs, out->v);
+		return 0;
+	}
 	for (size_t i = 0; i < c->g->n; i++) {
 		bool floats = w->f.lo[i] < w->f.hi[i], hists = w->h.lo[i] < w->h.hi[i];
 

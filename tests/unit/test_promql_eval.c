@@ -3,6 +3,7 @@
  * format), and its limits. */
 #include <check.h>
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -556,6 +557,114 @@ START_TEST(any_refusal_of_memory_is_clean)
 }
 END_TEST
 
+static void must_ask(
+	const char *text, int64_t start, int64_t end, int64_t step, struct pq_result *r)
+{
+	struct acase c = {.text = str_c(text), .start = start, .end = end, .step = step};
+
+	if (run(&c, r) != 0)
+		ck_abort_msg("%s: %s", text, e.msg);
+}
+
+static struct mem_series *series_of(const char *name, const char *i)
+{
+	struct label ls[] = {{STR("__name__"), str_c(name)}, {STR("i"), str_c(i)}};
+
+	return mem_source_series(&source, (struct labels){ls, 2});
+}
+
+static uint64_t seed;
+
+static unsigned draw(unsigned n)
+{
+	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (unsigned)(seed >> 33) % n;
+}
+
+/* The same counter twice, with resets and odd values; round says how regular it is. */
+static void put_twice(unsigned round)
+{
+	int64_t t = 1000 + draw(20000);
+	double v = draw(3) == 0 ? draw(40) : 1e6 * draw(1000) + 0.25;
+
+	for (unsigned i = 0; i < 200; i++) {
+		unsigned what = draw(300);
+		double x;
+
+		t += round % 3 == 0 ? 15000 : round % 3 == 1 ? 14990 + draw(20) : 1 + draw(60000);
+		v = what < 4 ? draw(10) : what == 4 ? -v : v + draw(100) / 8.0;
+		x = what == 5 ? normal_nan() : what == 6 ? INFINITY : v;
+		mem_series_add(&source, series_of("a_total", "1"), t, x, NULL, 0);
+		mem_series_add(&source, series_of("b_total", "1"), t, x, NULL, 0);
+	}
+}
+
+/* Start timestamps, even unknown ones, take the way of single windows. */
+START_TEST(rates_with_start_timestamps_that_say_nothing_are_those_without)
+{
+	static const char *const calls[] = {"rate", "increase", "delta"};
+	static const char *const widths[] = {"20s", "45s", "1m", "5m", "30m"};
+
+	for (unsigned round = 0; round < 90; round++) {
+		const char *call = calls[round / 3 % 3], *width = widths[round % 5];
+		double plain[300];
+		struct pq_result r;
+		char text[64];
+		size_t n;
+
+		teardown();
+		setup();
+		seed = round + 1;
+		put_twice(round);
+		series_of("b_total", "1")->has_start = true;
+		(void)snprintf(text, sizeof text, "%s(a_total[%s])", call, width);
+		must_ask(text, 0, 199 * 16000, 16000, &r);
+		ck_assert_uint_eq(r.n, 1);
+		n = r.series[0].n;
+		ck_assert_uint_gt(n, 5);
+		memcpy(plain, r.series[0].v, n * sizeof *plain);
+		text[strlen(call) + 1] = 'b';
+		must_ask(text, 0, 199 * 16000, 16000, &r);
+		ck_assert_uint_eq(r.n, 1);
+		ck_assert_uint_eq(r.series[0].n, n);
+		for (size_t i = 0; i < n; i++)
+			ck_assert(isnan(plain[i])
+					  ? isnan(r.series[0].v[i])
+					  : f64_bits(r.series[0].v[i]) == f64_bits(plain[i]));
+	}
+}
+END_TEST
+
+/* Steps are added up in pairs where that changes nothing. */
+START_TEST(a_sum_over_steps_is_the_sum_at_each_of_them)
+{
+	static const double odd[] = {1e308, -1e308, INFINITY, -INFINITY, NAN, 1e-300, -0.0};
+	struct pq_result r;
+	double v[31];
+
+	seed = 7;
+	for (char i = 'a'; i < 'm'; i++) {
+		struct mem_series *s = series_of("m", (char[]){i, 0});
+
+		for (int64_t t = 0; t < (int64_t)ARRAY_LEN(v); t++) {
+			double x =
+				draw(12) == 0 ? odd[draw(ARRAY_LEN(odd))] : draw(1000) * 1e13 + 0.1;
+
+			mem_series_add(
+				&source, s, t * 1000, draw(5) > 0 ? x : stale_nan(), NULL, 0);
+		}
+	}
+	must_ask("sum(m)", 0, 30000, 1000, &r);
+	ck_assert_uint_eq(r.series[0].n, ARRAY_LEN(v));
+	memcpy(v, r.series[0].v, sizeof v);
+	for (int64_t t = 0; t < (int64_t)ARRAY_LEN(v); t++) {
+		must_ask("sum(m)", t * 1000, t * 1000, 1000, &r);
+		ck_assert(isnan(v[t]) ? isnan(r.series[0].v[0])
+				      : f64_bits(v[t]) == f64_bits(r.series[0].v[0]));
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("promql_eval");
@@ -571,6 +680,8 @@ int main(void)
 	tcase_add_test(t, a_cancelled_query_ends);
 	tcase_add_test(t, a_query_ends_at_its_deadline);
 	tcase_add_test(t, any_refusal_of_memory_is_clean);
+	tcase_add_test(t, rates_with_start_timestamps_that_say_nothing_are_those_without);
+	tcase_add_test(t, a_sum_over_steps_is_the_sum_at_each_of_them);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }
