@@ -27,4 +27,11 @@ void f64_print_g(struct buf *b, double v);
 /* A time in ms as seconds: integer when whole, else exactly 3 decimals. */
 void f64_print_time(struct buf *b, long long ms);
 
+#define F64_TEXT      32u /* bytes: the longest are -1.2345678901234567e-308 and -0.00000123... */
+#define F64_TIME_TEXT 24u
+/* What f64_print and f64_print_time print, into an array of that size. Returns how many bytes; no
+ * NUL. */
+size_t f64_text(char *to, double v);
+size_t f64_time_text(char *to, long long ms);
+
 #endif

@@ -3,24 +3,25 @@
 #include "base/f64_conv.h"
 
 #include <charconv>
-#include <cstdlib>
+#include <cstring>
 #include <system_error>
 
 size_t f64_conv_digits(double v, char *digits, int *exp10)
 {
 	char text[32]; // d.dddddddddddddddde-308
-	auto end = std::to_chars(text, text + sizeof text, v, std::chars_format::scientific).ptr;
-	const char *p = text;
-	size_t n = 0;
+	char *end = std::to_chars(text, text + sizeof text, v, std::chars_format::scientific).ptr;
+	char *e = end[-4] == 'e' ? end - 4 : end - 5; // two digits or three
+	int exp = 0;
+	size_t n = 1;
 
-	for (; p < end && *p != 'e'; p++)
-		if (*p != '.' && n < F64_CONV_DIGITS)
-			digits[n++] = *p;
-	p++; // the e; from_chars takes no plus sign
-	if (p < end && *p == '+')
-		p++;
-	*exp10 = 0;
-	std::from_chars(p, end, *exp10);
+	digits[0] = text[0];
+	if (e > text + 2) {
+		n = (size_t)(e - text) - 1;
+		std::memcpy(digits + 1, text + 2, n - 1);
+	}
+	for (const char *p = e + 2; p < end; p++)
+		exp = exp * 10 + (*p - '0');
+	*exp10 = e[1] == '-' ? -exp : exp;
 	return n;
 }
 

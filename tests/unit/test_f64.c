@@ -154,6 +154,41 @@ START_TEST(every_printed_value_reads_back_bit_for_bit)
 }
 END_TEST
 
+/* The plain form and the exponent's are laid out elsewhere. */
+START_TEST(texts_are_those_of_the_two_forms_and_fit)
+{
+	uint64_t x = 88172645463325252u; /* xorshift64 */
+	struct buf want;
+
+	buf_init(&want, 4096);
+	for (int i = 0; i < 60000; i++) {
+		char text[F64_TEXT];
+		double v, a;
+		size_t n;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		v = i % 3 == 0   ? f64_from_bits(x)
+		    : i % 3 == 1 ? (double)(int64_t)x
+				 : (double)(x >> 40);
+		if (i % 3 > 0 && i % 2 == 0)
+			v /= i % 7 == 0 ? 1e24 : -(double)(1u << (i % 30));
+		a = fabs(v);
+		n = f64_text(text, v);
+		ck_assert_uint_le(n, sizeof text);
+		buf_reset(&want);
+		if (isfinite(v) && a != 0 && (a < 1e-6 || a >= 1e21))
+			f64_print_exp(&want, v);
+		else
+			f64_print_plain(&want, v);
+		ck_assert_uint_eq(n, want.n);
+		ck_assert_mem_eq(text, want.p, n);
+	}
+	buf_fini(&want);
+}
+END_TEST
+
 START_TEST(times_are_seconds_with_three_decimals_when_not_whole)
 {
 	static const struct {
@@ -182,6 +217,7 @@ int main(void)
 	tcase_add_loop_test(t, numbers_are_read_whole_or_not_at_all, 0, ARRAY_LEN(texts));
 	tcase_add_test(t, nan_reads_as_the_ordinary_nan_in_any_case);
 	tcase_add_test(t, every_printed_value_reads_back_bit_for_bit);
+	tcase_add_test(t, texts_are_those_of_the_two_forms_and_fit);
 	tcase_add_test(t, times_are_seconds_with_three_decimals_when_not_whole);
 	suite_add_tcase(s, t);
 	return suite_run(s);
