@@ -46,14 +46,16 @@ static int start_storage(struct app *app, const struct config *c, struct err *e)
 static int start_threads(struct app *app, const struct config *c, struct err *e)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = cpus > 0 ? (unsigned)MIN_OF(cpus, 16) : 1;
+	unsigned n = cpus > 0 ? (unsigned)MIN_OF(cpus, 16) : 1, queries;
 
-	if (loop_new(&app->loop, e) != 0)
+	if (loop_new(&app->loop, e) != 0 || turns_new(&app->turns, app->loop, e) != 0)
 		return -1;
 	if (pool_new(&app->ingest_pool, ROLE_INGEST, n, LIMIT_POOL_QUEUE, e) != 0)
 		return -1;
-	if (pool_new(&app->query_pool, ROLE_QUERY, MIN_OF(MAX_OF(n, 2), c->query_max_concurrency),
-		    LIMIT_QUERY_QUEUE, e) != 0)
+	/* one more query may be at work aside of the loop (start_http) */
+	queries = c->query_max_concurrency > 1 ? c->query_max_concurrency - 1 : 1;
+	if (pool_new(&app->query_pool, ROLE_QUERY, MIN_OF(MAX_OF(n, 2), queries), LIMIT_QUERY_QUEUE,
+		    e) != 0)
 		return -1;
 	if (http_client_new(&app->scrape_client, "scrape", SCRAPE_PARALLEL, e) != 0)
 		return -1;
@@ -176,6 +178,7 @@ static int start_http(struct app *app, const struct config *c, struct err *e)
 		.insecure = c->web_insecure,
 		.query_pool = app->query_pool,
 		.ingest_pool = app->ingest_pool,
+		.turns = c->query_max_concurrency > 1 ? app->turns : NULL,
 		.arg = app,
 	};
 
@@ -274,7 +277,7 @@ int app_start(
 void app_run(struct app *app)
 {
 	role_enter(ROLE_LOOP);
-	loop_run(app->loop);
+	turns_run(app->turns);
 }
 
 void app_stop(struct app *app)
@@ -295,6 +298,7 @@ void app_stop(struct app *app)
 	http_client_free(app->scrape_client);
 	pool_free(app->ingest_pool);
 	pool_free(app->query_pool);
+	turns_free(app->turns);
 	/* rules, then what they feed */
 	if (app->rules != NULL)
 		rules_stop(app->rules);

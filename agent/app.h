@@ -30,6 +30,7 @@ struct watchdog;
 
 struct app {
 	struct loop *loop;
+	struct turns *turns; /* its threads */
 	struct pool *query_pool, *ingest_pool;
 	struct store *store;
 	struct state *state;

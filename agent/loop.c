@@ -143,6 +143,13 @@ void loop_free(struct loop *l)
 	free(l);
 }
 
+bool loop_turn(struct loop *l)
+{
+	if (!atomic_load(&l->stopping))
+		(void)event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+	return !atomic_load(&l->stopping);
+}
+
 void loop_run(struct loop *l)
 {
 	if (!atomic_load(&l->stopping))

@@ -21,7 +21,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
-#include "base/stop.h"
 
 #define LINGER_MS    2000
 #define LINGER_BYTES ((size_t)4 << 20)
@@ -35,7 +34,7 @@ static const bool allowed[CONN_DEAD + 1][CONN_DEAD + 1] = {
 	[CONN_LINGER] = {[CONN_DEAD] = true},
 };
 
-static void move(struct http_conn *c, enum conn_state next)
+void conn_move(struct http_conn *c, enum conn_state next)
 {
 	ASSERT(allowed[c->state][next]);
 	c->state = next;
@@ -77,7 +76,7 @@ void conn_close(struct http_conn *c)
 		req_free(c->req);
 		c->req = NULL;
 	}
-	move(c, CONN_DEAD);
+	conn_move(c, CONN_DEAD);
 	(void)event_del(c->rd);
 	(void)event_del(c->wr);
 	(void)event_del(c->timer);
@@ -143,7 +142,7 @@ static void refuse(struct http_conn *c, int status, const char *why)
 	r->close_after = true;
 	reply_refuse(r, status, why);
 	reply_build(r);
-	move(c, CONN_WRITE);
+	conn_move(c, CONN_WRITE);
 	conn_start_reply(c);
 }
 
@@ -176,7 +175,7 @@ static void no_route(struct http_conn *c, unsigned methods)
 	http_resp_status(r, 204);
 	r->close_after = r->head.chunked || r->head.length > 0;
 	reply_build(r);
-	move(c, CONN_WRITE);
+	conn_move(c, CONN_WRITE);
 	conn_start_reply(c);
 }
 
@@ -214,7 +213,7 @@ static void check_head(struct http_conn *c)
 	r->body.max = max;
 	r->body_state = r->head.chunked ? BODY_SIZE : r->head.length > 0 ? BODY_DATA : BODY_DONE;
 	r->body_left = r->head.length;
-	move(c, CONN_BODY);
+	conn_move(c, CONN_BODY);
 	conn_timer(c, c->s->lim.body_ms);
 }
 
@@ -282,50 +281,6 @@ static bool run_head(struct http_conn *c)
 	return true;
 }
 
-static void run_job(struct pool_job *job)
-{
-	struct http_req *r = (struct http_req *)(void *)job;
-	const struct stop stop = {.cancel = &r->cancelled}, *before = stop_begin(&stop);
-
-	if (atomic_load(&r->cancelled) && (r->route->methods & HTTP_GET) != 0)
-		http_reply_error(r, "canceled", "the client hung up");
-	else
-		r->route->handle(r, r->s->opts.arg);
-	stop_end(before);
-}
-
-static void dispatch(struct http_conn *c)
-{
-	struct http_req *r = c->req;
-	struct http_server *s = c->s;
-	struct pool *pool =
-		r->route->where == HTTP_ON_INGEST ? s->opts.ingest_pool : s->opts.query_pool;
-
-	conn_timer(c, 0);
-	move(c, CONN_BUSY);
-	s->n_busy++;
-	if (r->route->where == HTTP_ON_LOOP) {
-		http_handling = r;
-		r->route->handle(r, s->opts.arg);
-		http_handling = NULL;
-		if (r->finished) {
-			s->n_busy--;
-			move(c, CONN_WRITE);
-			conn_start_reply(c);
-		}
-		return;
-	}
-	r->job.run = run_job;
-	if (pool_submit(pool, &r->job))
-		return;
-	METRIC_DROP("http", "queue_full", 1);
-	s->n_busy--;
-	reply_refuse(r, 503, "too many requests are waiting");
-	reply_build(r);
-	move(c, CONN_WRITE);
-	conn_start_reply(c);
-}
-
 static void say_continue(struct http_conn *c)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -357,7 +312,7 @@ static bool run_body(struct http_conn *c)
 	}
 	if (r->body_state != BODY_DONE)
 		return used > 0;
-	dispatch(c);
+	conn_dispatch(c);
 	return true;
 }
 
@@ -484,7 +439,7 @@ void conn_reply_sent(struct http_conn *c)
 	req_free(r);
 	c->req = NULL;
 	if (!close) {
-		move(c, CONN_HEAD);
+		conn_move(c, CONN_HEAD);
 		conn_timer(c, c->in_n > 0 ? c->s->lim.head_ms : c->s->lim.idle_ms);
 		return;
 	}
@@ -493,30 +448,9 @@ void conn_reply_sent(struct http_conn *c)
 		return;
 	}
 	/* closing with unread bytes would reset the connection and lose the answer */
-	move(c, CONN_LINGER);
+	conn_move(c, CONN_LINGER);
 	c->in_n = 0;
 	conn_timer(c, LINGER_MS);
-}
-
-void conn_finished(void *req)
-{
-	struct http_req *r = req;
-	struct http_conn *c = r->conn;
-
-	ASSERT(c->req == r);
-	c->s->n_busy--;
-	c->in_callback = true;
-	if (c->state == CONN_DEAD) {
-		METRIC_DROP("http", "hung_up", 1);
-		req_free(r);
-		c->req = NULL;
-	} else {
-		move(c, CONN_WRITE);
-		conn_start_reply(c);
-		conn_run(c);
-	}
-	c->in_callback = false;
-	conn_reap(c);
 }
 
 void conn_accepted(struct http_server *s, int fd, const char *peer)

@@ -55,6 +55,7 @@ struct http_conn {
 
 struct http_req {
 	struct pool_job job;
+	struct turns_job aside;
 	struct http_conn *conn;
 	struct http_server *s;
 	const struct http_route *route; /* NULL: answered by the server itself */
@@ -85,7 +86,8 @@ struct http_req {
 	size_t out_counted; /* bytes added to s->out_bytes */
 	size_t sent;        /* of head and body together */
 	bool finished, close_after;
-	bool api; /* for a path of Prometheus's or belfry's API: refusals are JSON */
+	bool on_worker; /* counted in the server's n_on_workers */
+	bool api;       /* for a path of Prometheus's or belfry's API: refusals are JSON */
 	int64_t start_ns;
 };
 
@@ -107,7 +109,8 @@ struct http_server {
 	struct http_listener listeners[HTTP_LISTEN_MAX];
 	size_t n_listeners;
 	struct http_conn *oldest, *newest;
-	size_t n_conns, n_busy;
+	size_t n_conns;
+	size_t n_on_workers;        /* requests that query workers have, waiting or at work */
 	_Atomic size_t shown_conns; /* n_conns for other threads */
 	_Atomic size_t in_bytes, out_bytes;
 	int spare_fd; /* given up to accept and close when descriptors run out */
@@ -123,11 +126,14 @@ void conn_close(struct http_conn *c);
 void conn_reap(struct http_conn *c);
 /* Closes the least recently used connection that waits for a request; false when none does. */
 bool conn_drop_idle(struct http_server *s);
-void conn_finished(void *req); /* posted by http_finish */
+void conn_move(struct http_conn *c, enum conn_state next);
+void conn_run(struct http_conn *c);
+/* dispatch.c */
+void conn_dispatch(struct http_conn *c); /* all of the request is there */
+void conn_finished(void *req);           /* posted by http_finish */
 /* conn_write.c */
 void conn_start_reply(struct http_conn *c);
 void conn_write(struct http_conn *c);
-void conn_run(struct http_conn *c);
 void conn_timer(struct http_conn *c, int ms); /* 0: none */
 void conn_reply_sent(struct http_conn *c);
 /* body.c: takes what belongs to the body from p[0..n); bytes used, *status != 0: refuse. */
@@ -137,7 +143,9 @@ struct http_req *req_new(struct http_conn *c);
 void req_free(struct http_req *r);
 /* reply.c */
 extern _Thread_local struct http_req *http_handling; /* set while a handler runs on the loop */
-void reply_build(struct http_req *r);                /* compresses, counts, makes the head */
+/* Set while a handler runs aside of the loop, cleared when it has finished there. */
+extern _Thread_local struct http_req *http_aside;
+void reply_build(struct http_req *r); /* compresses, counts, makes the head */
 void reply_refuse(struct http_req *r, int status, const char *why);
 /* guard.c: 0, or the status to refuse with and *why. */
 int guard_check(const struct http_server *s, struct http_req *r, const char **why);

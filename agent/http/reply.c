@@ -22,7 +22,7 @@
 #define GZIP_PIECE   ((size_t)256 << 10)
 #define GZIP_ON_LOOP 16384u /* larger replies are not compressed on the loop thread */
 
-_Thread_local struct http_req *http_handling;
+_Thread_local struct http_req *http_handling, *http_aside;
 
 struct buf *http_resp_body(struct http_req *r)
 {
@@ -300,6 +300,10 @@ static void hand_back(struct http_req *r)
 	reply_build(r);
 	if (http_handling == r) {
 		r->finished = true;
+		return;
+	}
+	if (http_aside == r) {
+		http_aside = NULL;
 		return;
 	}
 	while (!loop_post(r->s->loop, conn_finished, r))

@@ -21,6 +21,7 @@
 
 #include "agent/loop.h"
 #include "agent/pool.h"
+#include "agent/turns.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -62,6 +63,7 @@ struct http_opts {
 	struct str external_url;
 	bool insecure; /* beyond loopback without authentication */
 	struct pool *query_pool, *ingest_pool;
+	struct turns *turns; /* a single query is worked at where it was read; NULL: never */
 	void *arg; /* handed to every handler */
 	struct http_limits limits;
 };

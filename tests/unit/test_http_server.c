@@ -27,7 +27,8 @@ static struct http_server *server;
 static pthread_t thread;
 static int port;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* held: the handler of /wait waits */
-static atomic_bool saw_cancel, waiting;
+static atomic_bool saw_cancel;
+static atomic_int waiting; /* calls of h_wait */
 
 static void h_hello(struct http_req *r, void *arg)
 {
@@ -64,7 +65,7 @@ static void h_big(struct http_req *r, void *arg)
 static void h_wait(struct http_req *r, void *arg)
 {
 	(void)arg;
-	atomic_store(&waiting, true);
+	atomic_fetch_add(&waiting, 1);
 	pthread_mutex_lock(&gate);
 	pthread_mutex_unlock(&gate);
 	atomic_store(&saw_cancel, atomic_load(http_req_cancelled(r)));
@@ -93,9 +94,15 @@ static const struct http_route table[] = {
 	{"/twice", HTTP_GET | HTTP_PUT, HTTP_ON_LOOP, 0, false, h_error},
 };
 
+static bool by_turns; /* the loop has two threads */
+static struct turns *turns;
+
 static void *run_loop(void *arg)
 {
-	loop_run(arg);
+	if (by_turns)
+		turns_run(turns);
+	else
+		loop_run(arg);
 	return NULL;
 }
 
@@ -113,8 +120,10 @@ static void start(void)
 
 	hash_init();
 	ck_assert_int_eq(loop_new(&loop, &e), 0);
+	ck_assert_int_eq(turns_new(&turns, loop, &e), 0);
 	ck_assert_int_eq(pool_new(&pool, ROLE_QUERY, 1, 2, &e), 0);
 	o.query_pool = o.ingest_pool = pool;
+	o.turns = by_turns ? turns : NULL;
 	ck_assert_msg(
 		http_server_new(&server, loop, &o, table, sizeof table / sizeof *table, &e) == 0,
 		"%s", e.msg);
@@ -128,6 +137,7 @@ static void stop(void)
 	pthread_join(thread, NULL);
 	http_server_free(server);
 	pool_free(pool);
+	turns_free(turns);
 	loop_free(loop);
 	memset(&limits, 0, sizeof limits);
 	unix_listen = NULL;
@@ -420,12 +430,12 @@ START_TEST(a_hang_up_cancels_the_running_request)
 {
 	int fd;
 
-	atomic_store(&waiting, false);
+	atomic_store(&waiting, 0);
 	atomic_store(&saw_cancel, false);
 	pthread_mutex_lock(&gate);
 	fd = dial();
 	say(fd, "GET /wait HTTP/1.1\r\n" H "\r\n", sizeof "GET /wait HTTP/1.1\r\n" H "\r\n" - 1);
-	while (!atomic_load(&waiting))
+	while (atomic_load(&waiting) == 0)
 		usleep(1000);
 	close(fd);
 	/* the loop has seen the end when it answers something that came later */
@@ -438,19 +448,22 @@ END_TEST
 
 START_TEST(a_full_queue_answers_503)
 {
+	const int taken = by_turns ? 4 : 3;
 	int fds[8];
 	int busy = 0;
 
-	atomic_store(&waiting, false);
+	atomic_store(&waiting, 0);
 	pthread_mutex_lock(&gate);
 	for (int i = 0; i < 8; i++) {
 		fds[i] = dial();
 		say(fds[i], "GET /wait HTTP/1.1\r\n" END, sizeof "GET /wait HTTP/1.1\r\n" END - 1);
-		while (i == 0 && !atomic_load(&waiting))
+		while (i < taken && atomic_load(&waiting) + (int)pool_waiting(pool) <= i)
+			usleep(1000);
+		while (i == taken - 3 && atomic_load(&waiting) <= i)
 			usleep(1000);
 	}
-	/* one runs, two wait: five are refused at once */
-	for (int i = 3; i < 8; i++) {
+	/* one runs (with turns one more, aside), two wait: the others are refused at once */
+	for (int i = taken; i < 8; i++) {
 		char *got = hear(fds[i], NULL);
 
 		busy += strstr(got, "HTTP/1.1 503") != NULL &&
@@ -458,8 +471,8 @@ START_TEST(a_full_queue_answers_503)
 		free(got);
 	}
 	pthread_mutex_unlock(&gate);
-	ck_assert_int_eq(busy, 5);
-	for (int i = 0; i < 3; i++) {
+	ck_assert_int_eq(busy, 8 - taken);
+	for (int i = 0; i < taken; i++) {
 		char *got = hear(fds[i], NULL);
 
 		ck_assert_ptr_nonnull(strstr(got, "waited"));
@@ -655,15 +668,16 @@ static void start_unix(void)
 	start();
 }
 
-int main(void)
+static void start_by_turns(void)
 {
-	Suite *s = suite_create("http_server");
-	TCase *t = tcase_create("usual"), *small = tcase_create("small limits");
-	TCase *stall = tcase_create("stall");
-	TCase *local = tcase_create("unix"), *alone = tcase_create("alone");
+	by_turns = true;
+	start();
+}
 
+/* What holds whoever works at a request. */
+static void add_usual(TCase *t)
+{
 	tcase_set_timeout(t, 30);
-	tcase_add_checked_fixture(t, start, stop);
 	tcase_add_test(t, answers_from_loop_and_worker);
 	tcase_add_test(t, head_has_the_length_and_no_body);
 	tcase_add_test(t, parameters_come_from_form_and_query);
@@ -682,6 +696,20 @@ int main(void)
 	tcase_add_test(t, large_answers_are_gzipped_when_asked_for);
 	tcase_add_test(t, hosts_of_others_are_misdirected);
 	tcase_add_test(t, pages_of_others_change_nothing);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("http_server");
+	TCase *t = tcase_create("usual"), *turns_too = tcase_create("by turns");
+	TCase *small = tcase_create("small limits");
+	TCase *stall = tcase_create("stall");
+	TCase *local = tcase_create("unix"), *alone = tcase_create("alone");
+
+	tcase_add_checked_fixture(t, start, stop);
+	tcase_add_checked_fixture(turns_too, start_by_turns, stop);
+	add_usual(t);
+	add_usual(turns_too);
 	tcase_set_timeout(small, 30);
 	tcase_add_checked_fixture(small, start_small, stop);
 	tcase_add_test(small, bodies_over_the_routes_limit_get_413);
@@ -695,6 +723,7 @@ int main(void)
 	tcase_add_test(local, a_unix_socket_is_private_and_serves);
 	tcase_add_test(alone, addresses_beyond_loopback_need_the_insecure_switch);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, turns_too);
 	suite_add_tcase(s, small);
 	suite_add_tcase(s, stall);
 	suite_add_tcase(s, local);
