@@ -329,10 +329,8 @@ void app_stop(struct app *app)
 bool app_healthy(struct app *app)
 {
 	int64_t now = clock_real_ns() / 1000000;
-	struct store_stats st;
 
-	store_stats(app->store, &st);
 	return now - loop_tick_mono_ms(app->loop) < APP_STALL_MS &&
-	       now - st.writer_tick_mono_ms < APP_STALL_MS &&
+	       now - store_tick_mono_ms(app->store) < APP_STALL_MS &&
 	       now - state_tick_mono_ms(app->state) < APP_STALL_MS;
 }

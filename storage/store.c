@@ -444,5 +444,9 @@ void store_stats(struct store *st, struct store_stats *out)
 	out->disk_bytes = atomic_load(&st->disk_bytes);
 	out->wal_bytes = atomic_load(&st->wal_bytes);
 	out->disk_full = atomic_load(&st->disk_full);
-	out->writer_tick_mono_ms = atomic_load(&st->tick_mono_ms);
+}
+
+int64_t store_tick_mono_ms(const struct store *st)
+{
+	return atomic_load(&st->tick_mono_ms);
 }

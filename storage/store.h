@@ -120,9 +120,11 @@ struct store_stats {
 	uint64_t label_pairs;
 	int64_t mint, maxt; /* times of the oldest and newest sample in memory; mint > maxt: none */
 	bool disk_full;
-	int64_t writer_tick_mono_ms; /* last turn of the writer thread: for /-/healthy */
 };
+/* Looks at every series in memory: a millisecond for some ten thousand. */
 void store_stats(struct store *s, struct store_stats *out);
+/* Last turn of the writer thread, real monotonic time; waits for nothing: for /-/healthy. */
+int64_t store_tick_mono_ms(const struct store *s);
 /* The k metric names (or label names, or pairs) with most series, for /api/v1/status/tsdb. */
 struct store_top {
 	struct str name;
