@@ -358,10 +358,33 @@ def unsteady(case, diff):
     """Asked the same again, Prometheus contradicts itself and belfry does not: 3.5 changes, rarely,
     histograms in memory that another query reads, and walks Go maps. One of its answers must be
     belfry's, or differ by what another class explains."""
-    del diff
     if "unsteady" not in case.cache:
         case.cache["unsteady"] = changes(case)
-    return case.cache["unsteady"]
+    return case.cache["unsteady"] or contradicts_instant(case, diff)
+
+
+def contradicts_instant(case, diff):
+    """Prometheus's answer to a range query is not what it says of that time alone; belfry's is."""
+    if case.path != "query_range" or diff.kind not in ("value", "histogram"):
+        return False
+    alone = compare_table(case, case.expr, diff) or {}
+    mine = case.answers()[0].get(diff.labels, {}).get(diff.t)
+    point = next(iter(alone.get(diff.labels, {}).values()), None)
+    return mine is not None and point is not None and same_point(mine, point)
+
+
+def points_between(case, diff):
+    """Prometheus, 3.14 too, evaluates a subquery of a subquery over all of its time, also behind the
+    last point of the outer one, and fails when a point fails that no window holds. Shown by asking for
+    the time of that last point: no difference."""
+    root = case.root()
+    if diff.kind != "status" or case.left["status"] != "success" or case.path != "query" \
+            or root is None or root[0] != "subquery":
+        return False
+    step = (case.parsed(case.expr).get("step") or 60000) / 1000
+    params = {**case.params, "time": case.params["time"] // step * step}
+    left, right = (case.ask(c, case.expr, "query", params) for c in (case.ours, case.theirs))
+    return right["status"] == "success" and not compare(left, right, case.expr)
 
 
 def changes(case):
@@ -387,7 +410,7 @@ CLASSES = {
     "names, matching and parameters": (name_of_subquery, filter_many, no_parameter,
                                             series_in_turns),
     "not determined": (arbitrary_choice, rounded_remainder, last_digits, forgotten_offset,
-                       order_of_matchers, unsteady),
+                       order_of_matchers, points_between, unsteady),
 }
 
 

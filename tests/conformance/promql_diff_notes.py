@@ -36,14 +36,25 @@ def differing(ours, theirs, expr):
         if len(left) > MOST:
             out.append((None, kind, left))
         elif bool(left) != bool(right):
-            out.append((account(kind, left, right, expr), kind, left or right))
+            out.append((account(kind, left, right, expr) or last_of_step(left, ours, theirs), kind, left or right))
     return out
+
+
+def last_of_step(left, ours, theirs):
+    """Of what an operation says of the pairs of a step Prometheus, 3.14 too, keeps the last, be it a
+    warning or an info; belfry keeps all."""
+    if left and any(theirs.get(k) and ours.get(k) for k in ("warnings", "infos")) \
+            and any(re.search("cannot join|does not go with", text) for text in left):
+        return "the last of a step"
+    return None
 
 
 def account(kind, left, right, expr):
     for of_kind, pattern, name in OURS if left else THEIRS:
         if of_kind == kind and any(pattern.search(text) for text in left or right):
             return name
+    if any("NaN observations" in text for text in left or right):  # the rank is that of all observations
+        return "last digits"
     if right and NESTED.search(expr):  # 3.5 and 3.14 evaluate inner points that nothing looks at
         return "points of subqueries that no window holds"
     return None
