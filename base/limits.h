@@ -77,7 +77,7 @@
 #define LIMIT_QUERY_MEMORY  ((size_t)256 << 20) /* query.max_memory, one query's arena */
 #define LIMIT_QUERY_QUEUE   64u                 /* queries waiting for a worker */
 #define LIMIT_ANNOTATIONS   10u                 /* warnings and infos of one answer, each */
-#define LIMIT_REGEX_BYTES   4096u               /* text of one regular expression */
+#define LIMIT_REGEX_BYTES   16384u              /* text of one: a dashboard lists every host */
 #define LIMIT_REGEX_PROGRAM (1 << 20)           /* memory of one compiled expression */
 
 /* --- templates of notifications --- */

@@ -84,7 +84,10 @@ static struct regex_re2 *compile(struct str pattern, struct err *e)
 	re = regex_re2_new(pattern.p != NULL ? pattern.p : "", pattern.n, msg, sizeof msg);
 	if (re == NULL)
 		re = compile_go_names(pattern, msg, sizeof msg);
-	if (re == NULL)
+	if (re == NULL && str_starts(str_c(msg), STR("pattern too large")))
+		err_set(e, ERR_LIMIT, 0, "regular expression: compiled it needs more than %d KiB",
+			LIMIT_REGEX_PROGRAM >> 10);
+	else if (re == NULL)
 		err_set(e, ERR_INPUT, 0, "invalid regular expression: %s", msg);
 	return re;
 }

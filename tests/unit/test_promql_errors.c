@@ -290,6 +290,7 @@ static const struct {
 	{"x is null", 3, "unexpected identifier \"is\", for what is missing there is absent(x)"},
 	{"x ? 1 : 0", 3, "unexpected character: '?', there is no ? and :, use \"and\" and \"or\""},
 	{"x | y", 3, "unexpected character: '|', use \"or\""},
+	{"x{a=~\"\\\\pL{1000}\"}", 6, "regular expression: compiled it needs more than 1024 KiB"},
 	{"on(job) x", 1, "unexpected \"on\", it stands behind an operator: x * on(a) y"},
 	{"rat(x[5m])", 1, "unknown function with name \"rat\", did you mean \"rate\"?"},
 	{"RATE(x[5m])", 1, "unknown function with name \"RATE\", did you mean \"rate\"?"},

@@ -229,6 +229,8 @@ START_TEST(patterns_over_the_limits_are_refused)
 	regex_free(re);
 	/* a program of too many states */
 	ck_assert(regex_new(STR("((a{100}){100}){100}"), &e) == NULL);
+	ck_assert(regex_new(STR("\\pL{1000}"), &e) == NULL);
+	ck_assert_msg(e.kind == ERR_LIMIT && strstr(e.msg, "1024 KiB") != NULL, "%s", e.msg);
 	/* a set of 10^6 strings is no set */
 	re = regex_new(STR("[0-9][0-9][0-9][0-9][0-9][0-9]"), &e);
 	ck_assert(re != NULL);
