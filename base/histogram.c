@@ -5,6 +5,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/num.h"
 
@@ -138,27 +139,47 @@ size_t hist_bytes(const struct hist *h)
 	       ((size_t)h->pos.n_counts + h->neg.n_counts + h->n_custom) * sizeof(double);
 }
 
+/*
+ * 2^(part / 2^schema) / 2 as Prometheus's tables have it, to the last bit: there a schema's new
+ * bounds are those of the schema below times this factor, the bits of `part` from the largest down.
+ * The first factor is the one below the nearest to the root of 2.
+ */
+static double bound_fraction(int32_t part, int32_t schema)
+{
+	static const double factors[HIST_SCHEMA_MAX] = {0x1.6a09e667f3bccp+0, 0x1.306fe0a31b715p+0,
+		0x1.172b83c7d517bp+0, 0x1.0b5586cf9890fp+0, 0x1.059b0d3158574p+0,
+		0x1.02c9a3e778061p+0, 0x1.0163da9fb3335p+0, 0x1.00b1afa5abcbfp+0};
+	double frac = 0.5;
+
+	ASSERT(schema <= HIST_SCHEMA_MAX);
+	for (int32_t k = 0; k < schema; k++) {
+		if ((part >> (schema - 1 - k) & 1) != 0)
+			frac *= factors[k];
+	}
+	return frac;
+}
+
+/* The bucket that ends at 2^1024 ends at the largest number: infinite values have one of their own.
+ */
+static double bound_exponential(int32_t index, int32_t schema)
+{
+	int32_t per = schema > 0 ? 1 << schema : 1;
+	int64_t exp =
+		schema < 0 ? (int64_t)index * (INT64_C(1) << -schema) : i64_floor_div(index, per);
+	int32_t part = schema > 0 ? (int32_t)(index - exp * per) : 0;
+
+	if (exp == 1024 && part == 0)
+		return DBL_MAX;
+	return ldexp(bound_fraction(part, schema), (int)MAX_OF(MIN_OF(exp, 2000), -2000) + 1);
+}
+
 double hist_bound(const struct hist *h, int32_t index)
 {
-	if (h->schema == HIST_SCHEMA_CUSTOM) {
-		if (index < 0)
-			return -INFINITY;
-		return (uint32_t)index < h->n_custom ? h->custom[index] : INFINITY;
-	}
-	if (h->schema < 0) {
-		int64_t exp = (int64_t)index * (INT64_C(1) << -h->schema);
-
-		return ldexp(1.0, (int)MAX_OF(MIN_OF(exp, 2000), -2000));
-	}
-	/* 2^(index / 2^schema): the whole powers exactly, the fraction by exp2 */
-	{
-		int32_t per = 1 << h->schema;
-		int64_t whole = i64_floor_div(index, per);
-		int32_t part = (int32_t)(index - whole * per);
-		double frac = part == 0 ? 1.0 : exp2((double)part / per);
-
-		return ldexp(frac, (int)MAX_OF(MIN_OF(whole, 2000), -2000));
-	}
+	if (h->schema != HIST_SCHEMA_CUSTOM)
+		return bound_exponential(index, h->schema);
+	if (index < 0)
+		return -INFINITY;
+	return (uint32_t)index < h->n_custom ? h->custom[index] : INFINITY;
 }
 
 int32_t hist_index(double v, int32_t schema)

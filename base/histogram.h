@@ -65,8 +65,8 @@ bool hist_eq(const struct hist *a, const struct hist *b);
 int hist_check(const struct hist *h, struct err *e) MUST_CHECK;
 /* Bytes of the arrays, for accounting. */
 size_t hist_bytes(const struct hist *h);
-/* Upper bound of bucket `index` on the positive side; schema -53 uses custom bounds (+Inf at the
- * end). */
+/* Upper bound of bucket `index` on the positive side, bit by bit Prometheus's; schema -53 uses
+ * custom bounds (+Inf at the end). */
 double hist_bound(const struct hist *h, int32_t index);
 /* The bucket index of a value > 0 under a standard schema. */
 int32_t hist_index(double v, int32_t schema);

@@ -19,9 +19,9 @@
 #define SCHEMA_FINEST TIMER_SCHEMA
 #define FIRST_CAP     8u
 
-/* 2^(-1 + k/8): the upper bounds of the buckets within [0.5, 1), shortest exact doubles. */
+/* 2^(-1 + k/8): the upper bounds of the buckets within [0.5, 1), as hist_bound has them. */
 static const double bounds[8] = {0.5, 0.5452538663326288, 0.5946035575013605, 0.6484197773255048,
-	0.7071067811865476, 0.7711054127039704, 0.8408964152537145, 0.9170040432046712};
+	0.7071067811865475, 0.7711054127039704, 0.8408964152537144, 0.9170040432046711};
 
 void timer_init(struct timer *t)
 {

@@ -3,7 +3,6 @@
  * hacc_add.c, comparing in hacc_reset.c. */
 #include "rules/promql/hacc.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -263,13 +262,8 @@ static int32_t clip(int64_t idx)
 double hacc_bound_exp(int64_t idx, int32_t schema)
 {
 	struct hist probe = {.schema = schema};
-	int32_t i = clip(idx);
-	double b = hist_bound(&probe, i);
-	bool largest = schema < 0 ? (int64_t)i * (INT64_C(1) << -schema) == 1024
-				  : i == 1024 * (1 << schema);
 
-	/* infinity is the bound of the bucket of infinite observations, one further up */
-	return largest ? DBL_MAX : b;
+	return hist_bound(&probe, clip(idx));
 }
 
 double hacc_bound(const struct hist *h, int64_t idx)
