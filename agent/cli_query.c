@@ -35,18 +35,38 @@ static bool put_time(struct buf *path, const char *key, const char *text, int64_
 	return true;
 }
 
+static int no_time(const char *option, const char *text, struct err *e)
+{
+	return err_set(e, ERR_INPUT, 0,
+		"%s: \"%.100s\" is no time; write 2026-01-31T12:00:00Z, seconds since 1970, now or "
+		"-2h",
+		option, text);
+}
+
+/* A duration, or seconds as the API takes them. */
+static int step_of(const char *text, int64_t *ms, struct err *e)
+{
+	double seconds;
+
+	if (str_to_f64(str_c(text), &seconds) && seconds > 0 && seconds < 1e9) {
+		*ms = MAX_OF(num_clamp_i64(round(seconds * 1000)), 1);
+		return 0;
+	}
+	return dur_parse(str_c(text), ms, e) == 0 ? 0 : err_wrap(e, "--step");
+}
+
 static int range(const struct wish *w, struct buf *path, struct err *e)
 {
 	int64_t now = clock_wall_ms(), start, end = now, step;
 
 	if (w->end != NULL && !cli_time(str_c(w->end), now, &end))
-		return err_set(e, ERR_INPUT, 0, "--end: \"%.100s\" is no time", w->end);
+		return no_time("--end", w->end, e);
 	start = end - 3600000;
 	if (w->start != NULL && !cli_time(str_c(w->start), now, &start))
-		return err_set(e, ERR_INPUT, 0, "--start: \"%.100s\" is no time", w->start);
+		return no_time("--start", w->start, e);
 	step = MAX_OF((end - start) / STEPS / 1000 * 1000, 1000);
-	if (w->step != NULL && dur_parse(str_c(w->step), &step, e) != 0)
-		return err_wrap(e, "--step");
+	if (w->step != NULL && step_of(w->step, &step, e) != 0)
+		return -1;
 	buf_printf(path, "&start=%lld.%03d&end=%lld.%03d&step=%lld.%03d", (long long)(start / 1000),
 		(int)(start % 1000), (long long)(end / 1000), (int)(end % 1000),
 		(long long)(step / 1000), (int)(step % 1000));
@@ -64,7 +84,7 @@ static int question(const struct wish *w, const char *expr, struct buf *path, st
 	if (w->range)
 		return range(w, path, e);
 	if (w->time != NULL && !put_time(path, "time", w->time, 0))
-		return err_set(e, ERR_INPUT, 0, "--time: \"%.100s\" is no time", w->time);
+		return no_time("--time", w->time, e);
 	if (w->format == FORMAT_GRAPH)
 		return err_set(e, ERR_INPUT, 0, "a graph needs --start");
 	return 0;
@@ -320,9 +340,11 @@ static void show(const json_t *answer, const struct wish *w)
 	buf_fini(&o.b);
 }
 
-/* Why there is nothing: a name or a label that no series has, and the nearest that is. */
+/* Why there is nothing: a name or a label that no series has, and the nearest that is; else that
+ * there is nothing. */
 static void show_hints(struct cli *c, struct wish w, const char *expr)
 {
+	bool any = false;
 	json_t *answer = NULL, *n;
 	struct err e = {0};
 	struct buf path;
@@ -345,8 +367,12 @@ static void show_hints(struct cli *c, struct wish w, const char *expr)
 			cli_clean(&b, cli_member(n, "hint"));
 			(void)fprintf(stderr, "hint: %s\n", b.p != NULL ? b.p : "");
 			buf_fini(&b);
+			any = true;
 		}
 	}
+	if (!any)
+		(void)fprintf(stderr, "belfry: no points %s\n",
+			w.range ? "in that time" : "at that time");
 	json_decref(answer);
 	buf_fini(&path);
 }
@@ -380,6 +406,7 @@ static int options(struct cli *c, struct wish *w, int argc, char **argv)
 		{NULL, 0, NULL, 0}};
 	int opt;
 
+	opterr = 0;
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
 	while ((opt = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (opt) {
@@ -391,9 +418,13 @@ static int options(struct cli *c, struct wish *w, int argc, char **argv)
 		case 'x': w->explain = true; break;
 		case 'f':
 			if (!format_of(optarg, &w->format))
-				return cli_usage(USAGE, "--format: \"%.40s\" is none", optarg);
+				return cli_usage(USAGE,
+					"--format: \"%.40s\" is none of table, json, csv and graph",
+					optarg);
 			break;
-		default: return cli_usage(USAGE, "unknown option");
+		default:
+			return cli_usage(USAGE, "no such option, or its value is missing: %.60s",
+				argv[optind - 1]);
 		}
 	}
 	w->range = w->start != NULL || w->end != NULL || w->step != NULL;

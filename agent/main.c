@@ -162,6 +162,10 @@ static int dispatch(int argc, char **argv)
 {
 	bool known = false;
 
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return help_main(argc, argv);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		const struct command *c = &commands[i];
 
@@ -175,7 +179,10 @@ static int dispatch(int argc, char **argv)
 	}
 	if (!known)
 		return unknown(argv[1]);
-	(void)fprintf(stderr, "belfry: what should be done? Usage:\n");
+	if (argc > 2)
+		(void)fprintf(stderr, "belfry: no such command: %s %.40s\n", argv[1], argv[2]);
+	else
+		(void)fprintf(stderr, "belfry: what should be done? Usage:\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
 			print_command(stderr, &commands[i]);

@@ -226,6 +226,26 @@ class Cli(unittest.TestCase):
         self.belfry_says("query", "--time", "noon", "1", code=2)
         self.belfry_says("query", "--time", "now", "--start", "-1h", "1", code=2)
 
+    def test_an_empty_answer_with_nothing_wrong_says_that_it_is_empty(self):
+        wait_until(lambda: self.belfry.query("ALERTS"), 10, "samples")
+        self.belfry_says("query", "--time", "-20d", "ALERTS")
+        self.assertEqual(self.error, "belfry: no points at that time\n")
+        self.belfry_says("query", "--start", "-20d", "--end", "-19d", "ALERTS")
+        self.assertEqual(self.error, "belfry: no points in that time\n")
+
+    def test_steps_are_durations_or_seconds(self):
+        ranges = [self.belfry_says("query", "--start", "1000", "--end", "1300", "--step", step, "1").count("\n")
+                  for step in ("1m", "60", "60.0")]
+        self.assertEqual(ranges, [7, 7, 7])
+
+    def test_help_is_given_where_it_is_asked_for(self):
+        self.assertIn("belfry query [--url URL]", self.belfry_says("query", "--help"))
+        self.assertIn("belfry silence expire", self.belfry_says("silence", "add", "--help"))
+        self.belfry_says("promql", "frmat", "1", code=2)
+        self.assertIn("no such command: promql frmat", self.error)
+        self.belfry_says("query", "--stop", "1", code=2)
+        self.assertRegex(self.error, "^belfry: no such option.*--stop\n")
+
     def test_help_names_them(self):
         text = self.belfry_says("help")
         for words in ("belfry alerts", "belfry silence add", "belfry silence query",

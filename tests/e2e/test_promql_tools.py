@@ -170,7 +170,7 @@ class Bounds(unittest.TestCase):
                    query="(" * 1000000)
         self.check("depth", 400, "bad_data", "deeper than 200", query="(" * 15000)
         self.check("depth", 400, "bad_data", "deeper than 200", query="-" * 10000 + "1")
-        self.check("regex", 400, "bad_data", "at most 4096", query='{a=~"%s"}' % ("b" * 5000))
+        self.check("regex", 400, "bad_data", "more than 1024 KiB", query='{a=~"(\\\\pL{100}x){5}"}')
         self.check("regex", 400, "bad_data", "more than 128 regular",
                    query="+".join('{a=~"b.%d"}' % i for i in range(200)))
         self.check("steps", 400, "bad_data", "11,000 points", path="query_range", query="1",
