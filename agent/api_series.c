@@ -57,7 +57,7 @@ static void answer_strings(struct http_req *r, const struct str *v, size_t n, si
 
 	api_begin(r, &j);
 	jsonw_array(&j);
-	for (size_t i = 0; i < n && (limit == 0 || i < limit); i++)
+	for (size_t i = 0; i < n && (limit == 0 || i < limit) && !stop_asked(); i++)
 		jsonw_str(&j, v[i]);
 	jsonw_array_end(&j);
 	api_end(r, &j, &notes);
@@ -268,7 +268,7 @@ static void answer_series(struct http_req *r, const struct found *f, size_t limi
 
 	api_begin(r, &j);
 	jsonw_array(&j);
-	for (size_t i = 0; i < f->n; i++) {
+	for (size_t i = 0; i < f->n && !stop_asked(); i++) {
 		if (i > 0 && labels_eq(f->v[i - 1], f->v[i]))
 			continue;
 		if (limit > 0 && written == limit) {

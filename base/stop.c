@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 
 #define LOOK 256u /* calls between two looks at the clock */
 
@@ -54,12 +56,15 @@ int stop_check(struct err *e)
 	return 0;
 }
 
-/* --- sorts: once all are equal, a sort soon ends --- */
+/* --- sorts: short runs by the library, which can be left between two of them; then merges --- */
+
+#define RUN ((size_t)4096)
 
 struct sort {
 	int (*cmp)(const void *, const void *);
 	int (*cmp_r)(const void *, const void *, void *);
 	void *arg;
+	size_t size;
 	bool given_up;
 };
 
@@ -73,19 +78,62 @@ static int compare(const void *a, const void *b, void *arg)
 	return s->cmp != NULL ? s->cmp(a, b) : s->cmp_r(a, b, s->arg);
 }
 
+/* Two sorted runs, from[0, mid) and from[mid, n), into one. */
+static void merge(struct sort *s, const char *from, size_t mid, size_t n, char *to)
+{
+	size_t i = 0, j = mid;
+
+	if (mid >= n || compare(from + (mid - 1) * s->size, from + mid * s->size, s) <= 0) {
+		memcpy(to, from, n * s->size);
+		return;
+	}
+	for (; i < mid && j < n && !s->given_up; to += s->size) {
+		size_t *k = compare(from + i * s->size, from + j * s->size, s) <= 0 ? &i : &j;
+
+		memcpy(to, from + (*k)++ * s->size, s->size);
+	}
+	memcpy(to, from + i * s->size, (mid - i) * s->size);
+	memcpy(to + (mid - i) * s->size, from + j * s->size, (n - j) * s->size);
+}
+
+static void sort_all(struct sort *s, char *v, size_t n)
+{
+	size_t bytes;
+	char *from = v, *to, *other;
+
+	if (n <= RUN || size_mul(n, s->size, &bytes) || (other = malloc(bytes)) == NULL) {
+		if (n > 1)
+			qsort_r(v, n, s->size, compare, s);
+		return;
+	}
+	to = other;
+	for (size_t i = 0; i < n && !s->given_up; i += RUN)
+		qsort_r(v + i * s->size, MIN_OF(RUN, n - i), s->size, compare, s);
+	for (size_t width = RUN; width < n && !s->given_up; width *= 2) {
+		char *was = from;
+
+		for (size_t i = 0; i < n; i += 2 * width)
+			merge(s, from + i * s->size, MIN_OF(width, n - i), MIN_OF(2 * width, n - i),
+				to + i * s->size);
+		from = to;
+		to = was;
+	}
+	if (from != v)
+		memcpy(v, from, bytes);
+	free(other);
+}
+
 void stop_sort(void *v, size_t n, size_t size, int (*cmp)(const void *, const void *))
 {
-	struct sort s = {.cmp = cmp};
+	struct sort s = {.cmp = cmp, .size = size};
 
-	if (n > 1)
-		qsort_r(v, n, size, compare, &s);
+	sort_all(&s, v, n);
 }
 
 void stop_sort_r(
 	void *v, size_t n, size_t size, int (*cmp)(const void *, const void *, void *), void *arg)
 {
-	struct sort s = {.cmp_r = cmp, .arg = arg};
+	struct sort s = {.cmp_r = cmp, .arg = arg, .size = size};
 
-	if (n > 1)
-		qsort_r(v, n, size, compare, &s);
+	sort_all(&s, v, n);
 }

@@ -322,6 +322,8 @@ static int assign_groups(struct pick *p, uint32_t **by, struct err *e)
 
 		if (k == SIZE_MAX)
 			return ev_memory(p->ev, e);
+		if (ev_work(p->ev, 1, e) != 0)
+			return -1;
 		p->group[s] = (uint32_t)k;
 		if (p->share != NULL)
 			p->share[s] = place_of(p->in.s[s].labels);

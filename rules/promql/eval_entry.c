@@ -121,6 +121,8 @@ static int on_result(void *arg, struct col *c, struct err *e)
 {
 	struct gather *r = arg;
 
+	if (ev_work(r->ev, r->g->n, e) != 0)
+		return -1;
 	if (c->drop_name)
 		c->labels = ev_drop_name(&r->ev->scratch, c->labels);
 	if (r->n == r->cap) {
@@ -173,21 +175,21 @@ static int sort_and_join(struct ev *ev, struct gather *r, struct err *e)
 {
 	size_t i = 1, kept = 0;
 
-	while (i < r->n && labels_cmp(r->s[i - 1].labels, r->s[i].labels) < 0)
+	while (i < r->n && !stop_asked() && labels_cmp(r->s[i - 1].labels, r->s[i].labels) < 0)
 		i++;
 	if (i >= r->n)
 		return 0;
 	stop_sort(r->s, r->n, sizeof *r->s, by_labels);
 	if (stop_check(e) != 0)
 		return -1;
-	for (i = 1; i < r->n; i++) {
+	for (i = 1; i < r->n && !stop_asked(); i++) {
 		if (!labels_eq(r->s[kept].labels, r->s[i].labels))
 			r->s[++kept] = r->s[i];
 		else if (join(ev, &r->s[kept], &r->s[i], e) != 0)
 			return -1;
 	}
 	r->n = kept + 1;
-	return 0;
+	return stop_check(e);
 }
 
 /* The order stays; equal label sets are refused. */
@@ -200,11 +202,11 @@ static int check_unique(struct ev *ev, const struct gather *r, struct err *e)
 	for (size_t i = 0; i < r->n; i++)
 		p[i] = &r->s[i];
 	stop_sort(p, r->n, sizeof(*p), by_labels_of);
-	for (size_t i = 1; i < r->n; i++) {
+	for (size_t i = 1; i < r->n && !stop_asked(); i++) {
 		if (labels_eq(p[i - 1]->labels, p[i]->labels))
 			return ev_same_labelset(e);
 	}
-	return 0;
+	return stop_check(e);
 }
 
 /* Does an instant query give its series in an order of its own? */

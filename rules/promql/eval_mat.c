@@ -115,7 +115,10 @@ int mat_emit(
 {
 	for (size_t i = 0; i < m->n; i++) {
 		struct arena_mark mark = arena_mark(&ev->scratch);
-		int rc = col_any(&m->s[i], g) ? emit(out, &m->s[i], e) : 0;
+		int rc = ev_work(ev, 1, e);
+
+		if (rc == 0 && col_any(&m->s[i], g))
+			rc = emit(out, &m->s[i], e);
 
 		arena_release(&ev->scratch, mark);
 		if (rc != 0)

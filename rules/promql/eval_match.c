@@ -120,7 +120,7 @@ static int hold_one_side(struct match *k, const struct pq_expr *x, struct err *e
 	for (uint32_t s = 0; s < k->one.n; s++) {
 		size_t at;
 
-		if (group_at(k, k->one.s[s].labels, &at, e) != 0 ||
+		if (ev_work(k->ev, 1, e) != 0 || group_at(k, k->one.s[s].labels, &at, e) != 0 ||
 			join_group(k, &k->groups[at], s, e) != 0)
 			return -1;
 	}
@@ -312,7 +312,7 @@ static int fill_many(struct match *k, struct err *e)
 		struct group *gr;
 		size_t group, out;
 
-		if (group_at(k, c->labels, &group, e) != 0)
+		if (ev_work(k->ev, k->g->n, e) != 0 || group_at(k, c->labels, &group, e) != 0)
 			return -1;
 		for (size_t i = 0; i < k->g->n; i++) {
 			struct operand many = {k->m->fill_left, NULL};

@@ -138,6 +138,8 @@ static int find_series(struct info *k, struct err *e)
 	for (size_t i = 0; i < k->found.n; i++) {
 		struct col *c = &k->found.s[i];
 
+		if (ev_work(k->ev, 1, e) != 0)
+			return -1;
 		k->series[i] =
 			(struct info_series){c, ev_metric_name(c->labels), sig_of(k, c->labels)};
 		if (k->series[i].sig == SIZE_MAX)
@@ -299,6 +301,8 @@ static int run(struct info *k, struct err *e)
 	for (size_t i = 0; i < k->base.n; i++) {
 		struct col *c = &k->base.s[i];
 
+		if (ev_work(k->ev, k->g->n, e) != 0)
+			return -1;
 		if ((is_info(k, c->labels) ? mat_merge_add(k->ev, &k->merged, k->g, c, e)
 					   : enrich(k, c, e)) != 0)
 			return -1;

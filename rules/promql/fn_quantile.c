@@ -139,6 +139,8 @@ static int make_groups(struct quantiles *k, struct err *e)
 	for (size_t s = 0; s < k->in.n; s++) {
 		if (!place(k, &k->in.s[s]))
 			return ev_memory(k->ev, e);
+		if (ev_work(k->ev, 1, e) != 0)
+			return -1;
 	}
 	for (size_t i = 0; i < k->map.n; i++) {
 		struct group *gr = &k->groups[i];

@@ -122,6 +122,40 @@ START_TEST(a_sort_that_nobody_stops_sorts)
 }
 END_TEST
 
+struct wide {
+	unsigned key, place;
+	char rest[48];
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct wide *x = a, *y = b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+START_TEST(equal_elements_keep_their_order_in_sorts_of_any_length)
+{
+	static const size_t lengths[] = {1, 2, 4095, 4096, 4097, 8192, 12289, 40000};
+
+	for (size_t k = 0; k < ARRAY_LEN(lengths); k++) {
+		size_t n = lengths[k];
+		struct wide *v = calloc(n, sizeof *v);
+
+		ck_assert_ptr_nonnull(v);
+		for (size_t i = 0; i < n; i++)
+			v[i] = (struct wide){(unsigned)(i * 2654435761u) >> 24, (unsigned)i, "x"};
+		stop_sort(v, n, sizeof *v, by_key);
+		for (size_t i = 1; i < n; i++) {
+			ck_assert_uint_le(v[i - 1].key, v[i].key);
+			ck_assert(v[i - 1].key < v[i].key || v[i - 1].place < v[i].place);
+			ck_assert_str_eq(v[i].rest, "x");
+		}
+		free(v);
+	}
+}
+END_TEST
+
 START_TEST(a_sort_ends_when_asked_and_loses_no_element)
 {
 	enum { N = 20000 };
@@ -160,6 +194,7 @@ int main(void)
 	tcase_add_test(t, a_flag_and_a_deadline_are_told_apart);
 	tcase_add_test(t, what_was_asked_before_holds_again_behind_an_inner_task);
 	tcase_add_test(t, a_sort_that_nobody_stops_sorts);
+	tcase_add_test(t, equal_elements_keep_their_order_in_sorts_of_any_length);
 	tcase_add_test(t, a_sort_ends_when_asked_and_loses_no_element);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
