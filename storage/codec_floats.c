@@ -265,52 +265,66 @@ static inline void load_bits(struct bit_reader *r)
 		r->acc |= (uint64_t)*r->p++ << (56 - r->n);
 }
 
-/* 0 < n <= 56, after load_bits. */
-static inline uint64_t get_bits(struct bit_reader *r, unsigned n)
+/* The n bits behind the first `skip`, of those that are loaded: n > 0, skip + n <= 56. */
+static inline uint64_t peek_bits(const struct bit_reader *r, unsigned skip, unsigned n)
 {
-	uint64_t v = r->acc >> (64 - n);
-
-	if (n > r->n) {
-		r->bad = true;
-		return 0;
-	}
-	r->acc <<= n;
-	r->n -= n;
-	return v;
+	return r->acc << skip >> (64 - n);
 }
 
-static uint64_t get_long(struct bit_reader *r, unsigned n)
+static inline void skip_bits(struct bit_reader *r, unsigned n)
+{
+	r->bad |= n > r->n;
+	r->acc <<= n;
+	r->n -= r->bad ? 0 : n;
+}
+
+/* 57 to 64 bits behind the first `skip`. */
+static uint64_t long_bits(struct bit_reader *r, unsigned skip, unsigned n)
 {
 	uint64_t high;
 
+	skip_bits(r, skip);
 	load_bits(r);
-	if (n <= 56)
-		return get_bits(r, n);
-	high = get_bits(r, 32);
+	high = peek_bits(r, 0, 32);
+	skip_bits(r, 32);
 	load_bits(r);
-	return high << (n - 32) | get_bits(r, n - 32);
+	n -= 32;
+	high = high << n | peek_bits(r, 0, n);
+	skip_bits(r, n);
+	return high;
 }
 
 static bool get_xor(struct rd *r, double *out, size_t n)
 {
-	uint64_t last = rd_fixed64(r);
+	uint64_t last = rd_fixed64(r), x;
 	struct bit_reader b = {.p = r->p, .end = r->end};
-	unsigned lead = 0, len = 0;
+	unsigned lead = 0, len = 0, head;
 
 	if (r->bad)
 		return false;
 	out[0] = f64_from_bits(last);
 	for (size_t i = 1; i < n; i++) {
 		load_bits(&b);
-		if (get_bits(&b, 1) == 1) {
-			if (get_bits(&b, 1) == 1) {
-				lead = (unsigned)get_bits(&b, 5);
-				len = (unsigned)get_bits(&b, 6) + 1;
-			}
-			if (b.bad || len == 0 || lead + len > 64)
-				return false;
-			last ^= get_long(&b, len) << (64 - lead - len);
+		if ((int64_t)b.acc >= 0) { /* 0: the same */
+			skip_bits(&b, 1);
+			out[i] = f64_from_bits(last);
+			continue;
 		}
+		head = 2; /* 10: as many bits at the same place as before */
+		if (b.acc >> 62 == 3) {
+			head = 13;
+			lead = (unsigned)peek_bits(&b, 2, 5);
+			len = (unsigned)peek_bits(&b, 7, 6) + 1;
+		}
+		if (len == 0 || lead + len > 64)
+			return false;
+		if (head + len <= 56) {
+			x = peek_bits(&b, head, len);
+			skip_bits(&b, head + len);
+		} else {
+			x = long_bits(&b, head, len);
+		}
+		last ^= x << (64 - lead - len);
 		out[i] = f64_from_bits(last);
 	}
 	r->p = b.p - b.n / 8; /* whole bytes that were loaded and not used */
