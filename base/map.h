@@ -35,6 +35,12 @@ void map_add(struct map *m, uint64_t hash, void *value);
 /* First and next value with this hash, NULL at the end. No changes in between. */
 void *map_first(const struct map *m, uint64_t hash, struct map_iter *it);
 void *map_next(const struct map *m, struct map_iter *it);
+/* Asks for the memory that map_first will look at. */
+static inline void map_prefetch(const struct map *m, uint64_t hash)
+{
+	if (m->cap > 0)
+		__builtin_prefetch(&m->slots[hash & (m->cap - 1)]);
+}
 /* Remove exactly this entry; nothing happens when it is not there. */
 void map_remove(struct map *m, uint64_t hash, const void *value);
 /* Walk over all: start with *pos = 0; NULL at the end. No changes in between. */

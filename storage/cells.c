@@ -113,6 +113,22 @@ void chain_copy(const struct cells *c, const struct chain *h, void *out)
 	}
 }
 
+uint32_t chain_ask(const struct cells *c, const struct chain *h)
+{
+	if (h->first != 0)
+		__builtin_prefetch(at(c, h->first));
+	return h->first;
+}
+
+uint32_t chain_ask_next(const struct cells *c, uint32_t i)
+{
+	uint32_t next = i != 0 ? at(c, i)->next : 0;
+
+	if (next != 0)
+		__builtin_prefetch(at(c, next));
+	return next;
+}
+
 static void free_from(struct cells *c, uint32_t i)
 {
 	while (i != 0) {

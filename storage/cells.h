@@ -43,6 +43,9 @@ void chain_copy(const struct cells *c, const struct chain *h, void *out);
 void chain_free(struct cells *c, struct chain *h);
 /* Forget what was appended after the chain was as in `was`. */
 void chain_cut(struct cells *c, struct chain *h, struct chain was);
+/* Ask for the first cell; for the cell behind number i, which is there (its number, 0: none). */
+uint32_t chain_ask(const struct cells *c, const struct chain *h);
+uint32_t chain_ask_next(const struct cells *c, uint32_t i);
 /* Ask for the cache line the next append goes to. */
 static inline void chain_prefetch(const struct cells *c, const struct chain *h)
 {

@@ -265,6 +265,8 @@ static void filter(
 			const struct series *s = index_get(&st->index, l->v[i]);
 			bool ok = s != NULL && s->mint <= maxt && s->maxt >= mint;
 
+			if (i + 8 < l->n)
+				index_prefetch(&st->index, l->v[i + 8]);
 			for (size_t k = 0; ok && k < n; k++)
 				ok = c[k].pair != 0 || check_series(&st->index, s, &c[k]);
 			if (ok)

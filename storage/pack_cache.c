@@ -12,17 +12,19 @@
 
 #define DIR_ROW (-1) /* the directory's key where packs have their row */
 
+/* What a look-up touches stands in front. */
 struct cached {
 	_Atomic unsigned refs;
-	uint64_t uid, content, hash;
+	bool used; /* since it was listed: it is listed again when it should go */
+	uint64_t uid, content;
 	int64_t row;
-	size_t bytes;
-	struct cached *newer, *older;
-	bool listed;
 	union {
 		struct pack_dir dir;
 		struct cached_pack pack;
 	} u;
+	size_t bytes;
+	uint64_t hash;
+	struct cached *newer, *older;
 	/* the arrays and, for packs, the bytes stand behind */
 };
 
@@ -78,7 +80,6 @@ static void unlist(struct pack_cache *c, size_t s, struct cached *o)
 	*newer = o->older;
 	*older = o->newer;
 	o->newer = o->older = NULL;
-	o->listed = false;
 }
 
 static void list_newest(struct pack_cache *c, size_t s, struct cached *o)
@@ -90,7 +91,7 @@ static void list_newest(struct pack_cache *c, size_t s, struct cached *o)
 	else
 		c->shard[s].oldest = o;
 	c->shard[s].newest = o;
-	o->listed = true;
+	o->used = false;
 }
 
 static void drop(struct pack_cache *c, size_t s, struct cached *o)
@@ -149,14 +150,37 @@ static struct cached *take(struct pack_cache *c, uint64_t uid, int64_t row, uint
 		o = NULL;
 	}
 	if (o != NULL) {
-		if (o->newer != NULL) {
-			unlist(c, s, o);
-			list_newest(c, s, o);
-		}
+		o->used = true;
 		atomic_fetch_add(&o->refs, 1);
 	}
 	(void)pthread_mutex_unlock(&c->shard[s].lock);
 	return o;
+}
+
+void pack_cache_ask(struct pack_cache *c, uint64_t uid, int64_t row, bool object)
+{
+	uint64_t hash = key_hash(uid, row);
+	size_t s = hash >> 60 & (PACK_CACHE_SHARDS - 1);
+	struct map_iter it;
+
+	(void)pthread_mutex_lock(&c->shard[s].lock);
+	if (object)
+		__builtin_prefetch(map_first(&c->shard[s].map, hash, &it), 1);
+	else
+		map_prefetch(&c->shard[s].map, hash);
+	(void)pthread_mutex_unlock(&c->shard[s].lock);
+}
+
+/* Frees the oldest that nobody took since it was listed. */
+static void drop_oldest(struct pack_cache *c, size_t s)
+{
+	struct cached *o = c->shard[s].oldest;
+
+	for (; o->used; o = c->shard[s].oldest) {
+		unlist(c, s, o);
+		list_newest(c, s, o);
+	}
+	drop(c, s, o);
 }
 
 /* Keeps an object; the caller's reference stays the caller's. */
@@ -174,7 +198,7 @@ static void keep(struct pack_cache *c, struct cached *o)
 	if (old != NULL) /* somebody else read it at the same time */
 		drop(c, s, old);
 	while (c->shard[s].bytes + o->bytes > limit && c->shard[s].oldest != NULL)
-		drop(c, s, c->shard[s].oldest);
+		drop_oldest(c, s);
 	atomic_fetch_add(&o->refs, 1);
 	map_add(&c->shard[s].map, o->hash, o);
 	list_newest(c, s, o);
@@ -216,8 +240,7 @@ static int read_places(struct part_reader *r, struct place_list *l, struct err *
 			(struct pack_place){.grp = (uint32_t)sqlite3_column_int64(r->list, 0),
 				.row = sqlite3_column_int64(r->list, 1),
 				.mint = sqlite3_column_int64(r->list, 2),
-				.maxt = sqlite3_column_int64(r->list, 3),
-				.ids = UINT64_MAX};
+				.maxt = sqlite3_column_int64(r->list, 3)};
 	}
 	return rc;
 }
@@ -242,6 +265,7 @@ static void list_groups(uint32_t *first, size_t groups, const struct pack_place 
 static struct cached *dir_of(struct place_list *l, struct err *e)
 {
 	struct pack_place *copy;
+	_Atomic uint64_t *ids;
 	struct cached *o;
 	uint32_t *first;
 	size_t groups;
@@ -249,17 +273,20 @@ static struct cached *dir_of(struct place_list *l, struct err *e)
 	if (l->n > 0)
 		qsort(l->v, l->n, sizeof *l->v, by_group);
 	groups = count_groups(l->v, l->n);
-	o = new_object(l->n * sizeof *l->v + groups * sizeof *first);
+	o = new_object(l->n * (sizeof *l->v + sizeof *ids) + groups * sizeof *first);
 	if (o == NULL) {
 		(void)err_set(e, ERR_LIMIT, 0, "no memory to read a partition");
 		return NULL;
 	}
 	copy = (struct pack_place *)(o + 1);
-	first = (uint32_t *)(copy + l->n);
+	ids = (_Atomic uint64_t *)(copy + l->n);
+	first = (uint32_t *)((char *)(copy + l->n) + l->n * sizeof *ids);
 	if (l->n > 0)
 		memcpy(copy, l->v, l->n * sizeof *copy);
+	for (size_t i = 0; i < l->n; i++)
+		atomic_init(&ids[i], UINT64_MAX);
 	list_groups(first, groups, copy, l->n);
-	o->u.dir = (struct pack_dir){copy, l->n, groups > 0 ? first : NULL, groups};
+	o->u.dir = (struct pack_dir){copy, ids, l->n, groups > 0 ? first : NULL, groups};
 	o->row = DIR_ROW;
 	return o;
 }
@@ -338,8 +365,57 @@ static int parse_pack(struct cached *o, char *bytes, size_t n_bytes, size_t n, s
 		return -1;
 	if (!sorted)
 		qsort(v, n, sizeof *v, by_series);
-	o->u.pack = (struct cached_pack){v, n, ids};
+	o->u.pack = (struct cached_pack){v, n, ids, (size_t)__builtin_popcountll(ids) == n};
 	return 0;
+}
+
+struct pack_range pack_group(const struct pack_dir *d, uint32_t grp)
+{
+	struct pack_range r;
+	size_t lo = 0, n = d->n;
+
+	if (d->first != NULL) {
+		r.from = grp < d->n_first ? d->first[grp] : d->n;
+		r.to = grp + 1 < d->n_first ? d->first[grp + 1] : d->n;
+		return r;
+	}
+	while (n > 0) {
+		size_t half = n / 2;
+
+		if (d->v[lo + half].grp < grp) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	r.from = r.to = lo;
+	while (r.to < d->n && d->v[r.to].grp == grp)
+		r.to++;
+	return r;
+}
+
+size_t pack_find(const struct cached_pack *k, uint32_t series)
+{
+	size_t lo = 0, n = k->n;
+
+	if (k->single) {
+		lo = pack_rank(k, series);
+		if (lo < n && k->v[lo].series == series)
+			return lo;
+		lo = 0;
+	}
+	while (n > 0) {
+		size_t half = n / 2;
+
+		if (k->v[lo + half].series < series) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return lo;
 }
 
 static struct cached *copy_pack(struct str blob, struct err *e)
@@ -388,17 +464,29 @@ static struct cached *load_pack(struct part *p, int64_t row, struct err *e)
 	return o;
 }
 
+bool pack_cache_has(struct pack_cache *c, uint64_t uid, int64_t row, struct cached **ref,
+	struct cached_pack *out)
+{
+	struct cached *o = take(c, uid, row, 0);
+
+	if (o == NULL)
+		return false;
+	*ref = o;
+	*out = o->u.pack;
+	return true;
+}
+
 int pack_cache_pack(struct pack_cache *c, struct part *p, int64_t row, struct cached **ref,
 	struct cached_pack *out, struct err *e)
 {
-	struct cached *o = take(c, p->uid, row, 0);
+	struct cached *o;
 
-	if (o == NULL) {
-		o = load_pack(p, row, e);
-		if (o == NULL)
-			return -1;
-		keep(c, o);
-	}
+	if (pack_cache_has(c, p->uid, row, ref, out))
+		return 0;
+	o = load_pack(p, row, e);
+	if (o == NULL)
+		return -1;
+	keep(c, o);
 	*ref = o;
 	*out = o->u.pack;
 	return 0;

@@ -71,6 +71,8 @@ static void read_chunk(struct read_ahead *r, size_t chunk, struct read_memo *mem
 
 	s->n = 0;
 	arena_reset(&s->arena);
+	series_warm(r->st, r->ids + first, MIN_OF(READ_AHEAD_CHUNK, r->n - first), r->mint, r->maxt,
+		memo);
 	while (s->n < READ_AHEAD_CHUNK && first + s->n < r->n && bytes < CHUNK_BYTES &&
 		!stopped(r)) {
 		struct cols *c = &s->cols[s->n];

@@ -20,6 +20,7 @@ struct sel_entry {
 struct in_order {
 	size_t next; /* the series that goes on with it */
 	size_t n;    /* fetches in order so far */
+	size_t warm; /* series before this one were asked for */
 	int64_t mint, maxt;
 	uint32_t *ids; /* of all series, for the helper */
 	struct read_ahead *ahead;
@@ -43,6 +44,17 @@ static int by_labels(const void *a, const void *b)
 	return labels_cmp(x->ls, y->ls);
 }
 
+/* The series that come next, and the pairs of those that come before them. */
+static void ask_ahead(const struct index *x, const struct id_list *ids, size_t i)
+{
+	const struct series *s;
+
+	if (i + 8 < ids->n)
+		index_prefetch(x, ids->v[i + 8]);
+	if (i + 4 < ids->n && (s = index_get(x, ids->v[i + 4])) != NULL)
+		__builtin_prefetch(s->pairs);
+}
+
 static void take_labels(struct store_sel *sel, const struct id_list *ids, struct arena *a)
 {
 	for (size_t i = 0; i < ids->n && !a->failed && !stop_asked();) {
@@ -52,6 +64,7 @@ static void take_labels(struct store_sel *sel, const struct id_list *ids, struct
 		for (; i < end; i++) {
 			const struct series *s = index_get(&sel->st->index, ids->v[i]);
 
+			ask_ahead(&sel->st->index, ids, i);
 			if (s == NULL)
 				continue;
 			sel->v[sel->n].ls = index_labels(&sel->st->index, s, a);
@@ -125,13 +138,27 @@ static void read_ahead_from(struct store_sel *sel, size_t i)
 	o->alone = o->ahead == NULL;
 }
 
+/* Fetches in order: the next ones' memory is asked for at once. */
+static void warm_from(struct store_sel *sel, size_t i)
+{
+	uint32_t ids[WARM_SERIES];
+	size_t n = 0;
+
+	for (; n < WARM_SERIES && i + n < sel->n; n++)
+		ids[n] = sel->v[i + n].id;
+	series_warm(sel->st, ids, n, sel->order.mint, sel->order.maxt, &sel->memo);
+	sel->order.warm = i + n;
+}
+
 /* What a helper read of series i, or NULL. */
 static const struct cols *from_ahead(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt)
 {
 	struct in_order *o = &sel->order;
 
-	if (i != o->next || mint != o->mint || maxt != o->maxt)
+	if (i != o->next || mint != o->mint || maxt != o->maxt) {
 		end_order(o);
+		o->warm = i + 1; /* the first alone: it finds the directories */
+	}
 	o->next = i + 1;
 	o->mint = mint;
 	o->maxt = maxt;
@@ -150,6 +177,8 @@ int store_sel_fetch(struct store_sel *sel, size_t i, int64_t mint, int64_t maxt,
 	if (ahead != NULL) {
 		c = ahead;
 	} else {
+		if (i >= sel->order.warm)
+			warm_from(sel, i);
 		cols_reset(&sel->cols);
 		arena_reset(&sel->arena);
 		if (series_read(sel->st, sel->v[i].id, mint, maxt, &sel->cols, &sel->arena,

@@ -72,18 +72,8 @@ static void unlist_parts(struct part_list *l)
 /* Chunks of the series in the pack that overlap the range. */
 static int read_pack(const struct reading *r, const struct cached_pack *k, struct err *e)
 {
-	size_t lo = 0, n = k->n;
+	size_t lo = pack_find(k, r->id);
 
-	while (n > 0) {
-		size_t half = n / 2;
-
-		if (k->v[lo + half].series < r->id) {
-			lo += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
-	}
 	for (; lo < k->n && k->v[lo].series == r->id; lo++) {
 		const struct cached_chunk *x = &k->v[lo];
 		size_t at = r->c->n;
@@ -111,7 +101,7 @@ static void forget_packs(struct read_memo *m)
 	m->bytes = 0;
 }
 
-static struct memo_pack *pack_slot(struct read_memo *m, uint64_t uid, int64_t row)
+struct memo_pack *read_memo_slot(struct read_memo *m, uint64_t uid, int64_t row)
 {
 	uint64_t h =
 		((uint64_t)row + uid * UINT64_C(0xc2b2ae3d27d4eb4f)) * UINT64_C(0x9e3779b97f4a7c15);
@@ -136,27 +126,53 @@ static void make_room(struct read_memo *m)
 	}
 }
 
-/* The pack, from the memo when it was read lately. */
-static const struct cached_pack *get_pack(
-	struct store *st, struct part *p, int64_t row, struct read_memo *m, struct err *e)
+/* An empty place for the pack. */
+static struct memo_pack *free_slot(struct read_memo *m, uint64_t uid, int64_t row)
 {
-	struct memo_pack *k = pack_slot(m, p->uid, row);
-	struct cached *ref;
+	struct memo_pack *k;
 
-	if (k->ref != NULL && k->uid == p->uid && k->row == row)
-		return &k->chunks;
 	make_room(m);
-	k = pack_slot(m, p->uid, row);
+	k = read_memo_slot(m, uid, row);
 	if (k->ref != NULL)
 		m->bytes -= cached_bytes(k->ref);
 	cached_put(k->ref);
 	k->ref = NULL;
+	k->uid = uid;
+	k->row = row;
+	return k;
+}
+
+static void fill_slot(struct read_memo *m, struct memo_pack *k, struct cached *ref)
+{
+	k->ref = ref;
+	m->bytes += cached_bytes(ref);
+}
+
+void read_memo_keep(struct store *st, struct read_memo *m, uint64_t uid, int64_t row)
+{
+	struct memo_pack *k = read_memo_slot(m, uid, row);
+	struct cached *ref;
+
+	if (memo_pack_is(k, uid, row))
+		return;
+	k = free_slot(m, uid, row);
+	if (pack_cache_has(&st->cache, uid, row, &ref, &k->chunks))
+		fill_slot(m, k, ref);
+}
+
+/* The pack, from the memo when it was read lately. */
+static const struct cached_pack *get_pack(
+	struct store *st, struct part *p, int64_t row, struct read_memo *m, struct err *e)
+{
+	struct memo_pack *k = read_memo_slot(m, p->uid, row);
+	struct cached *ref;
+
+	if (memo_pack_is(k, p->uid, row))
+		return &k->chunks;
+	k = free_slot(m, p->uid, row);
 	if (pack_cache_pack(&st->cache, p, row, &ref, &k->chunks, e) != 0)
 		return NULL;
-	k->ref = ref;
-	k->uid = p->uid;
-	k->row = row;
-	m->bytes += cached_bytes(ref);
+	fill_slot(m, k, ref);
 	return &k->chunks;
 }
 
@@ -176,6 +192,7 @@ static const struct pack_dir *get_dir(
 	d->ref = ref;
 	d->uid = p->uid;
 	d->content = content;
+	d->shift = p->shift;
 	return &d->places;
 }
 
@@ -187,51 +204,33 @@ void read_memo_fini(struct read_memo *m)
 	free(m->wide);
 }
 
-static size_t first_of_group(const struct pack_dir *d, uint32_t grp)
+/* Rows of the series from the pack at place i, which learns which series stand there. */
+static int read_place(const struct reading *r, struct part *p, const struct pack_dir *dir, size_t i,
+	struct err *e)
 {
-	size_t lo = 0, n = d->n;
-
-	if (d->first != NULL)
-		return grp < d->n_first ? d->first[grp] : d->n;
-	while (n > 0) {
-		size_t half = n / 2;
-
-		if (d->v[lo + half].grp < grp) {
-			lo += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
-	}
-	return lo;
-}
-
-/* Rows of the series from the pack at a place; the place learns which series stand there. */
-static int read_place(const struct reading *r, struct part *p, struct pack_place *at, struct err *e)
-{
-	const struct cached_pack *pack = get_pack(r->st, p, at->row, r->m, e);
+	const struct cached_pack *pack = get_pack(r->st, p, dir->v[i].row, r->m, e);
 
 	if (pack == NULL)
 		return -1;
-	if (atomic_load_explicit(&at->ids, memory_order_relaxed) != pack->ids)
-		atomic_store_explicit(&at->ids, pack->ids, memory_order_relaxed);
+	if (atomic_load_explicit(&dir->ids[i], memory_order_relaxed) != pack->ids)
+		atomic_store_explicit(&dir->ids[i], pack->ids, memory_order_relaxed);
 	return read_pack(r, pack, e);
 }
 
 static int read_part(const struct reading *r, struct part *p, struct err *e)
 {
-	uint32_t grp = r->id >> p->shift;
 	const struct pack_dir *dir = get_dir(r->st, p, r->m, e);
+	struct pack_range at;
 
 	if (dir == NULL)
 		return -1;
-	for (size_t i = first_of_group(dir, grp); i < dir->n && dir->v[i].grp == grp; i++) {
-		struct pack_place *at = &dir->v[i];
-		uint64_t ids = atomic_load_explicit(&at->ids, memory_order_relaxed);
+	at = pack_group(dir, r->id >> p->shift);
+	for (size_t i = at.from; i < at.to; i++) {
 		size_t n = r->c->n, pieces = r->pieces->n;
 
-		if (at->mint > r->maxt || at->maxt < r->mint || (ids & pack_id_bit(r->id)) == 0 ||
-			read_place(r, p, at, e) == 0)
+		if (!place_may_hold(dir, i, r->id) ||
+			!place_overlaps(&dir->v[i], r->mint, r->maxt) ||
+			read_place(r, p, dir, i, e) == 0)
 			continue;
 		if (e->kind != ERR_CORRUPT)
 			return -1;

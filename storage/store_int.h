@@ -132,6 +132,7 @@ struct read_memo {
 	struct memo_dir {
 		struct cached *ref; /* NULL: empty */
 		uint64_t uid, content;
+		uint32_t shift;
 		struct pack_dir places;
 	} dirs[MEMO_DIRS];                     /* by the partition's uid */
 	struct memo_pack few[MEMO_FEW], *wide; /* by uid and row; wide: once the few do not do */
@@ -139,10 +140,22 @@ struct read_memo {
 	size_t bytes; /* of the packs held here */
 };
 void read_memo_fini(struct read_memo *m);
+/* Where the memo has a pack, or would have it. */
+struct memo_pack *read_memo_slot(struct read_memo *m, uint64_t uid, int64_t row);
+static inline bool memo_pack_is(const struct memo_pack *k, uint64_t uid, int64_t row)
+{
+	return k->ref != NULL && k->uid == uid && k->row == row;
+}
+/* Puts the pack there, if it is in memory. */
+void read_memo_keep(struct store *st, struct read_memo *m, uint64_t uid, int64_t row);
 /* series_read.c: all rows of a series in [mint, maxt], settled and clipped. Takes the read lock.
  * memo: NULL or the reader's. */
 int series_read(struct store *st, uint32_t id, int64_t mint, int64_t maxt, struct cols *c,
 	struct arena *a, struct read_memo *memo, struct err *e) MUST_CHECK;
+/* series_warm.c: before these series are read one by one. Takes the read lock. */
+#define WARM_SERIES 16u
+void series_warm(struct store *st, const uint32_t *ids, size_t n, int64_t mint, int64_t maxt,
+	struct read_memo *memo);
 
 /* retention.c: when due */
 void retention_run(struct store *st);

@@ -142,6 +142,35 @@ START_TEST(what_is_too_large_to_keep_and_what_is_gone_are_answered)
 }
 END_TEST
 
+/* One chunk a series and a bit each, several chunks of one, bits that several share. */
+START_TEST(chunks_of_a_series_are_found_whatever_the_pack_holds)
+{
+	static const uint32_t packs[][6] = {{64, 65, 70, 90, 126, 127}, {64, 64, 64, 70, 70, 127},
+		{1, 64, 65, 128, 129, 200}, {63, 64, 127, 128, 191, 192}, {1, 62, 64, 70, 90, 130}};
+
+	for (size_t p = 0; p < ARRAY_LEN(packs); p++) {
+		struct cached_chunk v[6] = {{0}};
+		struct cached_pack k = {.v = v, .n = ARRAY_LEN(v)};
+
+		for (size_t i = 0; i < k.n; i++) {
+			v[i].series = packs[p][i];
+			k.ids |= pack_id_bit(packs[p][i]);
+		}
+		k.single = (size_t)__builtin_popcountll(k.ids) == k.n;
+		for (uint32_t id = 0; id < 260; id++) {
+			size_t want = 0, got = pack_find(&k, id);
+
+			while (want < k.n && v[want].series < id)
+				want++;
+			if (want < k.n && v[want].series == id)
+				ck_assert_uint_eq(got, want);
+			else
+				ck_assert(got == k.n || v[got].series != id);
+		}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("pack_cache");
@@ -151,6 +180,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_commit_is_seen_by_the_next_directory);
 	tcase_add_test(tc, a_pack_is_read_once_and_lives_while_it_is_held);
+	tcase_add_test(tc, chunks_of_a_series_are_found_whatever_the_pack_holds);
 	tcase_add_test(tc, memory_is_bounded_and_the_oldest_go);
 	tcase_add_test(tc, what_is_too_large_to_keep_and_what_is_gone_are_answered);
 	suite_add_tcase(s, tc);

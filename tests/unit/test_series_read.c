@@ -108,6 +108,34 @@ START_TEST(a_memo_changes_no_answer_in_any_order)
 }
 END_TEST
 
+/* Series that are asked for in advance: known ones, gone ones, more packs than are asked for. */
+START_TEST(asking_for_series_in_advance_changes_no_answer)
+{
+	struct read_memo m = {0};
+
+	fill();
+	series_warm(fx.st, ids, WARM_SERIES, INT64_MIN, INT64_MAX, &m); /* knows no directory */
+	for (int k = 0; k < 900; k++) {
+		int64_t mint = NOW - 5 * DAY + draw(5 * 86400) * INT64_C(1000);
+		int64_t maxt = mint + draw(2 * 86400) * INT64_C(1000);
+		size_t n = 1 + draw(WARM_SERIES);
+		uint32_t some[WARM_SERIES];
+
+		for (size_t i = 0; i < n; i++)
+			some[i] = draw(20) == 0 ? draw(2) * UINT32_MAX : ids[draw(SERIES)];
+		if (k % 300 == 299) {
+			put_all(NOW - 6 * DAY - k, 3, k);
+			ck_assert_int_eq(store_flush(fx.st, &fx.e), 0);
+		}
+		series_warm(fx.st, some, n, mint, maxt, &m);
+		ck_assert_uint_le(m.bytes, 2 * MEMO_BYTES);
+		for (size_t i = 0; i < n; i++)
+			(void)same(some[i], mint, maxt, &m);
+	}
+	read_memo_fini(&m);
+}
+END_TEST
+
 START_TEST(a_memo_sees_what_came_between_two_reads)
 {
 	struct read_memo m = {0};
@@ -255,6 +283,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, fx_teardown);
 	tcase_add_test(tc, a_memo_changes_no_answer_in_any_order);
+	tcase_add_test(tc, asking_for_series_in_advance_changes_no_answer);
 	tcase_add_test(tc, a_memo_sees_what_came_between_two_reads);
 	tcase_add_test(tc, a_memo_holds_little_beside_the_cache);
 	tcase_add_test(tc, groups_that_are_few_among_many_are_found_by_search);
