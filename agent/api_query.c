@@ -54,7 +54,7 @@ static bool query_begin(struct http_req *r, struct app *app, struct query *q)
 {
 	const struct config *c = app_config_get(app);
 	struct str stats = http_req_param(r, "stats");
-	int64_t timeout, lookback;
+	int64_t timeout, lookback = 0;
 	bool ok;
 
 	q->app = app;
