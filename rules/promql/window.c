@@ -73,26 +73,45 @@ static inline uint32_t move(const int64_t *t, uint32_t n, uint32_t at, uint32_t 
 }
 
 /* Windows only move forward, so each bound is one pointer that does too. */
+static void find_bound(const struct win_list *l, const int64_t *after, size_t steps, uint32_t *out)
+{
+	uint32_t n = (uint32_t)l->n, at = 0, by = 0;
+
+	for (size_t i = 0; i < steps; i++) {
+		uint32_t was = at;
+
+		at = move(l->t, n, at, by, after[i]);
+		by = at - was;
+		out[i] = at;
+	}
+}
+
 static void find_bounds(const struct win_ctx *c, struct win_list *l)
 {
-	const int64_t *t = l->t, *from = c->from, *to = c->to;
-	uint32_t n = (uint32_t)l->n, lo = 0, hi = 0, lo_by = 0, hi_by = 0;
-
-	if (n == 0) {
+	if (l->n == 0) {
 		memset(l->lo, 0, c->g->n * sizeof *l->lo);
 		memset(l->hi, 0, c->g->n * sizeof *l->hi);
 		return;
 	}
-	for (size_t i = 0; i < c->g->n; i++) {
-		uint32_t lo_was = lo, hi_was = hi;
+	find_bound(l, c->from, c->g->n, l->lo);
+	find_bound(l, c->to, c->g->n, l->hi);
+}
 
-		lo = move(t, n, lo, lo_by, from[i]);
-		lo_by = lo - lo_was;
-		hi = move(t, n, MAX_OF(hi, lo), hi_by, to[i]);
-		hi_by = hi - hi_was;
-		l->lo[i] = lo;
-		l->hi[i] = hi;
+/* The series of one target mostly have the same times. */
+static bool has_times_before(struct win_ctx *c, const struct win_list *l)
+{
+	if (l->n > 0 && l->n == c->n_times && memcmp(l->t, c->times, l->n * sizeof *l->t) == 0)
+		return true;
+	c->n_times = 0;
+	if (l->n > c->cap_times) {
+		c->cap_times = 2 * l->n;
+		c->times = ARENA_ARRAY(c->ev->a, c->cap_times, int64_t);
 	}
+	if (l->n == 0 || c->times == NULL)
+		return false;
+	memcpy(c->times, l->t, l->n * sizeof *l->t);
+	c->n_times = l->n;
+	return false;
 }
 
 /* Floats and histograms of a series that has both. */
@@ -169,7 +188,8 @@ static int on_series(void *arg, struct raw *r, struct err *e)
 	w.f.hi = c->bounds[1];
 	w.h.lo = c->bounds[2];
 	w.h.hi = c->bounds[3];
-	find_bounds(c, &w.f);
+	if (!has_times_before(c, &w.f))
+		find_bounds(c, &w.f);
 	find_bounds(c, &w.h);
 	out.drop_name = r->drop_name || !functions[c->id].keeps_name;
 	col_clear(&out, c->g);

@@ -39,6 +39,8 @@ struct win_ctx {
 	struct sink out;
 	uint32_t *bounds[4]; /* memory of lo and hi */
 	int64_t *from, *to;  /* samples of each step: after from, up to to */
+	int64_t *times;      /* of the series before, whose bounds of floats still stand */
+	size_t n_times, cap_times;
 	int (*run)(struct win_ctx *c, struct win *w, struct col *out, struct err *e);
 	double *v; /* memory of the result */
 };

@@ -635,6 +635,48 @@ START_TEST(rates_with_start_timestamps_that_say_nothing_are_those_without)
 }
 END_TEST
 
+/* Bounds of windows are kept from one series to the next: same times, others, fewer, no floats. */
+START_TEST(a_series_among_others_has_the_windows_it_has_alone)
+{
+	static const char *const calls[] = {"rate", "count_over_time", "last_over_time", "changes"};
+	static const struct hist h = {.count = 1, .sum = 1};
+	struct pq_result all, one;
+	char text[80];
+
+	seed = 3;
+	for (char i = 'a'; i < 'q'; i++) {
+		struct mem_series *s = series_of("m_total", (char[]){i, 0});
+		int64_t t = i / 3 % 2 == 0 ? 5000 : 9000;
+
+		for (unsigned k = i % 4 == 0 ? 7 : 0; k < 60; k++)
+			mem_series_add(&source, s, t + k * INT64_C(15000), draw(1000),
+				i % 5 == 0 ? &h : NULL, 0);
+	}
+	for (size_t k = 0; k < ARRAY_LEN(calls); k++) {
+		(void)snprintf(text, sizeof text, "%s(m_total[2m])", calls[k]);
+		must_ask(text, 0, 900000, 20000, &all);
+		ck_assert_uint_eq(all.n, 'q' - 'a');
+		for (char i = 'a'; i < 'q'; i++) {
+			const struct pq_series *s = &all.series[i - 'a'];
+			double v[64];
+			size_t n;
+
+			ck_assert_int_eq(labels_get(s->labels, STR("i")).p[0], i);
+			n = s->n;
+			ck_assert_uint_le(n, ARRAY_LEN(v));
+			memcpy(v, s->v, n * sizeof *v);
+			(void)snprintf(text, sizeof text, "%s(m_total{i=\"%c\"}[2m])", calls[k], i);
+			must_ask(text, 0, 900000, 20000, &one);
+			ck_assert_uint_eq(one.n, 1);
+			ck_assert_uint_eq(one.series[0].n, n);
+			ck_assert_mem_eq(one.series[0].v, v, n * sizeof *v);
+			(void)snprintf(text, sizeof text, "%s(m_total[2m])", calls[k]);
+			must_ask(text, 0, 900000, 20000, &all);
+		}
+	}
+}
+END_TEST
+
 /* Steps are added up in pairs where that changes nothing. */
 START_TEST(a_sum_over_steps_is_the_sum_at_each_of_them)
 {
@@ -681,6 +723,7 @@ int main(void)
 	tcase_add_test(t, a_query_ends_at_its_deadline);
 	tcase_add_test(t, any_refusal_of_memory_is_clean);
 	tcase_add_test(t, rates_with_start_timestamps_that_say_nothing_are_those_without);
+	tcase_add_test(t, a_series_among_others_has_the_windows_it_has_alone);
 	tcase_add_test(t, a_sum_over_steps_is_the_sum_at_each_of_them);
 	suite_add_tcase(s, t);
 	return suite_run(s);
