@@ -30,15 +30,21 @@ bool labels_eq(struct labels a, struct labels b)
 	return true;
 }
 
+/* Of strings that are kept once the bytes need not be looked at. */
+static inline int cmp_part(struct str a, struct str b)
+{
+	return a.p == b.p && a.n == b.n ? 0 : str_cmp(a, b);
+}
+
 int labels_cmp(struct labels a, struct labels b)
 {
 	size_t n = MIN_OF(a.n, b.n);
 
 	for (size_t i = 0; i < n; i++) {
-		int c = str_cmp(a.v[i].name, b.v[i].name);
+		int c = cmp_part(a.v[i].name, b.v[i].name);
 
 		if (c == 0)
-			c = str_cmp(a.v[i].value, b.v[i].value);
+			c = cmp_part(a.v[i].value, b.v[i].value);
 		if (c != 0)
 			return c;
 	}
