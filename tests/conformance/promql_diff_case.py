@@ -122,7 +122,7 @@ class Case:
                 rows.setdefault(math.inf, total)
             elif bound is not None:
                 rows[float(bound)] = float(value)
-        return sorted(rows.items()) if math.inf in rows and len(rows) > 1 else None
+        return sorted(rows.items()) if math.inf in rows else None
 
     def native_buckets(self, vector, diff):
         """[(lower, upper bound, cumulative count)] of the native histogram behind a value, or
