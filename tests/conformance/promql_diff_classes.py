@@ -13,7 +13,7 @@ import re
 
 from promql_diff_case import Case
 from promql_diff_compare import by_labels, compare, histogram_parts, same_number
-from promql_diff_rounding import cancelled, last_digits, rounded_remainder
+from promql_diff_rounding import cancelled, last_digits, last_ulps, rounded_remainder
 from promql_diff_ties import arbitrary_choice
 
 OTHER_BOUNDS = {"nhcb_seconds": 'instance!="c:3"', "nhcb_moving": 'i!="1"'}
@@ -409,7 +409,7 @@ CLASSES = {
     "info": (info_joins,),
     "names, matching and parameters": (name_of_subquery, filter_many, no_parameter,
                                             series_in_turns),
-    "not determined": (arbitrary_choice, rounded_remainder, last_digits, forgotten_offset,
+    "not determined": (arbitrary_choice, rounded_remainder, last_digits, last_ulps, forgotten_offset,
                        order_of_matchers, points_between, unsteady),
 }
 

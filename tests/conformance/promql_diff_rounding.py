@@ -9,6 +9,8 @@ result. What is below 1e-12 of the operands but above 1e-6 of the result is the 
 should be left: zero for one server, 1e-17 for the other.
 """
 
+import math
+
 from promql_diff_case import agree, size
 from promql_diff_compare import histogram_parts, same_number, table
 
@@ -102,6 +104,16 @@ def last_digits(case, diff):
         return False
     (a, _), (b, _) = points
     return a != b and same_number(a, b, ROUNDING)
+
+
+def last_ulps(case, diff):
+    """A difference of operands that were nearly equal: what the two answers are apart is no more than
+    the last two bits of an operand, which come from Go's mathematics there and the C library's here."""
+    name, operands = case.function()
+    if diff.kind != "value" or name not in DIFFERENCES or not math.isfinite(diff.a - diff.b):
+        return False
+    largest, _, _ = amounts(case, operands, diff, None)
+    return abs(diff.a - diff.b) <= 4 * math.ulp(largest)
 
 
 def nearly_equal(case, diff):
