@@ -127,22 +127,42 @@ static int hold_one_side(struct match *k, const struct pq_expr *x, struct err *e
 	return 0;
 }
 
+/* Names of the labels that one has otherwise than the other, separated by commas. */
+static void print_differing(struct buf *b, struct labels x, struct labels y)
+{
+	size_t i = 0, j = 0, n = 0;
+
+	while (i < x.n || j < y.n) {
+		int c = i == x.n ? 1 : j == y.n ? -1 : str_cmp(x.v[i].name, y.v[j].name);
+		struct str name = c <= 0 ? x.v[i].name : y.v[j].name;
+		bool same = c == 0 && str_eq(x.v[i].value, y.v[j].value);
+
+		i += c <= 0;
+		j += c >= 0;
+		if (!same)
+			buf_printf(b, "%s" STR_FMT, n++ > 0 ? ", " : "", STR_ARG(name));
+	}
+}
+
+/* What matters most stands in front: a message has few bytes, series may have many labels. */
 static int say_twice(const struct match *k, struct err *e)
 {
 	struct labels a = k->one.s[k->twice_a].labels, b = k->one.s[k->twice_b].labels;
-	struct buf text;
+	struct buf group, apart;
 
-	buf_init(&text, ERR_MSG_MAX);
-	labels_print(&text, sig_labels(k->ev->a, a, k->m), false);
-	buf_printf(&text, " on the %s hand-side: ", k->swapped ? "left" : "right");
-	labels_print(&text, a, true);
-	buf_c(&text, " and ");
-	labels_print(&text, b, true);
+	buf_init(&group, 65536);
+	buf_init(&apart, 65536);
+	labels_print(&group, sig_labels(k->ev->a, a, k->m), false);
+	print_differing(&apart, a, b);
 	err_set(e, ERR_INPUT, 0,
-		"found duplicate series for the match group " STR_FMT
-		"; many-to-many matching not allowed: matching labels must be unique on one side",
-		STR_ARG(buf_view(&text)));
-	buf_fini(&text);
+		"found duplicate series for the match group " STR_FMT "%s on the %s hand-side; "
+		"many-to-many matching not allowed: matching labels must be unique on one side, "
+		"these differ in " STR_FMT,
+		STR_ARG(str_sub(buf_view(&group), 0, MIN_OF(group.n, 60u))),
+		group.n > 60 ? "..." : "", k->swapped ? "left" : "right",
+		STR_ARG(buf_view(&apart)));
+	buf_fini(&group);
+	buf_fini(&apart);
 	return -1;
 }
 
