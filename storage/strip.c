@@ -499,6 +499,12 @@ static const uint8_t *read_floats(
 	return p;
 }
 
+/* What comes next may be floats and nothing else, in columns that hold nothing else. */
+static bool is_plain(const struct reading *x, const struct cols *c)
+{
+	return x->n > 0 && x->h == NULL && x->start == 0 && c->h == NULL && c->start == NULL;
+}
+
 static int decode(struct reading *x, struct str bytes, uint16_t run, struct cols *c,
 	struct arena *a, struct err *e)
 {
@@ -515,7 +521,7 @@ static int decode(struct reading *x, struct str bytes, uint16_t run, struct cols
 	while (rd_more(&x->r)) {
 		if (!read_op(x, c, a) || x->r.bad || x->n > STRIP_ROWS)
 			return err_set(e, ERR_CORRUPT, 0, "malformed strip");
-		if (floats && x->n > 0 && x->h == NULL && c->h == NULL && c->start == NULL)
+		if (floats && is_plain(x, c))
 			x->r.p = read_floats(x, x->r.p, x->r.end, c);
 	}
 	if (run > 0 && !push_run(x, run, c))

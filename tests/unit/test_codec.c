@@ -330,6 +330,9 @@ START_TEST(a_strip_gives_back_what_was_appended_at_every_moment)
 			ck_assert_uint_eq(c.n, want.n);
 			ck_assert_mem_eq(c.t, want.t, c.n * sizeof *c.t);
 			ck_assert_mem_eq(c.v, want.v, c.n * sizeof *c.v);
+			for (size_t k = 0; k < c.n; k++)
+				ck_assert_int_eq(c.start != NULL ? c.start[k] : 0,
+					want.start != NULL ? want.start[k] : 0);
 			cols_fini(&c);
 			/* a copy that goes on from here gives the same bytes */
 			ck_assert_int_eq(
