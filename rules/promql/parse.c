@@ -244,7 +244,8 @@ static struct pq_expr *call(struct pq_parser *p, struct pq_token name)
 		return NULL;
 	}
 	if (f->experimental && !p->experimental) {
-		pq_fail(p->e, p->text, name.off, "function \"%s\" is experimental and not enabled",
+		pq_fail(p->e, p->text, name.off,
+			"function \"%s\" is experimental and not enabled (query.experimental)",
 			f->name);
 		return NULL;
 	}
@@ -325,8 +326,8 @@ static int take_agg_args(
 			"%zu, got %zu%s",
 			want, n, arguments_hint(agg, n));
 	if (agg->experimental && !p->experimental)
-		return pq_fail(
-			p->e, p->text, x->off, "%s() is experimental and not enabled", agg->name);
+		return pq_fail(p->e, p->text, x->off,
+			"%s() is experimental and not enabled (query.experimental)", agg->name);
 	x->u.aggregate.param = want == 2 ? args[0] : NULL;
 	x->u.aggregate.of = args[want - 1];
 	return 0;

@@ -74,7 +74,7 @@ static int parse_fill(struct pq_parser *p, bool *has, double *val)
 
 	if (!p->experimental)
 		return pq_fail(p->e, p->text, p->tok.off,
-			"fill modifiers are experimental and not enabled");
+			"fill modifiers are experimental and not enabled (query.experimental)");
 	if (pq_advance(p) != 0 || pq_expect(p, PQ_T_LPAREN, "fill modifier", "\"(\"") != 0)
 		return -1;
 	minus = p->tok.kind == PQ_T_SUB;

@@ -299,8 +299,8 @@ struct pq_expr *pq_extended_infix(struct pq_parser *p, struct pq_expr *left)
 	struct pq_selector *s;
 
 	if (!p->experimental) {
-		pq_fail(p->e, p->text, p->tok.off, "%s modifier is experimental and not enabled",
-			word);
+		pq_fail(p->e, p->text, p->tok.off,
+			"%s modifier is experimental and not enabled (query.experimental)", word);
 		return NULL;
 	}
 	if (left->kind != PQ_SELECTOR && left->kind != PQ_RANGE) {

@@ -212,7 +212,8 @@ START_TEST(experimental_forms_need_the_switch)
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		ck_assert(pq_parse(&arena, str_c(forms[i]), true, &e) != NULL);
 		ck_assert(pq_parse(&arena, str_c(forms[i]), false, &e) == NULL);
-		ck_assert_ptr_nonnull(strstr(e.msg, "experimental and not enabled"));
+		ck_assert_ptr_nonnull(
+			strstr(e.msg, "experimental and not enabled (query.experimental)"));
 	}
 	ck_assert(pq_parse(&arena, STR("a[5m + 1m] offset (step())"), false, &e) != NULL);
 }
