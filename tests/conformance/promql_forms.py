@@ -40,6 +40,7 @@ NEWER = re.compile(r"</|>/|\b(fill(_left|_right)?|anchored|smoothed|start_timest
                    r"|first_over_time|ts_of_first_over_time|max_of|min_of|range|step|start|end)\b", re.I)
 # What 3.5 takes and 3.14 refuses: @ before a range, a word after a duration
 OLDER = re.compile(r"@\s*(start|end)\s*\(\s*\)\s*\[|\[\s*[\d.]\w*\s+[a-z]", re.I)
+FORGOTTEN = re.compile(r"\(\s*(\w+\s*,\s*)*without\s*[,)]", re.I)  # as a label, in 3.5 and 3.14
 # 3.14 keeps parentheses of a duration and computes them later; labels of a match that are no names get quotes
 LATER = re.compile(r"(\[|:|offset)[-+\s]*\(\s*[-+\s\d]|offset\s*[-+]\s*[-+]", re.I)
 QUOTED = re.compile(r"\b(on|ignoring|group_left|group_right|by|without)\s*\([^)]*[\"'`:]", re.I)
@@ -98,6 +99,17 @@ def random_expressions(seed, count):
         yield expr
         yield respelled(r, expr)
         yield spoiled(r, expr)
+
+
+def keywords():
+    """Words of the language at places where names may stand."""
+    for word in ("without by on ignoring group_left group_right offset bool and or unless atan2 sum topk limitk "
+                 "limit_ratio count_values quantile start end inf nan Inf NaN rate time le job").split():
+        for text in ("%s", "sum by (%s) (x)", "sum by (a, %s,) (x)", "x + on(%s) y", "x * on(a) group_left(%s) y",
+                     '%s{a="b"}', 'x{%s="a"}', '{"%s"}', "rate(%s[5m])", "sum(%s)", "%s(x)", "%s by (a) (x)", "x %s",
+                     "%s + 1", "1 + %s", "-%s", "%s offset 5m", "x @ %s", "%s @ 5", "%s:x", "%s and x"):
+            yield text % word
+            yield text % word.upper()
 
 
 def of_files():
@@ -167,7 +179,7 @@ def differs(ours, theirs, expr):
     for path in ("format_query", "parse_query"):
         left, right = (outcome(c, path, expr) for c in (ours, theirs))
         if left["status"] != right["status"]:
-            if LATER.search(expr) or (NEWER if right["status"] == "error" else OLDER).search(expr):
+            if LATER.search(expr) or FORGOTTEN.search(expr) or (NEWER if right["status"] == "error" else OLDER).search(expr):
                 return "newer"
             said = next(a["error"] for a in (left, right) if a["status"] == "error")
             return f"{path}: {left['status']} here, {right['status']} there: {said}"
@@ -213,7 +225,8 @@ def main():
     began = time.monotonic()
     with Belfry(promql_diff.CONFIG, statsd=False) as belfry, promql_diff.Prometheus() as peer:
         ours, theirs = promql_diff.Client(f"127.0.0.1:{belfry.web_port}"), promql_diff.Client(peer.address)
-        for name, some in (("given", args.expr), ("files", () if args.expr else of_files()),
+        for name, some in (("given", args.expr), ("keywords", () if args.expr else keywords()),
+                           ("files", () if args.expr else of_files()),
                            ("random", () if args.expr else random_expressions(args.seed, args.count))):
             tally = compare(ours, theirs, some, began + args.budget)
             if tally:
