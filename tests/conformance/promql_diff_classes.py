@@ -360,7 +360,23 @@ def unsteady(case, diff):
     belfry's, or differ by what another class explains."""
     if "unsteady" not in case.cache:
         case.cache["unsteady"] = changes(case)
-    return case.cache["unsteady"] or contradicts_instant(case, diff)
+    return case.cache["unsteady"] or contradicts_instant(case, diff) or contradicts_operand(case, diff)
+
+
+def contradicts_operand(case, diff):
+    """Prometheus chooses, by topk() and the like, points that its answer to the operand has not: 3.5
+    reads histograms otherwise (histogram_stats) where another function stands around."""
+    name, operands = case.function()
+    if name not in ("topk", "bottomk", "limitk", "limit_ratio") or diff.kind not in ("points", "labels"):
+        return False
+    if diff.kind == "points":
+        chosen = [(diff.labels, t) for t in [diff.t] if t in case.theirs_at(diff.labels)]
+    else:
+        chosen = [] if diff.a else [(k, t) for k, series in diff.b.items() for t in series]
+    inner = case.tables(operands[1]) if chosen else None
+    return inner is not None and all(
+        t not in series for labels, t in chosen for k, series in inner[1].items()
+        if {n: v for n, v in k if n != "__name__"} == {n: v for n, v in labels if n != "__name__"})
 
 
 def contradicts_instant(case, diff):
