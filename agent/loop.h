@@ -20,8 +20,8 @@ int loop_new(struct loop **out, struct err *e) MUST_CHECK;
 void loop_free(struct loop *l);
 /* Runs until loop_stop. */
 void loop_run(struct loop *l);
-/* Waits for events and looks at all that came together; false once loop_stop was called. Threads may
- * take turns at it. */
+/* Waits for events and looks at all that came together; false once loop_stop was called. Threads
+ * may take turns at it. */
 bool loop_turn(struct loop *l);
 void loop_stop(struct loop *l); /* any thread */
 struct event_base *loop_base(struct loop *l);

@@ -64,7 +64,7 @@ struct http_opts {
 	bool insecure; /* beyond loopback without authentication */
 	struct pool *query_pool, *ingest_pool;
 	struct turns *turns; /* a single query is worked at where it was read; NULL: never */
-	void *arg; /* handed to every handler */
+	void *arg;           /* handed to every handler */
 	struct http_limits limits;
 };
 
