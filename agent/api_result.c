@@ -53,7 +53,7 @@ struct walk {
 static void side_bucket(struct walk *w, int32_t index, double count, bool positive)
 {
 	const struct hist *h = w->h;
-	double hi = hist_bound(h, index), lo = hist_bound(h, index - 1);
+	double hi = hist_bound(h, index), lo = hist_bound(h, index - (index > INT32_MIN));
 	struct bucket b = {.lower = positive ? lo : -hi, .upper = positive ? hi : -lo};
 
 	if (count == 0)

@@ -20,7 +20,8 @@
 struct turns {
 	struct loop *loop;
 	int timer_fd;           /* the thread that stands by waits for it */
-	struct turns_job *next; /* the thread that leads */
+	bool turning;           /* the thread that leads: it looks at events, and then at `next` */
+	struct turns_job *next; /* the same thread's */
 	struct metric *takeovers;
 	pthread_t threads[THREADS];
 	unsigned n_threads;
@@ -113,7 +114,9 @@ static void lead(struct turns *t)
 	for (bool on = true; on;) {
 		struct turns_job *job;
 
+		t->turning = true;
 		on = loop_turn(t->loop);
+		t->turning = false;
 		job = t->next;
 		t->next = NULL;
 		if (job != NULL && !run_aside(t, job))
@@ -205,7 +208,7 @@ bool turns_aside(struct turns *t, struct turns_job *job)
 {
 	bool watched;
 
-	if (t->next != NULL)
+	if (t->next != NULL || !t->turning)
 		return false;
 	(void)pthread_mutex_lock(&t->lock);
 	watched = t->standby && !t->ended;

@@ -39,7 +39,8 @@ void turns_run(struct turns *t);
 void turns_free(struct turns *t);
 
 /* The loop's thread: run the job when all that came together with it was looked at. False: a job
- * waits already, or nobody is there to take over; the job stays the caller's. */
+ * waits already, nobody is there to take over, or the caller is a job's `done`; the job stays the
+ * caller's. */
 bool turns_aside(struct turns *t, struct turns_job *job) MUST_CHECK;
 /* The loop's thread: the job that waits is the caller's again; NULL: none waits. */
 struct turns_job *turns_take_back(struct turns *t);

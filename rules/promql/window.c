@@ -97,17 +97,22 @@ static void find_bounds(const struct win_ctx *c, struct win_list *l)
 	find_bound(l, c->to, c->g->n, l->hi);
 }
 
+#define TIMES_MAX                                                                                  \
+	16384u /* of longer series the times are not kept: memory lasts as the query does */
+
 /* The series of one target mostly have the same times. */
 static bool has_times_before(struct win_ctx *c, const struct win_list *l)
 {
 	if (l->n > 0 && l->n == c->n_times && memcmp(l->t, c->times, l->n * sizeof *l->t) == 0)
 		return true;
 	c->n_times = 0;
+	if (l->n == 0 || l->n > TIMES_MAX)
+		return false;
 	if (l->n > c->cap_times) {
-		c->cap_times = 2 * l->n;
+		c->cap_times = MIN_OF(2 * l->n, TIMES_MAX);
 		c->times = ARENA_ARRAY(c->ev->a, c->cap_times, int64_t);
 	}
-	if (l->n == 0 || c->times == NULL)
+	if (c->times == NULL)
 		return false;
 	memcpy(c->times, l->t, l->n * sizeof *l->t);
 	c->n_times = l->n;

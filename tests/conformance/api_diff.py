@@ -275,7 +275,8 @@ def on_purpose(request, what):
         return "times that do not fit 64 bits of nanoseconds are clamped, there they wrap around"
     if values & GO_NUMBERS:
         return "numbers and times that only Go takes"
-    if path == "query_exemplars" and "204" in what:
+    code = what.rpartition(" ")[2] if what.startswith("code ") else ""  # Prometheus's
+    if path == "query_exemplars" and code == "204":
         return "exemplars: always an empty list"
     if "ineffective" in what or what.startswith("warnings ['stats"):
         return "a warning of 3.14"
@@ -283,9 +284,9 @@ def on_purpose(request, what):
         return "an expression of 3.14"
     if "set twice" in what or values & {'up{__name__="temp"}'}:
         return "two names in a match[] are refused, as in a query"
-    if method == "HEAD" or method == "PATCH" or "500" in what:
+    if method == "HEAD" or method == "PATCH" or code == "500":
         return "methods: HEAD is answered, an unknown one is 501"
-    if "301" in what or "%2F" in path:
+    if code == "301" or "%2F" in path:
         return "paths are not cleaned; a name may have an escaped slash"
     if args.get("start") == [str(T)] and args.get("end") == [str(T - 1)]:
         return "an end before the start is refused everywhere"

@@ -14,7 +14,7 @@ import re
 from promql_diff_case import Case
 from promql_diff_compare import by_labels, compare, histogram_parts, same_number
 from promql_diff_rounding import cancelled, last_digits, last_ulps, rounded_remainder
-from promql_diff_ties import arbitrary_choice
+from promql_diff_ties import arbitrary_choice, labels_without_order
 
 OTHER_BOUNDS = {"nhcb_seconds": 'instance!="c:3"', "nhcb_moving": 'i!="1"'}
 COMPARES = ("==", "!=", "<", ">", "<=", ">=")
@@ -425,7 +425,7 @@ CLASSES = {
     "info": (info_joins,),
     "names, matching and parameters": (name_of_subquery, filter_many, no_parameter,
                                             series_in_turns),
-    "not determined": (arbitrary_choice, rounded_remainder, last_digits, last_ulps, forgotten_offset,
+    "not determined": (arbitrary_choice, labels_without_order, rounded_remainder, last_digits, last_ulps, forgotten_offset,
                        order_of_matchers, points_between, unsteady),
 }
 

@@ -184,6 +184,25 @@ START_TEST(each_bound_is_told)
 }
 END_TEST
 
+/* Memory of a query lasts as long as it does: a long series must leave none behind with each call.
+ */
+START_TEST(a_range_function_keeps_nothing_of_a_long_series)
+{
+	enum { ROWS = 100000 };
+	struct label l[1] = {{LABEL_NAME, STR("long_total")}};
+	struct mem_series *s = mem_source_series(&source, (struct labels){l, 1});
+
+	for (int64_t t = 0; t < ROWS; t++)
+		mem_series_add(&source, s, t, (double)t, NULL, 0);
+	arena_fini(&query);
+	arena_init(&query, (size_t)2 * ROWS * sizeof(int64_t));
+	ck_assert_msg(ask("sum_over_time(long_total[200s]) + rate(long_total[200s]) + "
+			  "increase(long_total[200s]) + max_over_time(long_total[200s])",
+			      ROWS, ROWS, 0) == 0,
+		"%s", e.msg);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("promql_costs");
@@ -197,6 +216,7 @@ int main(void)
 	tcase_add_test(t, times_are_those_that_passed);
 	tcase_add_test(t, a_regular_expression_may_name_five_hundred_hosts);
 	tcase_add_test(t, each_bound_is_told);
+	tcase_add_test(t, a_range_function_keeps_nothing_of_a_long_series);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }

@@ -84,7 +84,8 @@ struct work {
 	struct turns_job job; /* first: a work is its job */
 	struct event_flag started, go, done;
 	bool waits, silent;
-	bool told;
+	bool told, done_asks;
+	struct turns_job next;
 	bool first, second; /* what turns_aside said */
 	struct work *other;
 	pthread_t asked_on, ran_on, done_on;
@@ -119,6 +120,8 @@ static void work_done(void *job)
 	struct work *w = job;
 
 	w->told = true;
+	if (w->done_asks) /* what comes behind a job's end would not be looked at */
+		w->second = turns_aside(turns, &w->next);
 	w->done_on = pthread_self();
 	raise_flag(&w->done);
 }
@@ -206,6 +209,16 @@ static void aside_and_back(void *arg)
 	w->second = turns_take_back(turns) == NULL;
 }
 
+START_TEST(nothing_is_set_aside_at_the_end_of_work)
+{
+	struct work w = WORK(.done_asks = true, .second = true);
+
+	set_aside_surely(&w);
+	await(&w.done);
+	ck_assert(!w.second);
+}
+END_TEST
+
 START_TEST(what_waits_can_be_taken_back)
 {
 	struct work w = WORK(.waits = false);
@@ -262,14 +275,22 @@ START_TEST(a_loop_that_stops_leaves_long_work_to_end)
 }
 END_TEST
 
+static void aside_and_stop(void *arg)
+{
+	set_aside(arg);
+	loop_stop(loop);
+}
+
 START_TEST(work_that_waits_when_the_loop_stops_is_done)
 {
-	struct work w = WORK(.waits = false);
+	struct work w = WORK(.waits = false), before = WORK(.waits = false);
 
 	start();
-	set_aside_surely(&w);
-	loop_stop(loop);
+	set_aside_surely(&before);
+	await(&before.done);
+	post(aside_and_stop, &w);
 	pthread_join(runner, NULL);
+	ck_assert(w.first);
 	turns_free(turns);
 	ck_assert(w.done.set);
 	loop_free(loop);
@@ -288,6 +309,7 @@ int main(void)
 	tcase_add_test(t, the_loop_goes_on_while_work_waits_for_it);
 	tcase_add_test(t, work_that_ends_elsewhere_is_not_told_of);
 	tcase_add_test(t, one_waits_and_a_second_is_refused);
+	tcase_add_test(t, nothing_is_set_aside_at_the_end_of_work);
 	tcase_add_test(t, what_waits_can_be_taken_back);
 	tcase_add_test(t, nobody_stands_by_while_long_work_lasts);
 	tcase_add_test(end, a_loop_that_stops_leaves_long_work_to_end);
