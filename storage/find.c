@@ -16,6 +16,22 @@
 
 #define SLICE 2000u /* candidates looked at under one hold of the lock */
 #define MEMO  256u  /* verdicts remembered per matcher */
+/* Work of matching under one hold of the lock, and between two looks at the clock: milliseconds. */
+#define WORK ((size_t)4 << 20)
+
+/* What holding a value against a matcher may cost: linear in both (RE2), about a nanosecond each.
+ */
+static size_t match_work(const struct matcher *m, struct str text)
+{
+	return 64 + (m->re != NULL ? (text.n + 1) * m->value.n : text.n);
+}
+
+static bool given_up(void)
+{
+	struct err e;
+
+	return stop_check(&e) != 0;
+}
 
 static void id_push(struct id_list *l, const uint32_t *ids, size_t n)
 {
@@ -109,10 +125,16 @@ static void push_matching(struct id_list *l, struct store *st, const struct matc
 		if (lit == NULL)
 			return;
 	} else {
-		size_t kept = 0;
+		size_t kept = 0, work = 0;
 
 		v = copy_values(st, m->name, &n);
 		for (size_t i = 0; i < n && !stop_asked(); i++) {
+			if (work >= WORK) {
+				if (given_up())
+					break;
+				work = 0;
+			}
+			work += match_work(m, v[i].text);
 			if (matcher_matches(m, v[i].text))
 				v[kept++] = v[i];
 		}
@@ -184,7 +206,9 @@ struct check {
 	} memo[MEMO];
 };
 
-static bool check_series(const struct index *x, const struct series *s, struct check *c)
+/* Adds to *work what it took. */
+static bool check_series(
+	const struct index *x, const struct series *s, struct check *c, size_t *work)
 {
 	for (uint32_t i = 0; c->name != 0 && i < s->n_pairs; i++) {
 		uint32_t p = s->pairs[i], k = p % MEMO;
@@ -192,9 +216,11 @@ static bool check_series(const struct index *x, const struct series *s, struct c
 		if (x->pairs[p].name != c->name)
 			continue;
 		if (c->memo[k].pair != p) {
+			struct str text = symtab_str(&x->sym, x->pairs[p].value);
+
+			*work += match_work(c->m, text);
 			c->memo[k].pair = p;
-			c->memo[k].match =
-				matcher_matches(c->m, symtab_str(&x->sym, x->pairs[p].value));
+			c->memo[k].match = matcher_matches(c->m, text);
 		}
 		return c->memo[k].match;
 	}
@@ -257,18 +283,18 @@ static void filter(
 			intersect(st, c[k].pair, l);
 	}
 
-	for (size_t i = 0; i < l->n && !stop_asked();) {
-		size_t end = MIN_OF(i + SLICE, l->n);
+	for (size_t i = 0; i < l->n && !given_up();) {
+		size_t end = MIN_OF(i + SLICE, l->n), work = 0;
 
 		store_rdlock(st);
-		for (; i < end; i++) {
+		for (; i < end && work < WORK; i++) {
 			const struct series *s = index_get(&st->index, l->v[i]);
 			bool ok = s != NULL && s->mint <= maxt && s->maxt >= mint;
 
 			if (i + 8 < l->n)
 				index_prefetch(&st->index, l->v[i + 8]);
 			for (size_t k = 0; ok && k < n; k++)
-				ok = c[k].pair != 0 || check_series(&st->index, s, &c[k]);
+				ok = c[k].pair != 0 || check_series(&st->index, s, &c[k], &work);
 			if (ok)
 				l->v[kept++] = l->v[i];
 		}

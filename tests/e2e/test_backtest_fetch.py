@@ -83,10 +83,16 @@ class Fetch(unittest.TestCase):
         self.rules = self.dir / "r.yml"
         self.rules.write_text(RULES)
 
+    @staticmethod
+    def usual_signals():
+        """As a shell starts it: what runs the tests may have nohup's, which a child takes over."""
+        for signo in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(signo, signal.SIG_DFL)
+
     def start(self, url):
         return subprocess.Popen(
             [binary(), "backtest", "--rules", str(self.rules), "--from", "now-1h", "--url", url],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=self.usual_signals,
             env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.tmp)})
 
     def places(self):

@@ -6,6 +6,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -45,6 +46,20 @@ static struct labels random_set(unsigned i)
 	return (struct labels){v, n};
 }
 
+/* So long that a search lets go of the lock after some tens of values. */
+static const char *long_pattern(void)
+{
+	static char text[16384];
+	size_t n = 0;
+
+	if (text[0] == '\0') {
+		n += (size_t)snprintf(text, sizeof text, "v[0-2]|.*7");
+		while (n + 40 < sizeof text)
+			n += (size_t)snprintf(text + n, sizeof text - n, "|host-%zu[.]example", n);
+	}
+	return text;
+}
+
 static void random_matcher(struct matcher *m)
 {
 	static const char *const names[] = {"__name__", "a", "b", "id", "rare", "none"};
@@ -54,8 +69,10 @@ static void random_matcher(struct matcher *m)
 		"[^v].*", "99|98|v5|m0|yes"};
 	enum matcher_op op =
 		(enum matcher_op[]){MATCH_EQ, MATCH_EQ, MATCH_NE, MATCH_RE, MATCH_NRE}[draw(5)];
-	const char *value = op == MATCH_EQ || op == MATCH_NE ? values[draw(ARRAY_LEN(values))]
-							     : patterns[draw(ARRAY_LEN(patterns))];
+	unsigned at = draw(ARRAY_LEN(patterns) + 1);
+	const char *pattern = at < ARRAY_LEN(patterns) ? patterns[at] : long_pattern();
+	const char *value =
+		op == MATCH_EQ || op == MATCH_NE ? values[draw(ARRAY_LEN(values))] : pattern;
 
 	ck_assert_int_eq(
 		matcher_init(m, op, str_c(names[draw(ARRAY_LEN(names))]), str_c(value), &fx.e), 0);
