@@ -186,6 +186,8 @@ void pq_print_plain_selector(struct buf *b, const struct pq_selector *s)
 	bool sorted = n <= MATCHERS_SORTED;
 
 	buf_str(b, s->name);
+	if (s->n == 0)
+		buf_c(b, "{}"); /* of info(up, {}): without it the text would not be read again */
 	if (n == 0)
 		return;
 	for (size_t i = 0; i < n && sorted; i++)

@@ -106,6 +106,7 @@ static const struct {
 	{"label_join(a, \"b\", \",\")", NULL},
 	{"day_of_week()", NULL},
 	{"info(a, {b=~\".*\"})", NULL},
+	{"info(a, { })", "info(a, {})"},
 };
 
 START_TEST(expressions_print_in_canonical_form)
