@@ -151,13 +151,14 @@ static void fill_slot(struct read_memo *m, struct memo_pack *k, struct cached *r
 void read_memo_keep(struct store *st, struct read_memo *m, uint64_t uid, int64_t row)
 {
 	struct memo_pack *k = read_memo_slot(m, uid, row);
+	struct cached_pack chunks;
 	struct cached *ref;
 
-	if (memo_pack_is(k, uid, row))
-		return;
+	if (memo_pack_is(k, uid, row) || !pack_cache_has(&st->cache, uid, row, &ref, &chunks))
+		return; /* what stands there stays: series_read will fetch the pack, or not */
 	k = free_slot(m, uid, row);
-	if (pack_cache_has(&st->cache, uid, row, &ref, &k->chunks))
-		fill_slot(m, k, ref);
+	k->chunks = chunks;
+	fill_slot(m, k, ref);
 }
 
 /* The pack, from the memo when it was read lately. */

@@ -134,7 +134,6 @@ START_TEST(times_are_those_that_passed)
 }
 END_TEST
 
-/* The bound that was hit stands in the error, for its counter. */
 /* "All" of a dashboard's variable. */
 START_TEST(a_regular_expression_may_name_five_hundred_hosts)
 {
@@ -151,6 +150,7 @@ START_TEST(a_regular_expression_may_name_five_hundred_hosts)
 }
 END_TEST
 
+/* The bound that was hit stands in the error, for its counter. */
 START_TEST(each_bound_is_told)
 {
 	struct select_source src = mem_source_select(&source);
